@@ -1,0 +1,160 @@
+import { MAX_PARAMS_LENGTH } from './constants.ts'
+import { ParamsTooLargeError, ProtocolError } from './errors.ts'
+
+/** How JavaScript strings become bytes: `latin1` keeps header values as they came over HTTP. */
+export type TextEncoding = 'utf8' | 'latin1'
+
+const START_CAPACITY = 2048
+
+/**
+ * Builds a block of name-value pairs (FastCGI 1.0 §3.4) in one growing buffer.
+ * A pair must fit one record: php-fpm and others refuse pairs that straddle two.
+ */
+export class NameValueEncoder {
+  #buffer: Buffer
+  #length = 0
+  readonly #limit: number
+
+  /**
+   * @param limit most bytes of the whole block.
+   * @param prefix an encoded block to start from, for instance what is the same for every request.
+   */
+  constructor(limit: number = Number.POSITIVE_INFINITY, prefix?: Uint8Array) {
+    this.#limit = limit
+    this.#buffer = Buffer.allocUnsafe(START_CAPACITY + (prefix?.length ?? 0))
+    if (prefix !== undefined) {
+      this.#buffer.set(prefix, 0)
+      this.#length = prefix.length
+    }
+  }
+
+  /**
+   * Appends one pair.
+   * @throws ParamsTooLargeError when the pair is over a record's size or the block over its limit.
+   */
+  add(name: string, value: string, encoding: TextEncoding = 'utf8'): void {
+    const nameLength = byteLength(name, encoding)
+    const valueLength = byteLength(value, encoding)
+    const length =
+      nameLength + valueLength + (nameLength > 127 ? 4 : 1) + (valueLength > 127 ? 4 : 1)
+    if (length > MAX_PARAMS_LENGTH || this.#length + length > this.#limit)
+      throw this.#tooLarge(name, length)
+    this.#reserve(length)
+    this.#putLength(nameLength)
+    this.#putLength(valueLength)
+    this.#putText(name, nameLength, encoding)
+    this.#putText(value, valueLength, encoding)
+  }
+
+  /** The encoded block; the encoder must not be used afterwards. */
+  finish(): Buffer {
+    return this.#buffer.subarray(0, this.#length)
+  }
+
+  #tooLarge(name: string, length: number): ParamsTooLargeError {
+    const shown = name.length > 64 ? `${name.slice(0, 64)}…` : name
+    return length > MAX_PARAMS_LENGTH
+      ? new ParamsTooLargeError(
+          `param ${shown} takes ${length} bytes, over the ${MAX_PARAMS_LENGTH} of one record`,
+        )
+      : new ParamsTooLargeError(
+          `params take over ${this.#limit} bytes (option maxParamsSize), at ${shown}`,
+        )
+  }
+
+  #reserve(length: number): void {
+    if (this.#length + length <= this.#buffer.length) return
+    const grown = Buffer.allocUnsafe(Math.max(this.#buffer.length * 2, this.#length + length))
+    this.#buffer.copy(grown, 0, 0, this.#length)
+    this.#buffer = grown
+  }
+
+  #putLength(length: number): void {
+    if (length <= 127) this.#buffer[this.#length++] = length
+    else this.#length = this.#buffer.writeUInt32BE((length | 0x80000000) >>> 0, this.#length)
+  }
+
+  #putText(text: string, length: number, encoding: TextEncoding): void {
+    this.#length += this.#buffer.write(text, this.#length, length, encoding)
+  }
+}
+
+function byteLength(text: string, encoding: TextEncoding): number {
+  return encoding === 'latin1' ? text.length : Buffer.byteLength(text)
+}
+
+/** Encodes pairs into one block. @throws ParamsTooLargeError as {@link NameValueEncoder.add}. */
+export function encodeNameValues(
+  pairs: Iterable<readonly [string, string]>,
+  encoding: TextEncoding = 'utf8',
+): Buffer {
+  const encoder = new NameValueEncoder()
+  for (const [name, value] of pairs) encoder.add(name, value, encoding)
+  return encoder.finish()
+}
+
+/**
+ * Decodes a whole block of pairs, in order, duplicates kept. The long form of a short length is accepted.
+ * @throws ProtocolError when a length points past the end of the block.
+ */
+export function decodeNameValues(
+  block: Buffer,
+  encoding: TextEncoding = 'utf8',
+): Array<[string, string]> {
+  const pairs: Array<[string, string]> = []
+  for (let at = 0; at < block.length; ) {
+    const pair = measurePair(block, at)
+    const valueStart = pair.nameStart + pair.nameLength
+    const end = valueStart + pair.valueLength
+    pairs.push([
+      block.toString(encoding, pair.nameStart, valueStart),
+      block.toString(encoding, valueStart, end),
+    ])
+    at = end
+  }
+  return pairs
+}
+
+/**
+ * How many bytes from `at` on are whole pairs and fit one record of `most` bytes.
+ * @throws ProtocolError when the block is malformed, ParamsTooLargeError when one pair alone does not fit.
+ */
+export function wholePairsLength(
+  block: Buffer,
+  at: number,
+  most: number = MAX_PARAMS_LENGTH,
+): number {
+  let end = at
+  while (end < block.length) {
+    const pair = measurePair(block, end)
+    const next = pair.nameStart + pair.nameLength + pair.valueLength
+    if (next - at > most) break
+    end = next
+  }
+  if (end === at && end < block.length)
+    throw new ParamsTooLargeError(`a param is over the ${most} bytes of one record`)
+  return end - at
+}
+
+interface PairMeasure {
+  nameStart: number
+  nameLength: number
+  valueLength: number
+}
+
+function measurePair(block: Buffer, at: number): PairMeasure {
+  const name = readLength(block, at)
+  const value = readLength(block, name.next)
+  // Plain numbers, checked against what is left before any slice: lengths up to 2^31 - 1 come from outside.
+  if (value.next + name.length + value.length > block.length)
+    throw new ProtocolError('a name-value pair reaches past the end of its block')
+  return { nameStart: value.next, nameLength: name.length, valueLength: value.length }
+}
+
+function readLength(block: Buffer, at: number): { length: number; next: number } {
+  const first = block[at]
+  if (first !== undefined && first <= 127) return { length: first, next: at + 1 }
+  if (at + 4 > block.length)
+    throw new ProtocolError('a name-value pair ends inside one of its lengths')
+  return { length: block.readUInt32BE(at) & 0x7fffffff, next: at + 4 }
+}
