@@ -1,0 +1,69 @@
+import { Socket, type SocketConstructorOpts } from 'node:net'
+import type { Address } from './address.ts'
+
+/** What a connection wants to know of its socket. */
+export interface SocketEvents {
+  /** Bytes came; they are only valid during the call. */
+  onBytes(chunk: Buffer): void
+  /** Writing failed, reading may still bring an answer. */
+  onWriteFailed(error: Error): void
+}
+
+// One buffer for all sockets: libuv reads into it and reports at once, one socket after the other.
+const readBuffer = Buffer.allocUnsafeSlow(65_536)
+
+/**
+ * A socket to an application that stays readable when writing fails.
+ *
+ * An application may answer and close without having read the request (a 413, a lighttpd responder). What we still
+ * write then fails with EPIPE or ECONNRESET, and net.Socket would destroy itself, with the answer unread in the
+ * kernel's buffer. nginx and Caddy lose such answers.
+ */
+export class ApplicationSocket extends Socket {
+  readonly #events: SocketEvents
+  #writeFailed = false
+
+  constructor(events: SocketEvents) {
+    const options: SocketConstructorOpts & OnRead = {
+      onread: {
+        buffer: readBuffer,
+        callback: (length, buffer) => {
+          events.onBytes(length === buffer.length ? buffer : buffer.subarray(0, length))
+          return true
+        },
+      },
+    }
+    super(options)
+    this.#events = events
+  }
+
+  /** Connects; 'connect', 'error' and 'close' tell how it went. */
+  open(address: Address, keepAlive: boolean): void {
+    if (address.kind === 'unix') this.connect({ path: address.path })
+    else
+      this.connect({
+        host: address.host,
+        port: address.port,
+        noDelay: true,
+        keepAlive,
+        keepAliveInitialDelay: 60_000,
+      })
+  }
+
+  override destroy(error?: Error): this {
+    if (!this.#writeFailed && isWriteFailure(error)) {
+      this.#writeFailed = true
+      this.#events.onWriteFailed(error)
+      return this
+    }
+    return super.destroy(error)
+  }
+}
+
+interface OnRead {
+  onread: { buffer: Buffer; callback(length: number, buffer: Buffer): boolean }
+}
+
+function isWriteFailure(error: (Error & { syscall?: string }) | undefined): error is Error {
+  return error?.syscall === 'write'
+}

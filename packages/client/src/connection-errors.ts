@@ -1,0 +1,75 @@
+import type { Address } from './address.ts'
+import {
+  ConnectError,
+  ConnectTimeoutError,
+  OverloadedError,
+  PrematureCloseError,
+  systemCode,
+  TimeoutError,
+  type TimeoutPhase,
+} from './errors.ts'
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused; nothing listens there, is the application running?',
+  ENOENT: 'there is no such socket; is the application running, is the path right?',
+  EACCES:
+    'permission denied; give this user access to the socket (php-fpm: listen.owner, listen.mode)',
+  ENOTSOCK: 'that is not a socket',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the host name cannot be looked up now',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
+}
+
+/** Why a connection could not be made, in words. */
+export function connectError(
+  address: Address,
+  cause: Error | undefined,
+): ConnectError | ConnectTimeoutError | OverloadedError {
+  const code = systemCode(cause)
+  const options = { cause }
+  if (code === 'EAGAIN')
+    return new OverloadedError(
+      `the backlog of ${address.name} is full; php-fpm: listen.backlog, pm.max_children`,
+      options,
+    )
+  if (code === 'ETIMEDOUT')
+    return new ConnectTimeoutError(`the connection to ${address.name} timed out`, options)
+  const reason = (code && REASONS[code]) ?? cause?.message ?? 'the socket was closed'
+  return new ConnectError(`cannot connect to ${address.name}: ${reason}`, options)
+}
+
+/** The application closed the connection, or it broke, before END_REQUEST. */
+export function lostError(
+  address: Address,
+  exchange: { headDone: boolean },
+  answered: boolean,
+  cause: Error | undefined,
+): PrematureCloseError {
+  const when = !answered
+    ? 'without an answer'
+    : exchange.headDone
+      ? 'in the middle of the response body'
+      : 'before the response head was complete'
+  const hint = answered
+    ? 'it crashed, was killed, or reached a limit'
+    : 'it crashed, refuses this client (php-fpm: listen.allowed_clients), or is no FastCGI application'
+  return new PrematureCloseError(
+    `${address.name} closed the connection ${when}: ${hint}`,
+    cause === undefined ? undefined : { cause },
+  )
+}
+
+const PHASES: Readonly<Record<TimeoutPhase, string>> = {
+  head: 'sent no response head',
+  idle: 'sent no more of the response body',
+  write: 'took no more of the request',
+}
+
+/** One of the named timeouts ran out. */
+export function timeoutError(address: Address, phase: TimeoutPhase, limit: number): TimeoutError {
+  return new TimeoutError(
+    phase,
+    `${address.name} ${PHASES[phase]} for ${limit} ms (option timeouts.${phase})`,
+  )
+}

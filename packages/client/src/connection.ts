@@ -1,0 +1,390 @@
+import {
+  encodeRecord,
+  encodeRecordHeader,
+  encodeRequestHead,
+  type FastCGIError,
+  MAX_CONTENT_LENGTH,
+  ProtocolError,
+  type RecordHandler,
+  RecordReader,
+  RecordType,
+} from '@fastcgi/protocol'
+import type { Address } from './address.ts'
+import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
+import { connectError, lostError, timeoutError } from './connection-errors.ts'
+import { ConnectTimeoutError, type RequestBodyError, type TimeoutPhase } from './errors.ts'
+import { asFastCGIError, type Exchange, type ExchangeHolder } from './exchange.ts'
+import type { PoolSettings } from './options.ts'
+import { StdinPump, type StdinSink } from './stdin-pump.ts'
+
+/** The one request id on a connection that does not multiplex; php-fpm and most others know no second. */
+const REQUEST_ID = 1
+
+/** How long an answer is waited for after the application stopped reading, in milliseconds. */
+const LAST_WORDS = 1000
+
+/** What a connection tells whoever owns it. */
+export interface ConnectionOwner {
+  /** The first bytes of a response came, so many milliseconds after its request was sent. */
+  onAnswer(connection: Connection, elapsed: number): void
+  /** A response is complete and the connection can carry another request. */
+  onIdle(connection: Connection): void
+  /** A request failed; its connection has been closed. */
+  onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void
+  /** The connection is closed and gone. Comes once, at once, before `onFailure`. */
+  onClosed(connection: Connection): void
+}
+
+/**
+ * One socket to an application, carrying one request at a time. Whatever goes wrong on it, it is closed and never
+ * used again; it is clean only when END_REQUEST was the last byte read and all of STDIN had been sent before.
+ */
+export class Connection implements RecordHandler, SocketEvents, StdinSink, ExchangeHolder {
+  readonly createdAt: number
+  /** Requests begun. */
+  requests = 0
+  /** When its owner put it aside; the owner's to keep. */
+  idleSince = 0
+
+  readonly #address: Address
+  readonly #settings: PoolSettings
+  readonly #owner: ConnectionOwner
+  readonly #socket: ApplicationSocket
+  readonly #reader: RecordReader = new RecordReader(this)
+  #connectedAt = 0
+  #closed = false
+  #socketError: Error | undefined
+
+  #exchange: Exchange | undefined
+  #keep = false
+  #sentAt = 0
+  #pump: StdinPump | undefined
+  #stdinEnded = false
+  #writeFailed = false
+  #paused = false
+  #answered = false
+  #ended: { appStatus: number; protocolStatus: number } | undefined
+
+  #timer: NodeJS.Timeout | undefined
+  #timerLength = 0
+
+  constructor(address: Address, settings: PoolSettings, owner: ConnectionOwner, now: number) {
+    this.#address = address
+    this.#settings = settings
+    this.#owner = owner
+    this.createdAt = now
+    this.#socket = new ApplicationSocket(this)
+    this.#socket.on('drain', this.#onDrain)
+    this.#socket.on('error', this.#onError)
+    this.#socket.on('end', this.#lost)
+    this.#socket.on('close', this.#lost)
+  }
+
+  /** Whether it is gone, so that nothing can be sent on it. */
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Connects and sends a first request: applications close connections that say nothing. */
+  open(exchange: Exchange, keep: boolean): void {
+    this.#take(exchange, keep)
+    this.#socket.once('connect', this.#onConnect)
+    this.#arm(exchange.timeouts.connect)
+    this.#socket.open(this.#address, this.#settings.tcpKeepAlive)
+  }
+
+  /** Sends a further request. */
+  run(exchange: Exchange, keep: boolean): void {
+    this.#take(exchange, keep)
+    this.#send(exchange, true)
+  }
+
+  /** Closes the socket; a request on it fails with `error`. */
+  destroy(error?: FastCGIError): void {
+    if (error !== undefined) this.#fail(error)
+    else this.#close()
+  }
+
+  drop(_exchange: Exchange): void {
+    this.#release()
+    this.#close()
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#socket.resume()
+    this.#moved()
+  }
+
+  // ---- one request
+
+  #take(exchange: Exchange, keep: boolean): void {
+    this.#exchange = exchange
+    this.#keep = keep
+    this.#answered = false
+    this.#stdinEnded = false
+    this.#ended = undefined
+    exchange.holder = this
+    exchange.attempts++
+    this.requests++
+  }
+
+  #send(exchange: Exchange, reused: boolean): void {
+    const { body } = exchange
+    const bytes = body === null || Buffer.isBuffer(body) ? body : undefined
+    const small = bytes !== undefined && (bytes === null || bytes.length <= MAX_CONTENT_LENGTH)
+    const now = performance.now()
+    this.#sentAt = now
+    exchange.started({
+      address: this.#address.name,
+      reused,
+      queueTime: (reused ? now : this.createdAt) - exchange.startedAt,
+      connectTime: reused ? 0 : this.#connectedAt - this.createdAt,
+    })
+    if (exchange.done || this.#closed) return
+    this.#socket.write(
+      encodeRequestHead({
+        requestId: REQUEST_ID,
+        role: exchange.role,
+        keepConnection: this.#keep,
+        params: exchange.params,
+        stdin: small ? (bytes ?? undefined) : undefined,
+        endStdin: small,
+      }),
+    )
+    this.#moved()
+    if (small) this.#stdinEnded = true
+    else if (bytes) this.#sendBytes(bytes)
+    else if (body !== null && !Buffer.isBuffer(body)) {
+      exchange.bodyTouched = true
+      this.#pump = new StdinPump(body, exchange.bodyLength, this)
+      this.#pump.start()
+    }
+  }
+
+  #sendBytes(bytes: Buffer): void {
+    this.sendStdin(bytes)
+    this.endStdin()
+  }
+
+  sendStdin(chunk: Buffer): boolean {
+    const socket = this.#socket
+    socket.cork()
+    for (let at = 0; at < chunk.length; at += MAX_CONTENT_LENGTH) {
+      const piece = chunk.subarray(at, at + MAX_CONTENT_LENGTH)
+      socket.write(encodeRecordHeader(RecordType.STDIN, REQUEST_ID, piece.length))
+      socket.write(piece)
+    }
+    socket.uncork()
+    this.#moved()
+    return !socket.writableNeedDrain
+  }
+
+  endStdin(): void {
+    this.#pump = undefined
+    this.#stdinEnded = true
+    this.#socket.write(encodeRecord(RecordType.STDIN, REQUEST_ID))
+    this.#moved()
+  }
+
+  stdinFailed(error: RequestBodyError): void {
+    // Never the empty STDIN: the application would take the part for the whole.
+    this.#fail(error)
+  }
+
+  // ---- what the application sends
+
+  onBytes(chunk: Buffer): void {
+    if (!this.#answered) {
+      this.#answered = true
+      if (this.#exchange !== undefined) this.#owner.onAnswer(this, performance.now() - this.#sentAt)
+    }
+    let failure: FastCGIError | undefined
+    try {
+      this.#reader.push(chunk)
+    } catch (error) {
+      failure = asFastCGIError(error)
+    }
+    if (this.#ended !== undefined) this.#complete(failure === undefined)
+    else if (failure !== undefined) this.#fail(failure)
+    else {
+      this.#exchange?.flush()
+      this.#moved()
+    }
+  }
+
+  onStream(type: RecordType, requestId: number, chunk: Buffer): void {
+    const exchange = this.#expect(type, requestId)
+    if (type === RecordType.STDERR) exchange.stderr(chunk)
+    else if (!exchange.done && !exchange.stdout(chunk)) this.#pause()
+  }
+
+  onStreamEnd(type: RecordType, requestId: number): void {
+    const exchange = this.#expect(type, requestId)
+    if (type === RecordType.STDOUT) exchange.stdoutEnd()
+  }
+
+  onMessage(type: number, requestId: number, content: Buffer): void {
+    if (type === RecordType.GET_VALUES_RESULT || type === RecordType.UNKNOWN_TYPE) {
+      // Answers to management records we did not send (FastCGI 1.0 §4): harmless between connections' lines.
+      if (requestId !== 0) throw new ProtocolError(`management record with request id ${requestId}`)
+      return
+    }
+    this.#expect(type, requestId)
+    if (type !== RecordType.END_REQUEST)
+      throw new ProtocolError(`unexpected record of type ${type}`)
+    if (content.length !== 8)
+      throw new ProtocolError(`END_REQUEST of ${content.length} bytes, it has 8`)
+    this.#ended = { appStatus: content.readUInt32BE(0), protocolStatus: content.readUInt8(4) }
+  }
+
+  #expect(type: number, requestId: number): Exchange {
+    const exchange = this.#exchange
+    if (exchange === undefined || this.#ended !== undefined)
+      throw new ProtocolError(`record of type ${type} outside of any request`)
+    if (requestId !== REQUEST_ID)
+      throw new ProtocolError(`record for request id ${requestId}, the only one is ${REQUEST_ID}`)
+    if (type === RecordType.PARAMS || type === RecordType.STDIN || type === RecordType.DATA)
+      throw new ProtocolError(`record of type ${type}, which only a web server sends`)
+    return exchange
+  }
+
+  #pause(): void {
+    if (this.#closed || this.#paused) return
+    this.#paused = true
+    this.#socket.pause()
+  }
+
+  // ---- ends
+
+  #complete(noSurplus: boolean): void {
+    const exchange = this.#exchange
+    const ended = this.#ended
+    if (exchange === undefined || ended === undefined) return
+    const error = exchange.judgeEnd(ended.protocolStatus)
+    if (error !== undefined) {
+      this.#fail(error)
+      return
+    }
+    const clean =
+      noSurplus &&
+      this.#keep &&
+      this.#stdinEnded &&
+      !this.#writeFailed &&
+      !this.#closed &&
+      this.#socket.writableLength === 0 &&
+      this.#reader.atBoundary
+    this.#release()
+    if (clean && this.#paused) this.resume()
+    if (clean) this.#owner.onIdle(this)
+    else this.#close()
+    exchange.end(ended.appStatus)
+  }
+
+  #fail(error: FastCGIError): void {
+    const exchange = this.#exchange
+    this.#release()
+    this.#close()
+    if (exchange === undefined || exchange.done) return
+    exchange.holder = undefined
+    this.#owner.onFailure(this, exchange, error)
+  }
+
+  #release(): void {
+    this.#exchange = undefined
+    this.#ended = undefined
+    this.#pump?.stop()
+    this.#pump = undefined
+  }
+
+  #close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#socket.destroy()
+    this.#owner.onClosed(this)
+  }
+
+  // ---- the socket
+
+  readonly #onConnect = (): void => {
+    this.#connectedAt = performance.now()
+    if (this.#exchange !== undefined) this.#send(this.#exchange, false)
+  }
+
+  readonly #onDrain = (): void => {
+    this.#pump?.resume()
+    this.#moved()
+  }
+
+  onWriteFailed(error: Error): void {
+    this.#socketError = error
+    this.#writeFailed = true
+    this.#pump?.stop()
+    if (this.#exchange === undefined) {
+      this.#close()
+      return
+    }
+    this.resume()
+    this.#moved()
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#socketError ??= error
+  }
+
+  readonly #lost = (): void => {
+    const exchange = this.#exchange
+    if (exchange === undefined) this.#close()
+    else if (this.#connectedAt === 0) this.#fail(connectError(this.#address, this.#socketError))
+    else this.#fail(lostError(this.#address, exchange, this.#answered, this.#socketError))
+  }
+
+  // ---- time
+
+  /** Something moved: whatever is waited for now has its whole time again. */
+  #moved(): void {
+    const exchange = this.#exchange
+    if (exchange === undefined || this.#closed) return
+    const { timeouts } = exchange
+    const phase = this.#phase()
+    if (this.#writeFailed) this.#arm(LAST_WORDS)
+    else this.#arm(phase === undefined ? 0 : timeouts[phase])
+  }
+
+  #arm(length: number): void {
+    if (this.#timer !== undefined && this.#timerLength === length) {
+      this.#timer.refresh()
+      return
+    }
+    clearTimeout(this.#timer)
+    this.#timerLength = length
+    this.#timer = length === 0 ? undefined : setTimeout(this.#onTimer, length)
+  }
+
+  /** What is waited for; undefined while it is the reader or the body's source that takes its time. */
+  #phase(): TimeoutPhase | undefined {
+    if (this.#paused) return undefined
+    if (this.#socket.writableLength > 0) return 'write'
+    if (this.#pump !== undefined) return undefined
+    return this.#exchange?.headDone ? 'idle' : 'head'
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined
+    const exchange = this.#exchange
+    if (exchange === undefined) return
+    if (this.#connectedAt === 0) {
+      this.#fail(
+        new ConnectTimeoutError(
+          `no connection to ${this.#address.name} within ${exchange.timeouts.connect} ms (option timeouts.connect)`,
+        ),
+      )
+      return
+    }
+    const phase = this.#phase()
+    if (this.#writeFailed) this.#lost()
+    else if (phase !== undefined) this.#fail(timeoutError(this.#address, phase, this.#timerLength))
+  }
+}

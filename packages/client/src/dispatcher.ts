@@ -1,0 +1,121 @@
+import type { Readable } from 'node:stream'
+import type { FastCGIError } from '@fastcgi/protocol'
+import type { FastCGIResponse } from './response.ts'
+
+/**
+ * Params of a request. Strings are sent as UTF-8, numbers in decimal, null and undefined not at all; of a name
+ * given twice the application decides. A Buffer is an encoded block (FastCGI 1.0 §3.4) and is sent as it is.
+ */
+export type ParamsInit =
+  | Buffer
+  | Readonly<Record<string, string | number | null | undefined>>
+  | Iterable<readonly [string, string | number | null | undefined]>
+
+/** Times in milliseconds after which a request gives up when nothing moves; 0 waits for ever. */
+export interface Timeouts {
+  /** Until the connection stands. @default 3000 */
+  connect: number
+  /** From the last byte of the request, without a sign of life, to the end of the response head. @default 60000 */
+  head: number
+  /** Between two reads of the body. Does not run while the reader has paused. @default 60000 */
+  idle: number
+  /** Without the application taking any of what is to be written. @default 60000 */
+  write: number
+}
+
+/** One FastCGI request. */
+export interface FastCGIRequest {
+  /** Role the application is to play (FastCGI 1.0 §6). @default 'responder' */
+  role?: 'responder' | 'authorizer'
+  /** The request's environment, for instance as of RFC 3875 §4. */
+  params: ParamsInit
+  /** STDIN. A Readable is sent as it flows, with backpressure. @default null */
+  body?: Readable | Buffer | string | null
+  /**
+   * Bytes that `body` must have, for a Readable. When it ends short or runs over, the connection is closed, so
+   * that the application never takes a part for the whole.
+   */
+  bodyLength?: number | undefined
+  /** Gives the request up; the connection is closed, which is the only abort php-fpm and libfcgi know. */
+  signal?: AbortSignal | undefined
+  /** Whether doing it twice does the same as doing it once, so that it may be tried again. @default false */
+  idempotent?: boolean
+  /** Overrides of the dispatcher's timeouts for this request. */
+  timeouts?: Partial<Timeouts>
+}
+
+/** One try to get a request answered. */
+export interface Attempt {
+  /** Where it went, in the form of {@link Address.name}. */
+  address: string
+  /** Whether the connection had carried requests before. */
+  reused: boolean
+  /** Milliseconds the request waited for a place. */
+  queueTime: number
+  /** Milliseconds it took to connect; 0 on a reused connection. */
+  connectTime: number
+}
+
+/** Takes one response. Exactly one of `onEnd` and `onError` is called, once, and nothing after it. */
+export interface DispatchHandler {
+  /** The request was sent; once per attempt. */
+  onStart?(attempt: Attempt): void
+  /** An informational (1xx) head came; another head follows. */
+  onInformational?(status: number, headers: string[]): void
+  /**
+   * The response head: status, fields as flat name, value, name, value…; order, case and duplicates as they came,
+   * text as latin1; reason phrase ('' if none).
+   */
+  onHead(status: number, headers: string[], reason: string): void
+  /** A piece of the body; the handler owns it. Return false for a pause, until {@link DispatchControl.resume}. */
+  onData(chunk: Buffer): boolean
+  /** All that one read brought has been handed over and the response goes on: a good moment to pass it on. */
+  onFlush?(): void
+  /** A whole line of STDERR, control characters escaped, length and sum capped. */
+  onStderr?(line: string): void
+  /** The response is complete; `appStatus` is the application's exit status (FastCGI 1.0 §5.5). */
+  onEnd(appStatus: number): void
+  /** The request failed; whatever of the response came before is not whole. */
+  onError(error: FastCGIError): void
+}
+
+/** What the one who dispatched can do to a request under way. */
+export interface DispatchControl {
+  /** Goes on after `onData` returned false. */
+  resume(): void
+  /** Gives the request up: `onError` is called with an AbortedError at once and the connection closed. */
+  abort(reason?: unknown): void
+}
+
+/** Counters of a dispatcher. */
+export interface DispatcherStats {
+  /** Open or opening connections. */
+  connections: number
+  /** Connections that wait for a request. */
+  idle: number
+  /** Requests on connections. */
+  active: number
+  /** Requests that wait for a place. */
+  queued: number
+  /** How many connections are opened at the most now. */
+  limit: number
+  /** Requests taken since the start. */
+  requests: number
+  /** Requests that ended with an error. */
+  failed: number
+  /** Attempts beyond the first. */
+  retries: number
+}
+
+/** Whatever can carry requests: a connection, a pool, a balancer. They nest. */
+export interface Dispatcher {
+  /** The fast path: callbacks, no streams, no promises. Never throws for what the application does. */
+  dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl
+  /** The comfortable path: resolves with the head, the body is a stream. */
+  request(request: FastCGIRequest): Promise<FastCGIResponse>
+  /** Takes no more requests and resolves once those under way have ended. */
+  close(): Promise<void>
+  /** Fails everything under way and resolves once all sockets are closed. */
+  destroy(error?: Error): Promise<void>
+  readonly stats: DispatcherStats
+}

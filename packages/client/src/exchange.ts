@@ -1,0 +1,204 @@
+import type { Readable } from 'node:stream'
+import {
+  FastCGIError,
+  ProtocolError,
+  ProtocolStatus,
+  ResponseHeadParser,
+  Role,
+} from '@fastcgi/protocol'
+import type {
+  Attempt,
+  DispatchControl,
+  DispatchHandler,
+  FastCGIRequest,
+  Timeouts,
+} from './dispatcher.ts'
+import { AbortedError, OverloadedError } from './errors.ts'
+import { mergeTimeouts, type PoolSettings } from './options.ts'
+import { encodeParams } from './params.ts'
+import { StderrLines } from './stderr-lines.ts'
+
+/** Whoever has an exchange at the moment: the queue of a pool or a connection. */
+export interface ExchangeHolder {
+  /** The exchange was given up; drop it without a word. */
+  drop(exchange: Exchange): void
+  /** The handler can take more. */
+  resume(): void
+}
+
+/** One request and its response, wherever they are: waiting, on a connection, on the next one after a retry. */
+export class Exchange implements DispatchControl {
+  readonly role: Role
+  readonly params: Buffer
+  readonly body: Buffer | Readable | null
+  readonly bodyLength: number | undefined
+  readonly idempotent: boolean
+  readonly timeouts: Timeouts
+  /** When it was dispatched, as of performance.now(). */
+  readonly startedAt: number
+  /** Attempts begun. */
+  attempts = 0
+  /** Whether anything of a response came: from then on there is no other try. */
+  arrived = false
+  /** Whether a body stream has been touched: it cannot be sent again. */
+  bodyTouched = false
+  /** Whether the application said that it did not begin, because it cannot multiplex. */
+  refused = false
+  holder: ExchangeHolder | undefined
+
+  readonly #handler: DispatchHandler
+  readonly #signal: AbortSignal | undefined
+  readonly #maxHeadSize: number
+  #head: ResponseHeadParser | undefined
+  #stderr: StderrLines | undefined
+  #stdoutEnded = false
+  #done = false
+
+  /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded. */
+  constructor(
+    request: FastCGIRequest,
+    handler: DispatchHandler,
+    settings: PoolSettings,
+    now: number,
+  ) {
+    const { body, signal } = request
+    this.role = request.role === 'authorizer' ? Role.AUTHORIZER : Role.RESPONDER
+    this.params = encodeParams(request.params)
+    this.body = typeof body === 'string' ? Buffer.from(body) : (body ?? null)
+    this.bodyLength = request.bodyLength
+    this.idempotent = request.idempotent ?? false
+    this.timeouts =
+      request.timeouts === undefined
+        ? settings.timeouts
+        : mergeTimeouts(settings.timeouts, request.timeouts)
+    this.startedAt = now
+    this.#handler = handler
+    this.#maxHeadSize = settings.maxHeadSize
+    this.#head = new ResponseHeadParser({ maxBytes: settings.maxHeadSize })
+    this.#signal = signal
+    signal?.addEventListener('abort', this.#onSignal, { once: true })
+  }
+
+  get done(): boolean {
+    return this.#done
+  }
+
+  /** Whether the signal had fired before there was anything to give up. */
+  get abortedEarly(): boolean {
+    return this.#signal?.aborted === true
+  }
+
+  /** Whether the response head is complete. */
+  get headDone(): boolean {
+    return this.#head === undefined
+  }
+
+  resume(): void {
+    this.holder?.resume()
+  }
+
+  abort(reason?: unknown): void {
+    if (this.#done) return
+    this.holder?.drop(this)
+    this.fail(new AbortedError({ cause: reason }))
+  }
+
+  started(attempt: Attempt): void {
+    this.#handler.onStart?.(attempt)
+  }
+
+  /** Takes output; returns false when the handler wants a pause. @throws ProtocolError */
+  stdout(chunk: Buffer): boolean {
+    this.arrived = true
+    if (this.#stdoutEnded) throw new ProtocolError('STDOUT goes on after its end')
+    let rest = chunk
+    while (this.#head !== undefined) {
+      const end = this.#head.push(rest)
+      if (end === -1) return true
+      rest = rest.subarray(end)
+      this.#takeHead(this.#head)
+      if (this.#done) return true
+    }
+    // The chunk is a view of the one read buffer: what is kept must be copied.
+    return rest.length === 0 || this.#handler.onData(Buffer.from(rest))
+  }
+
+  stdoutEnd(): void {
+    this.arrived = true
+    this.#stdoutEnded = true
+  }
+
+  stderr(chunk: Buffer): void {
+    this.arrived = true
+    if (this.#handler.onStderr === undefined) return
+    this.#stderr ??= new StderrLines((line) => this.#handler.onStderr?.(line))
+    this.#stderr.push(chunk)
+  }
+
+  /** All of one read has been handed in. */
+  flush(): void {
+    if (!this.#done && this.#head === undefined) this.#handler.onFlush?.()
+  }
+
+  /** What END_REQUEST means as a failure, or undefined when the response is complete. */
+  judgeEnd(protocolStatus: number): FastCGIError | undefined {
+    if (protocolStatus === ProtocolStatus.OVERLOADED)
+      return new OverloadedError('the application is overloaded (FCGI_OVERLOADED)')
+    this.refused = protocolStatus === ProtocolStatus.CANT_MPX_CONN && this.#head !== undefined
+    if (protocolStatus === ProtocolStatus.CANT_MPX_CONN)
+      return new ProtocolError('the application cannot multiplex (FCGI_CANT_MPX_CONN)')
+    if (protocolStatus === ProtocolStatus.UNKNOWN_ROLE)
+      return new ProtocolError('the application does not know the role (FCGI_UNKNOWN_ROLE)')
+    if (protocolStatus !== ProtocolStatus.REQUEST_COMPLETE)
+      return new ProtocolError(`unknown protocol status ${protocolStatus} in END_REQUEST`)
+    if (this.#head !== undefined)
+      return new ProtocolError(
+        this.#head.untouched
+          ? 'the application ended the request without any output'
+          : 'the application ended the request inside the response head',
+      )
+    return undefined
+  }
+
+  end(appStatus: number): void {
+    if (this.#done) return
+    this.#settle()
+    this.#handler.onEnd(appStatus)
+  }
+
+  fail(error: FastCGIError): void {
+    if (this.#done) return
+    this.#settle()
+    this.#handler.onError(error)
+  }
+
+  #takeHead(head: ResponseHeadParser): void {
+    if (head.status === 101)
+      throw new ProtocolError('the application answers 101, FastCGI cannot switch protocols')
+    if (head.status < 200) {
+      this.#head = new ResponseHeadParser({ maxBytes: this.#maxHeadSize })
+      this.#handler.onInformational?.(head.status, head.headers)
+    } else {
+      this.#head = undefined
+      this.#handler.onHead(head.status, head.headers, head.reason)
+    }
+  }
+
+  #settle(): void {
+    this.#stderr?.end()
+    this.#done = true
+    this.holder = undefined
+    this.#signal?.removeEventListener('abort', this.#onSignal)
+  }
+
+  readonly #onSignal = (): void => {
+    this.abort(this.#signal?.reason)
+  }
+}
+
+/** Turns what a handler threw into an error of ours. */
+export function asFastCGIError(error: unknown): FastCGIError {
+  return error instanceof FastCGIError
+    ? error
+    : new FastCGIError('FCGI_HANDLER', `a response handler threw: ${error}`, { cause: error })
+}

@@ -1,0 +1,49 @@
+/**
+ * A FastCGI client: addresses, connections, a pool that is fair to php-fpm, typed errors.
+ * @packageDocumentation
+ */
+export { FastCGIError, ParamsTooLargeError, ProtocolError } from '@fastcgi/protocol'
+export { type Address, parseAddress } from './address.ts'
+export {
+  anyOf,
+  type Check,
+  type Checks,
+  callable,
+  checkOptions,
+  flag,
+  integer,
+  listOf,
+  milliseconds,
+  oneOf,
+  shape,
+  text,
+} from './check-options.ts'
+export { FastCGIClient } from './client.ts'
+export type {
+  Attempt,
+  DispatchControl,
+  Dispatcher,
+  DispatcherStats,
+  DispatchHandler,
+  FastCGIRequest,
+  ParamsInit,
+  Timeouts,
+} from './dispatcher.ts'
+export {
+  AbortedError,
+  ClosedError,
+  ConnectError,
+  ConnectTimeoutError,
+  OptionError,
+  OverloadedError,
+  PrematureCloseError,
+  RequestBodyError,
+  type RequestBodyErrorCode,
+  TimeoutError,
+  type TimeoutPhase,
+} from './errors.ts'
+export { type PoolOptions, poolChecks } from './options.ts'
+export { Pool } from './pool.ts'
+export { FastCGIResponse, ResponseBody } from './response.ts'
+export { escapeControls } from './stderr-lines.ts'
+export { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'

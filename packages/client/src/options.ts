@@ -1,0 +1,132 @@
+import {
+  anyOf,
+  type Checks,
+  checkOptions,
+  flag,
+  integer,
+  milliseconds,
+  oneOf,
+  shape,
+} from './check-options.ts'
+import type { Timeouts } from './dispatcher.ts'
+
+/** How connections to one address are made, kept and shared. */
+export interface PoolOptions {
+  /**
+   * Keep connections for further requests (FCGI_KEEP_CONN; Apache `enablereuse`). Kept ones are let go as soon as
+   * they seem to keep others waiting. @default true
+   */
+  reuse?: boolean | undefined
+  /**
+   * Most connections at a time (Apache `max`). `'auto'` learns how many are really served at once, up to 64: what a
+   * php-fpm of 5 children cannot take waits here, in order, and not in the socket's backlog. @default 'auto'
+   */
+  maxConnections?: number | 'auto' | undefined
+  /** Fewest connections that `'auto'` falls to (Apache `min`, but nothing is connected in advance). @default 1 */
+  minConnections?: number | undefined
+  /** So many idle connections are not closed by `idleTimeout` (Apache `smax`). @default 0 */
+  softMaxConnections?: number | undefined
+  /** Milliseconds an idle connection is kept (Apache `ttl`). A php-fpm child serves nobody else meanwhile. @default 1000 */
+  idleTimeout?: number | undefined
+  /**
+   * Milliseconds after which a connection is not used again. Bounds how long other processes that share the
+   * application are kept waiting; 0 for no limit, when there are none. @default 500
+   */
+  maxAge?: number | undefined
+  /** Requests per connection; 0 for no limit. Keep below php-fpm's `pm.max_requests`. @default 0 */
+  maxRequests?: number | undefined
+  /**
+   * Milliseconds that a request may sit on a connection nobody has answered on yet, beyond the usual time to answer,
+   * before a connection that completes is closed in its favour. @default 5
+   */
+  fairness?: number | undefined
+  /** Most requests that wait for a connection; more fail at once. @default 1024 */
+  maxQueue?: number | undefined
+  /** Milliseconds a request waits for a connection (Apache `acquire`). @default 30000 */
+  queueTimeout?: number | undefined
+  /**
+   * Further attempts after a failure that left nothing of a response, when the connection could not be made or the
+   * request is idempotent and its body can be sent again. @default 1
+   */
+  retries?: number | undefined
+  /** Most bytes of a response head. @default 65536 */
+  maxHeadSize?: number | undefined
+  /** Send TCP keep-alive probes (Apache `keepalive`). @default false */
+  tcpKeepAlive?: boolean | undefined
+  /** When to give up on an application that does not move. */
+  timeouts?: Partial<Timeouts> | undefined
+}
+
+/** {@link PoolOptions} with every default filled in. */
+export type PoolSettings = {
+  readonly [K in keyof PoolOptions]-?: Exclude<PoolOptions[K], undefined>
+} & { readonly timeouts: Readonly<Timeouts> }
+
+/** Default timeouts, in milliseconds. */
+export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = {
+  connect: 3000,
+  head: 60_000,
+  idle: 60_000,
+  write: 60_000,
+}
+
+const DEFAULTS: PoolSettings = {
+  reuse: true,
+  maxConnections: 'auto',
+  minConnections: 1,
+  softMaxConnections: 0,
+  idleTimeout: 1000,
+  maxAge: 500,
+  maxRequests: 0,
+  fairness: 5,
+  maxQueue: 1024,
+  queueTimeout: 30_000,
+  retries: 1,
+  maxHeadSize: 65_536,
+  tcpKeepAlive: false,
+  timeouts: DEFAULT_TIMEOUTS,
+}
+
+/** Checks of the pool's options, for whoever takes them among its own. */
+export const poolChecks: Checks = {
+  reuse: flag,
+  maxConnections: anyOf(oneOf('auto'), integer(1, 65_535)),
+  minConnections: integer(1, 65_535),
+  softMaxConnections: integer(0, 65_535),
+  idleTimeout: milliseconds,
+  maxAge: milliseconds,
+  maxRequests: integer(0),
+  fairness: milliseconds,
+  maxQueue: integer(0),
+  queueTimeout: milliseconds,
+  retries: integer(0, 100),
+  maxHeadSize: integer(64, 16_777_216),
+  tcpKeepAlive: flag,
+  timeouts: shape({
+    connect: milliseconds,
+    head: milliseconds,
+    idle: milliseconds,
+    write: milliseconds,
+  }),
+}
+
+/** Checks options and fills in defaults. @throws OptionError */
+export function poolSettings(options: PoolOptions, where = 'Pool'): PoolSettings {
+  checkOptions(where, options, poolChecks)
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  return {
+    ...DEFAULTS,
+    ...Object.fromEntries(given),
+    timeouts: mergeTimeouts(DEFAULT_TIMEOUTS, options.timeouts),
+  }
+}
+
+/** Timeouts with overrides; undefined overrides nothing. */
+export function mergeTimeouts(base: Readonly<Timeouts>, over?: Partial<Timeouts>): Timeouts {
+  return {
+    connect: over?.connect ?? base.connect,
+    head: over?.head ?? base.head,
+    idle: over?.idle ?? base.idle,
+    write: over?.write ?? base.write,
+  }
+}

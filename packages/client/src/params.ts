@@ -1,0 +1,26 @@
+import { NameValueEncoder, ProtocolError } from '@fastcgi/protocol'
+import type { ParamsInit } from './dispatcher.ts'
+
+type Value = string | number | null | undefined
+
+/** Encodes params into one block. @throws ParamsTooLargeError, ProtocolError for a NUL (FastCGI 1.0 §6.1). */
+export function encodeParams(params: ParamsInit): Buffer {
+  if (Buffer.isBuffer(params)) return params
+  const encoder = new NameValueEncoder()
+  for (const [name, value] of entriesOf(params)) {
+    if (value === null || value === undefined) continue
+    const text = String(value)
+    if (name.includes('\0') || text.includes('\0'))
+      throw new ProtocolError(`param ${JSON.stringify(name)} contains a NUL`)
+    encoder.add(name, text)
+  }
+  return encoder.finish()
+}
+
+function entriesOf(params: Exclude<ParamsInit, Buffer>): Iterable<readonly [string, Value]> {
+  return isIterable(params) ? params : Object.entries(params)
+}
+
+function isIterable(params: object): params is Iterable<readonly [string, Value]> {
+  return Symbol.iterator in params
+}
