@@ -22,6 +22,7 @@ const readBuffer = Buffer.allocUnsafeSlow(65_536)
 export class ApplicationSocket extends Socket {
   readonly #events: SocketEvents
   #writeFailed = false
+  #readAll = false
 
   constructor(events: SocketEvents) {
     const options: SocketConstructorOpts & OnRead = {
@@ -51,12 +52,21 @@ export class ApplicationSocket extends Socket {
   }
 
   override destroy(error?: Error): this {
-    if (!this.#writeFailed && isWriteFailure(error)) {
+    if (!this.#writeFailed && !this.#readAll && isWriteFailure(error)) {
       this.#writeFailed = true
       this.#events.onWriteFailed(error)
       return this
     }
     return super.destroy(error)
+  }
+
+  // After an error, also one of writing, a stream never says 'end'.
+  override push(chunk: unknown, encoding?: BufferEncoding): boolean {
+    if (chunk === null) {
+      this.#readAll = true
+      if (this.#writeFailed) super.destroy()
+    }
+    return super.push(chunk, encoding)
   }
 }
 

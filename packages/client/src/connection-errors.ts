@@ -1,9 +1,12 @@
+import type { FastCGIError } from '@fastcgi/protocol'
 import type { Address } from './address.ts'
+import type { Timeouts } from './dispatcher.ts'
 import {
   ConnectError,
   ConnectTimeoutError,
   OverloadedError,
   PrematureCloseError,
+  RequestBodyError,
   systemCode,
   TimeoutError,
   type TimeoutPhase,
@@ -36,7 +39,7 @@ export function connectError(
   if (code === 'ETIMEDOUT')
     return new ConnectTimeoutError(`the connection to ${address.name} timed out`, options)
   const reason = (code && REASONS[code]) ?? cause?.message ?? 'the socket was closed'
-  return new ConnectError(`cannot connect to ${address.name}: ${reason}`, options)
+  return new ConnectError(`cannot connect to ${address.name} (option upstream): ${reason}`, options)
 }
 
 /** The application closed the connection, or it broke, before END_REQUEST. */
@@ -67,9 +70,14 @@ const PHASES: Readonly<Record<TimeoutPhase, string>> = {
 }
 
 /** One of the named timeouts ran out. */
-export function timeoutError(address: Address, phase: TimeoutPhase, limit: number): TimeoutError {
-  return new TimeoutError(
-    phase,
-    `${address.name} ${PHASES[phase]} for ${limit} ms (option timeouts.${phase})`,
-  )
+export function timeoutError(address: Address, phase: keyof Timeouts, limit: number): FastCGIError {
+  const option = `(option timeouts.${phase})`
+  if (phase === 'connect')
+    return new ConnectTimeoutError(`no connection to ${address.name} within ${limit} ms ${option}`)
+  if (phase === 'body')
+    return new RequestBodyError(
+      'FCGI_BODY_TIMEOUT',
+      `the source of the request body gave nothing for ${limit} ms ${option}`,
+    )
+  return new TimeoutError(phase, `${address.name} ${PHASES[phase]} for ${limit} ms ${option}`)
 }

@@ -12,7 +12,9 @@ import {
 import type { Address } from './address.ts'
 import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
 import { connectError, lostError, timeoutError } from './connection-errors.ts'
-import { ConnectTimeoutError, type RequestBodyError, type TimeoutPhase } from './errors.ts'
+import { Deadline } from './deadline.ts'
+import type { Timeouts } from './dispatcher.ts'
+import type { RequestBodyError } from './errors.ts'
 import { asFastCGIError, type Exchange, type ExchangeHolder } from './exchange.ts'
 import type { PoolSettings } from './options.ts'
 import { StdinPump, type StdinSink } from './stdin-pump.ts'
@@ -23,6 +25,12 @@ const REQUEST_ID = 1
 /** How long an answer is waited for after the application stopped reading, in milliseconds. */
 const LAST_WORDS = 1000
 
+/** What can be waited for, each with a timeout of its name. */
+type Phase = keyof Timeouts
+
+/** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
+const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
+
 /** What a connection tells whoever owns it. */
 export interface ConnectionOwner {
   /** The first bytes of a response came, so many milliseconds after its request was sent. */
@@ -31,6 +39,8 @@ export interface ConnectionOwner {
   onIdle(connection: Connection): void
   /** A request failed; its connection has been closed. */
   onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void
+  /** A request was given up; its connection has been closed. */
+  onDropped(connection: Connection): void
   /** The connection is closed and gone. Comes once, at once, before `onFailure`. */
   onClosed(connection: Connection): void
 }
@@ -59,20 +69,21 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   #keep = false
   #sentAt = 0
   #pump: StdinPump | undefined
+  #rest: Buffer | undefined
   #stdinEnded = false
   #writeFailed = false
   #paused = false
   #answered = false
   #ended: { appStatus: number; protocolStatus: number } | undefined
 
-  #timer: NodeJS.Timeout | undefined
-  #timerLength = 0
+  readonly #deadline: Deadline<Phase | 'answer'>
 
   constructor(address: Address, settings: PoolSettings, owner: ConnectionOwner, now: number) {
     this.#address = address
     this.#settings = settings
     this.#owner = owner
     this.createdAt = now
+    this.#deadline = new Deadline(this.#onTimeout)
     this.#socket = new ApplicationSocket(this)
     this.#socket.on('drain', this.#onDrain)
     this.#socket.on('error', this.#onError)
@@ -89,7 +100,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   open(exchange: Exchange, keep: boolean): void {
     this.#take(exchange, keep)
     this.#socket.once('connect', this.#onConnect)
-    this.#arm(exchange.timeouts.connect)
+    this.#moved()
     this.#socket.open(this.#address, this.#settings.tcpKeepAlive)
   }
 
@@ -108,6 +119,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   drop(_exchange: Exchange): void {
     this.#release()
     this.#close()
+    this.#owner.onDropped(this)
   }
 
   resume(): void {
@@ -126,6 +138,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     this.#stdinEnded = false
     this.#ended = undefined
     exchange.holder = this
+    exchange.refused = false
     exchange.attempts++
     this.requests++
   }
@@ -155,7 +168,10 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     )
     this.#moved()
     if (small) this.#stdinEnded = true
-    else if (bytes) this.#sendBytes(bytes)
+    else if (bytes) {
+      this.#rest = bytes
+      this.#sendRest()
+    }
     else if (body !== null && !Buffer.isBuffer(body)) {
       exchange.bodyTouched = true
       this.#pump = new StdinPump(body, exchange.bodyLength, this)
@@ -163,9 +179,17 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     }
   }
 
-  #sendBytes(bytes: Buffer): void {
-    this.sendStdin(bytes)
-    this.endStdin()
+  // Not all in one write: of that nobody learns how far it got, and a slow application would look like a dead one.
+  #sendRest(): void {
+    for (let rest = this.#rest; rest !== undefined; rest = this.#rest) {
+      if (rest.length === 0) {
+        this.#rest = undefined
+        this.endStdin()
+        return
+      }
+      this.#rest = rest.subarray(WRITE_SIZE)
+      if (!this.sendStdin(rest.subarray(0, WRITE_SIZE))) return
+    }
   }
 
   sendStdin(chunk: Buffer): boolean {
@@ -294,6 +318,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   #release(): void {
     this.#exchange = undefined
     this.#ended = undefined
+    this.#rest = undefined
     this.#pump?.stop()
     this.#pump = undefined
   }
@@ -301,7 +326,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   #close(): void {
     if (this.#closed) return
     this.#closed = true
-    clearTimeout(this.#timer)
+    this.#deadline.clear()
     this.#socket.destroy()
     this.#owner.onClosed(this)
   }
@@ -315,12 +340,14 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
 
   readonly #onDrain = (): void => {
     this.#pump?.resume()
+    this.#sendRest()
     this.#moved()
   }
 
   onWriteFailed(error: Error): void {
     this.#socketError = error
     this.#writeFailed = true
+    this.#rest = undefined
     this.#pump?.stop()
     if (this.#exchange === undefined) {
       this.#close()
@@ -338,7 +365,11 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     const exchange = this.#exchange
     if (exchange === undefined) this.#close()
     else if (this.#connectedAt === 0) this.#fail(connectError(this.#address, this.#socketError))
-    else this.#fail(lostError(this.#address, exchange, this.#answered, this.#socketError))
+    else {
+      // A part of a record is a part of a response, too.
+      if (this.#answered) exchange.arrived = true
+      this.#fail(lostError(this.#address, exchange, this.#answered, this.#socketError))
+    }
   }
 
   // ---- time
@@ -347,44 +378,24 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   #moved(): void {
     const exchange = this.#exchange
     if (exchange === undefined || this.#closed) return
-    const { timeouts } = exchange
     const phase = this.#phase()
-    if (this.#writeFailed) this.#arm(LAST_WORDS)
-    else this.#arm(phase === undefined ? 0 : timeouts[phase])
+    this.#deadline.wait(phase, phase === 'answer' ? LAST_WORDS : exchange.timeouts[phase])
   }
 
-  #arm(length: number): void {
-    if (this.#timer !== undefined && this.#timerLength === length) {
-      this.#timer.refresh()
-      return
-    }
-    clearTimeout(this.#timer)
-    this.#timerLength = length
-    this.#timer = length === 0 ? undefined : setTimeout(this.#onTimer, length)
-  }
-
-  /** What is waited for; undefined while it is the reader or the body's source that takes its time. */
-  #phase(): TimeoutPhase | undefined {
-    if (this.#paused) return undefined
+  #phase(): Phase | 'answer' {
+    if (this.#connectedAt === 0) return 'connect'
+    if (this.#writeFailed) return 'answer'
     if (this.#socket.writableLength > 0) return 'write'
-    if (this.#pump !== undefined) return undefined
+    if (this.#pump !== undefined) return 'body'
     return this.#exchange?.headDone ? 'idle' : 'head'
   }
 
-  readonly #onTimer = (): void => {
-    this.#timer = undefined
-    const exchange = this.#exchange
-    if (exchange === undefined) return
-    if (this.#connectedAt === 0) {
-      this.#fail(
-        new ConnectTimeoutError(
-          `no connection to ${this.#address.name} within ${exchange.timeouts.connect} ms (option timeouts.connect)`,
-        ),
-      )
-      return
-    }
+  readonly #onTimeout = (waitedFor: Phase | 'answer', length: number): void => {
+    // The reader takes its time, or what was waited for has come without a sound, as the end of writing does.
+    if (this.#paused || this.#exchange === undefined) return
     const phase = this.#phase()
-    if (this.#writeFailed) this.#lost()
-    else if (phase !== undefined) this.#fail(timeoutError(this.#address, phase, this.#timerLength))
+    if (phase !== waitedFor) this.#moved()
+    else if (phase === 'answer') this.#lost()
+    else this.#fail(timeoutError(this.#address, phase, length))
   }
 }

@@ -21,6 +21,8 @@ export interface Timeouts {
   idle: number
   /** Without the application taking any of what is to be written. @default 60000 */
   write: number
+  /** Between two pieces of a request body that comes as a stream. @default 60000 */
+  body: number
 }
 
 /** One FastCGI request. */

@@ -68,6 +68,7 @@ export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = {
   head: 60_000,
   idle: 60_000,
   write: 60_000,
+  body: 60_000,
 }
 
 const DEFAULTS: PoolSettings = {
@@ -107,6 +108,7 @@ export const poolChecks: Checks = {
     head: milliseconds,
     idle: milliseconds,
     write: milliseconds,
+    body: milliseconds,
   }),
 }
 
@@ -128,5 +130,6 @@ export function mergeTimeouts(base: Readonly<Timeouts>, over?: Partial<Timeouts>
     head: over?.head ?? base.head,
     idle: over?.idle ?? base.idle,
     write: over?.write ?? base.write,
+    body: over?.body ?? base.body,
   }
 }

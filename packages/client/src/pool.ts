@@ -236,6 +236,10 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     }
   }
 
+  onDropped(): void {
+    this.#failed++
+  }
+
   onClosed(connection: Connection): void {
     this.#all.delete(connection)
     this.#limit.closed(connection)

@@ -27,6 +27,7 @@ export class RecordReader {
   #paddingLeft = 0
   #message: Buffer = EMPTY
   #messageLength = 0
+  #ended = false
 
   constructor(handler: RecordHandler) {
     this.#handler = handler
@@ -39,9 +40,12 @@ export class RecordReader {
 
   /**
    * Reads a chunk and reports what is in it, synchronously.
-   * @throws ProtocolError for a version other than 1; whatever the handler throws.
+   * @throws ProtocolError for a version other than 1, and after anything was thrown; whatever the handler throws.
    */
   push(chunk: Buffer): void {
+    // Where a record begins is not known any more: going on would let content be read as records.
+    if (this.#ended) throw new ProtocolError('records cannot be read on after an error')
+    this.#ended = true
     let at = 0
     const length = chunk.length
     while (at < length) {
@@ -64,6 +68,7 @@ export class RecordReader {
       )
         this.#headerLength = 0
     }
+    this.#ended = false
   }
 
   #readHeader(chunk: Buffer, at: number): number {

@@ -59,14 +59,15 @@ export class ResponseHeadParser {
    */
   push(chunk: Buffer): number {
     if (this.#kept === undefined) {
-      const end = this.#parse(chunk, chunk.length)
+      const end = this.#parse(chunk)
       if (end !== -1) return end
       this.#keep(chunk)
       return -1
     }
     const before = this.#keptLength
     this.#keep(chunk)
-    const end = this.#parse(this.#kept, this.#keptLength)
+    // Without the room behind it: looking for LF there at every push takes the square of the head's length.
+    const end = this.#parse(this.#kept.subarray(0, this.#keptLength))
     return end === -1 ? -1 : end - before
   }
 
@@ -82,10 +83,11 @@ export class ResponseHeadParser {
   }
 
   // Reads whole lines; a line counts as whole when the byte after its LF is known, which tells a fold.
-  #parse(buffer: Buffer, length: number): number {
+  #parse(buffer: Buffer): number {
+    const { length } = buffer
     for (;;) {
       const lf = buffer.indexOf(LF, this.#scanned)
-      if (lf === -1 || lf >= length) {
+      if (lf === -1) {
         this.#scanned = length
         this.#checkSize(length)
         return -1
@@ -193,7 +195,8 @@ export class ResponseHeadParser {
 const HAS_CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/
 
 function unfold(name: string, value: string): string {
-  const unfolded = value.replace(/[ \t]*\r?\n[ \t]+/g, ' ')
+  // Not one pattern for line end and blanks: on a long run of blanks it takes the square of their number.
+  const unfolded = value.split(/\r?\n/).map(trimBlanks).join(' ')
   if (HAS_CONTROL.test(unfolded))
     throw new ProtocolError(`response head has a control character in the value of ${name}`)
   return unfolded

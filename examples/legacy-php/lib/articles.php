@@ -1,0 +1,6 @@
+<?php
+// The contents: what other sites keep in a database.
+return [
+    'hello' => ['year' => 2026, 'title' => 'Hello', 'text' => 'This page is as old as PHP & runs beside Node.'],
+    'move-slowly' => ['year' => 2024, 'title' => 'Move slowly', 'text' => 'One route after the other: < 1 a week is fine.'],
+];

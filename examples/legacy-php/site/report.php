@@ -1,0 +1,9 @@
+<?php
+// Called by a route of Node: what it answers knows nothing of where the site is mounted.
+header('Content-Type: text/plain; charset=utf-8');
+?>
+Report of <?= date('Y-m-d H:i:s') ?>
+
+PHP <?= PHP_VERSION ?> (<?= PHP_SAPI ?>), process <?= getmypid() ?>, <?= round(memory_get_peak_usage() / 1024) ?> KiB
+Asked for by <?= $_SERVER['REQUEST_METHOD'], ' ', $_SERVER['REQUEST_URI'] ?>
+

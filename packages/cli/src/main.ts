@@ -1,0 +1,35 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { serve } from './serve.ts'
+import { SERVE_USAGE } from './serve-options.ts'
+
+const USAGE = `fastcgi: FastCGI for Node.js
+
+  fastcgi serve …     serve a directory of PHP, or any FastCGI application, over HTTP
+  fastcgi --version
+
+${SERVE_USAGE}`
+
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { serve }
+
+async function main([command = '--help', ...rest]: string[]): Promise<void> {
+  if (command === '--help' || command === '-h' || command === 'help') {
+    console.log(USAGE)
+    return
+  }
+  if (command === '--version') {
+    const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+    console.log(JSON.parse(manifest).version)
+    return
+  }
+  const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined
+  if (run !== undefined) await run(rest)
+  else {
+    console.error(
+      `fastcgi: unknown command ${command}; there are ${Object.keys(COMMANDS).join(', ')}`,
+    )
+    process.exitCode = 2
+  }
+}
+
+await main(process.argv.slice(2))

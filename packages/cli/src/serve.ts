@@ -1,0 +1,33 @@
+import { once } from 'node:events'
+import { OptionError } from '@fastcgi/client'
+import pino, { type Logger } from 'pino'
+import pretty from 'pino-pretty'
+import { parseServeOptions, SERVE_USAGE, type ServeOptions } from './serve-options.ts'
+import { startServer } from './servers.ts'
+
+/** `fastcgi serve`: one line on stdout when it is ready, logs on stderr, ends on SIGTERM or SIGINT when all is answered. */
+export async function serve(args: string[]): Promise<void> {
+  try {
+    const options = parseServeOptions(args)
+    if (options === 'help') console.log(SERVE_USAGE)
+    else await run(options)
+  } catch (error) {
+    // 2 for what was asked wrongly, as commands do; 1 for what could not be done.
+    process.exitCode = error instanceof OptionError ? 2 : 1
+    console.error(`fastcgi serve: ${(error as Error).message}`)
+  }
+}
+
+async function run(options: ServeOptions): Promise<void> {
+  const server = await startServer(options, createLogger(options))
+  const { root, upstream } = options.gateway
+  console.log(`fastcgi: ${server.url}/ serves ${root} through ${upstream}`)
+  await Promise.race([once(process, 'SIGTERM'), once(process, 'SIGINT')])
+  await server.close()
+}
+
+function createLogger({ logLevel }: ServeOptions): Logger {
+  const level = { level: logLevel }
+  if (process.stderr.isTTY) return pino(level, pretty({ destination: 2, ignore: 'pid,hostname' }))
+  return pino(level, pino.destination({ dest: 2, sync: true }))
+}

@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { DispatcherStats } from '@fastcgi/client'
+import {
+  type ClientInfo,
+  createGateway,
+  type GatewayOptions,
+  socketClient,
+  writeResponse,
+} from '@fastcgi/gateway'
+
+/** What Express adds to a request; all of it optional, so that connect and node:http can use the middleware too. */
+export type ExpressRequest = IncomingMessage & {
+  originalUrl?: string
+  baseUrl?: string
+  body?: unknown
+  /** By `trust proxy`. */
+  ip?: string | undefined
+  protocol?: string
+  host?: string
+}
+
+/** Express middleware that carries requests to a FastCGI application. */
+export interface FastCGIMiddleware {
+  (req: ExpressRequest, res: ServerResponse, next: (error?: unknown) => void): void
+  /** Finishes what runs and closes the connections it made: `server.on('close', () => middleware.close())`. */
+  close(): Promise<void>
+  /** Counters of every upstream. */
+  readonly stats: Readonly<Record<string, DispatcherStats>>
+}
+
+/**
+ * Middleware that runs the scripts below `root`: `app.use('/shop', fastcgiProxy({ upstream, root }))`. Paths that are
+ * neither script nor file go on to the next middleware, failures to the error handlers, with `status` and `code`.
+ * Register it before body parsers.
+ * @throws OptionError for options that cannot be.
+ */
+export function fastcgiProxy(options: GatewayOptions<ExpressRequest>): FastCGIMiddleware {
+  const gateway = createGateway<ExpressRequest>(options, 'fastcgiProxy')
+  const middleware = (
+    req: ExpressRequest,
+    res: ServerResponse,
+    next: (error?: unknown) => void,
+  ): void => {
+    const request = {
+      req,
+      res,
+      source: req,
+      url: req.originalUrl ?? req.url ?? '/',
+      mount: req.baseUrl ?? '',
+      client: clientOf(req),
+      parsedBody: req.body,
+    }
+    gateway.handle(request, (error, response) => {
+      if (res.closed) return
+      if (response !== undefined) writeResponse(res, response)
+      else next(error)
+    })
+  }
+  const properties = {
+    close: { value: () => gateway.close() },
+    stats: { get: () => gateway.stats, enumerable: true },
+  }
+  return Object.defineProperties(middleware, properties) as FastCGIMiddleware
+}
+
+function clientOf(req: ExpressRequest): ClientInfo {
+  const { address, scheme, host } = socketClient(req)
+  return {
+    address: req.ip ?? address,
+    scheme: req.protocol ?? scheme,
+    host: req.host ?? host,
+  }
+}

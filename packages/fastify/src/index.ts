@@ -1,0 +1,11 @@
+/**
+ * FastCGI for Fastify: PHP and other FastCGI applications as a plugin.
+ * @packageDocumentation
+ */
+export type { GatewayOptions } from '@fastcgi/gateway'
+export {
+  type FastCGIProxyOptions,
+  type FastCGIReplyOptions,
+  fastcgiProxy,
+  fastcgiProxy as default,
+} from './proxy.ts'

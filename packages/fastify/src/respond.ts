@@ -1,0 +1,60 @@
+import { Readable } from 'node:stream'
+import {
+  type ClientInfo,
+  type Gateway,
+  type GatewayRequest,
+  type GatewayResponse,
+  groupFields,
+} from '@fastcgi/gateway'
+import type { FastifyReply, FastifyRequest } from 'fastify'
+
+/** What of a gateway's request the caller decides. */
+export type RespondOptions = Pick<
+  GatewayRequest<FastifyRequest>,
+  'mount' | 'script' | 'env' | 'parsedBody'
+>
+
+/** Has a gateway answer a request. Goes through reply.send, so that hooks and plugins keep working. */
+export function respond(
+  gateway: Gateway<FastifyRequest>,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: RespondOptions,
+): void {
+  gateway.handle(
+    {
+      req: request.raw,
+      res: reply.raw,
+      source: request,
+      url: request.originalUrl,
+      client: clientOf(request),
+      logger: request.log,
+      ...options,
+    },
+    (error, response) => {
+      // Nobody is left to answer, and Fastify would log that its reply could not be sent.
+      if (reply.raw.closed) return
+      if (error !== undefined) reply.send(error)
+      else if (response === undefined) reply.callNotFound()
+      else send(reply, response)
+    },
+  )
+}
+
+function clientOf(request: FastifyRequest): ClientInfo {
+  return { address: request.ip, scheme: request.protocol, host: request.host }
+}
+
+function send(reply: FastifyReply, response: GatewayResponse): void {
+  const { status, reason, body } = response
+  reply.code(status).headers(groupFields(response.headers))
+  if (reason !== '' && reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = reason
+  if (body === null) reply.send()
+  else if (!Buffer.isBuffer(body)) {
+    // The head goes out before there is a body, as soon as Fastify connects the two.
+    if (body.readableLength === 0) reply.raw.once('pipe', () => reply.raw.write('', 'latin1'))
+    reply.send(body)
+  } else if (reply.hasHeader('content-type')) reply.send(body)
+  // Fastify gives a Buffer without a type one of its own; a stream it leaves alone.
+  else reply.header('content-length', body.length).send(Readable.from([body]))
+}

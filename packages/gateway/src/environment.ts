@@ -1,0 +1,235 @@
+import type { IncomingMessage } from 'node:http'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { NameValueEncoder } from '@fastcgi/protocol'
+import { HeaderParams } from './header-params.ts'
+import type { RequestTarget } from './request-target.ts'
+
+/** Values of params; null takes a param away. */
+export type Env = Readonly<Record<string, string | number | null | undefined>>
+
+/** What the environment of a route is made of, the same for every request. */
+export interface EnvironmentRules {
+  env: Env
+  serverName: string | undefined
+  passHeaders: readonly string[]
+  maxParamsSize: number
+  stripRequestUri: string | undefined
+}
+
+/** The client, as the framework's trust in proxies makes it out. */
+export interface ClientInfo {
+  /** Address of the client; '' for the socket's. */
+  address: string
+  /** `https` or `http`. */
+  scheme: string
+  /** Host the client asked for, with its port if it gave one. */
+  host: string
+}
+
+/** What one request adds. Text is latin1, one character a byte, except for `extra`. */
+export interface RequestFacts {
+  readonly req: IncomingMessage
+  readonly target: RequestTarget
+  readonly client: ClientInfo
+  /** SCRIPT_NAME. */
+  readonly scriptName: string
+  readonly pathInfo: string
+  /** SCRIPT_FILENAME, if there is one. */
+  readonly scriptFilename: string | undefined
+  /** DOCUMENT_ROOT, if there is one. */
+  readonly documentRoot: string | undefined
+  /** Bytes of the body; undefined when there is none. */
+  readonly contentLength: number | undefined
+  /** Overrides of what is sent in header fields: undefined leaves, null drops. */
+  readonly contentType?: string | undefined
+  readonly dropContentEncoding?: boolean
+  /** Values for this request alone; they win over everything. */
+  readonly extra: Env | undefined
+}
+
+/** Params of every request; configuration may override them. */
+const CONSTANTS: Env = {
+  GATEWAY_INTERFACE: 'CGI/1.1',
+  SERVER_SOFTWARE: 'fastcgi-node',
+  // php-cgi refuses to run without it (cgi.force_redirect).
+  REDIRECT_STATUS: 200,
+}
+
+/**
+ * The environment of requests: RFC 3875 §4 and what nginx's fastcgi.conf sends. Every name is sent once, for of
+ * duplicates php-fpm takes the last and libfcgi the first. What is configured wins over what a request says.
+ */
+export class Environment {
+  readonly #rules: EnvironmentRules
+  readonly #constants: ReadonlyArray<readonly [string, string]>
+  readonly #configured: ReadonlySet<string>
+  readonly #prefix: Buffer
+  readonly #headers: HeaderParams
+
+  constructor(rules: EnvironmentRules) {
+    this.#rules = rules
+    this.#configured = new Set(Object.keys(rules.env))
+    this.#constants = entriesOf({ ...CONSTANTS, ...rules.env })
+    const encoder = new NameValueEncoder(rules.maxParamsSize)
+    for (const [name, value] of this.#constants) encoder.add(name, value)
+    this.#prefix = encoder.finish()
+    this.#headers = new HeaderParams(rules.passHeaders, this.#configured)
+  }
+
+  /** The params of one request, encoded. @throws ParamsTooLargeError */
+  encode(facts: RequestFacts): Buffer {
+    const { extra } = facts
+    const writer = new ParamWriter(
+      new NameValueEncoder(
+        this.#rules.maxParamsSize,
+        extra === undefined ? this.#prefix : undefined,
+      ),
+      this.#configured,
+      extra,
+    )
+    if (extra !== undefined) {
+      for (const [name, value] of this.#constants) writer.addConstant(name, value)
+      for (const [name, value] of entriesOf(extra)) writer.addOwn(name, value)
+    }
+    this.#addScript(writer, facts)
+    this.#addRequest(writer, facts)
+    addClient(writer, facts.req, facts.client)
+    this.#addServer(writer, facts.req, facts.client)
+    this.#addHeaders(writer, facts)
+    return writer.finish()
+  }
+
+  #addScript(writer: ParamWriter, facts: RequestFacts): void {
+    const { scriptName, pathInfo, scriptFilename, documentRoot } = facts
+    if (scriptFilename !== undefined) writer.add('SCRIPT_FILENAME', scriptFilename)
+    writer.add('SCRIPT_NAME', scriptName)
+    if (pathInfo !== '') {
+      writer.add('PATH_INFO', pathInfo)
+      if (documentRoot !== undefined) writer.add('PATH_TRANSLATED', documentRoot + pathInfo)
+    }
+    if (documentRoot !== undefined) writer.add('DOCUMENT_ROOT', documentRoot)
+    writer.add('DOCUMENT_URI', scriptName + pathInfo)
+  }
+
+  #addRequest(writer: ParamWriter, facts: RequestFacts): void {
+    const { req, target, client, contentLength } = facts
+    writer.add('REQUEST_METHOD', req.method ?? 'GET')
+    writer.add('REQUEST_URI', stripPrefix(target.uri, this.#rules.stripRequestUri))
+    writer.add('QUERY_STRING', target.query)
+    writer.add('SERVER_PROTOCOL', `HTTP/${req.httpVersion}`)
+    writer.add('REQUEST_SCHEME', client.scheme)
+    if (client.scheme === 'https') writer.add('HTTPS', 'on')
+    const contentType = facts.contentType ?? req.headers['content-type']
+    if (contentType !== undefined) writer.add('CONTENT_TYPE', contentType)
+    if (contentLength !== undefined) writer.add('CONTENT_LENGTH', String(contentLength))
+  }
+
+  #addServer(writer: ParamWriter, req: IncomingMessage, client: ClientInfo): void {
+    const { socket } = req
+    const address = plainAddress(socket.localAddress)
+    const host = parseHost(client.host)
+    writer.add('SERVER_NAME', this.#rules.serverName ?? host?.name ?? (address || 'localhost'))
+    writer.add('SERVER_ADDR', address)
+    writer.add('SERVER_PORT', serverPort(socket, client, host?.port))
+  }
+
+  #addHeaders(writer: ParamWriter, facts: RequestFacts): void {
+    const { headers } = facts.req
+    // What Connection names is hop-by-hop as well (RFC 9110 §7.6.1).
+    const { connection } = headers
+    const named =
+      connection === undefined || connection === 'keep-alive' || connection === 'close'
+        ? undefined
+        : new Set(connection.toLowerCase().split(/[\s,]+/))
+    for (const field in headers) {
+      const value = headers[field]
+      const name = field === 'host' ? '' : this.#headers.nameOf(field)
+      if (name === '' || value === undefined || named?.has(field)) continue
+      if (facts.dropContentEncoding && field === 'content-encoding') continue
+      writer.add(name, typeof value === 'string' ? value : value.join(', '))
+    }
+    const host = facts.target.authority || headers[':authority'] || headers.host
+    if (typeof host === 'string') writer.add('HTTP_HOST', host)
+  }
+}
+
+/** Adds params, each name as the rules of precedence allow. */
+class ParamWriter {
+  readonly #encoder: NameValueEncoder
+  readonly #configured: ReadonlySet<string>
+  readonly #extra: Env | undefined
+
+  constructor(encoder: NameValueEncoder, configured: ReadonlySet<string>, extra: Env | undefined) {
+    this.#encoder = encoder
+    this.#configured = configured
+    this.#extra = extra
+  }
+
+  /** Something the request says. */
+  add(name: string, value: string): void {
+    if (this.#configured.size > 0 && this.#configured.has(name)) return
+    if (this.#overridden(name)) return
+    this.#encoder.add(name, value, 'latin1')
+  }
+
+  addConstant(name: string, value: string): void {
+    if (!this.#overridden(name)) this.#encoder.add(name, value)
+  }
+
+  addOwn(name: string, value: string): void {
+    this.#encoder.add(name, value)
+  }
+
+  finish(): Buffer {
+    return this.#encoder.finish()
+  }
+
+  #overridden(name: string): boolean {
+    const extra = this.#extra
+    return extra !== undefined && Object.hasOwn(extra, name) && extra[name] !== undefined
+  }
+}
+
+function entriesOf(env: Env): Array<readonly [string, string]> {
+  return Object.entries(env)
+    .filter(([, value]) => value !== null && value !== undefined)
+    .map(([name, value]) => [name, String(value)] as const)
+}
+
+function addClient(writer: ParamWriter, req: IncomingMessage, client: ClientInfo): void {
+  const { socket } = req
+  const peer = socket.remoteAddress
+  // A unix socket has no address; to leave it empty or to call it 127.0.0.1 would let it pass for a trusted client.
+  const address = plainAddress(client.address || peer) || 'unix:'
+  writer.add('REMOTE_ADDR', address)
+  writer.add('REMOTE_HOST', address)
+  const isPeer = client.address === '' || client.address === peer
+  if (isPeer && socket.remotePort !== undefined)
+    writer.add('REMOTE_PORT', String(socket.remotePort))
+}
+
+/** IPv4 addresses of a dual-stack socket in their usual spelling. */
+function plainAddress(address: string | undefined): string {
+  if (address === undefined) return ''
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
+}
+
+const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::(\d{1,5}))?$/i
+
+function parseHost(host: string): { name: string; port: string | undefined } | undefined {
+  const match = HOST.exec(host)
+  return match === null ? undefined : { name: match[1] ?? '', port: match[2] }
+}
+
+/** The port of the socket; behind a proxy that ends TLS, the one the client talked to. */
+function serverPort(socket: Socket, client: ClientInfo, hostPort: string | undefined): string {
+  const secure = (socket as TLSSocket).encrypted === true
+  if ((client.scheme === 'https') !== secure)
+    return hostPort ?? (client.scheme === 'https' ? '443' : '80')
+  return socket.localPort === undefined ? (hostPort ?? '80') : String(socket.localPort)
+}
+
+function stripPrefix(uri: string, prefix: string | undefined): string {
+  return prefix !== undefined && uri.startsWith(`${prefix}/`) ? uri.slice(prefix.length) : uri
+}

@@ -1,0 +1,68 @@
+import { escapeControls, FastCGIError } from '@fastcgi/client'
+
+/** What a cause means in HTTP: the one table from code to status. */
+const STATUS: Readonly<Record<string, number>> = {
+  FCGI_BAD_REQUEST: 400,
+  FCGI_BODY_TIMEOUT: 408,
+  FCGI_BODY_LENGTH_REQUIRED: 411,
+  FCGI_BODY_TOO_LARGE: 413,
+  FCGI_PARAMS_TOO_LARGE: 431,
+  FCGI_BODY_CONSUMED: 500,
+  FCGI_OPTION: 500,
+  FCGI_ROOT: 500,
+  FCGI_HANDLER: 500,
+  FCGI_BODY_TRUNCATED: 400,
+  FCGI_ABORTED: 499,
+  FCGI_CONNECT: 502,
+  FCGI_PROTOCOL: 502,
+  FCGI_PREMATURE_CLOSE: 502,
+  FCGI_CLOSED: 503,
+  FCGI_OVERLOADED: 503,
+  FCGI_CONNECT_TIMEOUT: 504,
+  FCGI_TIMEOUT: 504,
+}
+
+const RETRY_AFTER_SECONDS = '1'
+
+/** What clients are told; the whole message goes to the log, for it names addresses and paths. */
+const PUBLIC_MESSAGE: Readonly<Record<number, string>> = {
+  500: 'Internal Server Error',
+  502: 'Bad Gateway',
+  503: 'Service Unavailable',
+  504: 'Gateway Timeout',
+}
+
+/**
+ * A failure as HTTP frameworks want it (the shape of http-errors): Fastify and Express make an error page of it.
+ * `cause` is the original error, with everything it says.
+ */
+export class GatewayError extends Error {
+  /** Code of the cause, for instance `FCGI_CONNECT`. */
+  readonly code: string
+  readonly statusCode: number
+  readonly status: number
+  /** Whether `message` may be shown to clients; those of 5xx name addresses, so they are kept for the log. */
+  readonly expose: boolean
+  /** Response headers that go with it, e.g. Retry-After. */
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(cause: FastCGIError) {
+    const status = STATUS[cause.code] ?? 500
+    const expose = status < 500
+    super(expose ? escapeControls(cause.message) : (PUBLIC_MESSAGE[status] ?? 'Error'), { cause })
+    this.name = 'GatewayError'
+    this.code = cause.code
+    this.statusCode = this.status = status
+    this.expose = expose
+    this.headers = status === 503 ? { 'retry-after': RETRY_AFTER_SECONDS } : {}
+  }
+}
+
+/** Wraps any failure. */
+export function gatewayError(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  if (error instanceof FastCGIError) return new GatewayError(error)
+  return new GatewayError(
+    new FastCGIError('FCGI_HANDLER', `unexpected failure: ${error}`, { cause: error }),
+  )
+}

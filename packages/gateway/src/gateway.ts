@@ -1,0 +1,302 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { tmpdir } from 'node:os'
+import {
+  type DispatcherStats,
+  OptionError,
+  type ResolvedUpstream,
+  resolveUpstream,
+  type Upstream,
+} from '@fastcgi/client'
+import type { ClientInfo, Env } from './environment.ts'
+import { gatewayError } from './error-status.ts'
+import { consoleLogger, type GatewayLogger } from './logger.ts'
+import { createHandler, type NodeHandler } from './node-handler.ts'
+import { checkGatewayOptions, type GatewayOptions, poolOptions } from './options.ts'
+import { type BodyRules, type RequestBody, requestBody } from './request-body.ts'
+import { belowMount, normalizePath, parseTarget, type RequestTarget } from './request-target.ts'
+import { type GatewayCallback, Responder } from './responder.ts'
+import { Route } from './route.ts'
+import type { Resolution } from './script-resolver.ts'
+import { staticFile } from './static-file.ts'
+
+/** What an adapter hands in of a request. */
+export interface GatewayRequest<Source = IncomingMessage> {
+  req: IncomingMessage
+  res: ServerResponse
+  /** The framework's request, for the `env` function. */
+  source: Source
+  /** The request target as the client sent it. */
+  url: string
+  /** Path the gateway is mounted at, as it stands in `url`; '' for none. */
+  mount: string
+  /** The client, as the framework's trust in proxies makes it out. */
+  client: ClientInfo
+  /** What the framework has made of the body; undefined if nothing. */
+  parsedBody?: unknown
+  /** Run this instead of what the URL names: a path below the root, with its query if it has one. */
+  script?: string | undefined
+  /** Params for this request alone. */
+  env?: Env | undefined
+  /** Where this request's failures are reported. */
+  logger?: GatewayLogger | undefined
+}
+
+/** Carries HTTP requests to FastCGI applications. Framework-free: adapters hand requests in and write what comes out. */
+export interface Gateway<Source = IncomingMessage> {
+  /** Takes a request; `done` is called once. */
+  handle(request: GatewayRequest<Source>, done: GatewayCallback): void
+  /** For `http.createServer(gateway.handler)`; calls `next` for paths that are not the gateway's, else answers 404. */
+  readonly handler: NodeHandler
+  /** Finishes what runs and closes the connections it made. */
+  close(): Promise<void>
+  /** Counters of every upstream, by address where it has one. */
+  readonly stats: Readonly<Record<string, DispatcherStats>>
+}
+
+/** Makes a gateway. @throws OptionError */
+export function createGateway<Source = IncomingMessage>(
+  options: GatewayOptions<Source>,
+  where = 'createGateway',
+): Gateway<Source> {
+  return new HTTPGateway(options, where)
+}
+
+const GIBIBYTE = 1_073_741_824
+
+class HTTPGateway<Source> implements Gateway<Source> {
+  readonly handler: NodeHandler
+  readonly #routes: ReadonlyArray<Route<Source>>
+  readonly #exclude: readonly string[]
+  readonly #bodyRules: BodyRules
+  readonly #logger: GatewayLogger
+  readonly #upstreams = new Map<Upstream, ResolvedUpstream>()
+
+  constructor(options: GatewayOptions<Source>, where: string) {
+    checkGatewayOptions(where, options)
+    const { routes, ...base } = options
+    const matches = routes ?? [{ match: '/' }]
+    this.#routes = matches.map(({ match, ...over }) => {
+      const route = { ...base, ...over }
+      const upstream = this.#upstream(where, route.upstream, options)
+      return new Route(where, match, route, options.maxParamsSize ?? 131_072, upstream.dispatcher)
+    })
+    this.#exclude = options.exclude ?? []
+    this.#logger = options.logger ?? consoleLogger
+    this.#bodyRules = {
+      unknownLength: options.unknownLength ?? 'spool',
+      maxBodySize: options.maxBodySize,
+      spool: {
+        memory: options.spoolMemory ?? 65_536,
+        most: GIBIBYTE,
+        directory: options.spoolDirectory ?? tmpdir(),
+      },
+      idle: options.timeouts?.body ?? 60_000,
+    }
+    this.handler = createHandler(this as unknown as Gateway)
+  }
+
+  handle(request: GatewayRequest<Source>, done: GatewayCallback): void {
+    let target: RequestTarget
+    let mount: string
+    let path: string | undefined
+    try {
+      target = parseTarget(request.url)
+      mount = request.mount === '' ? '' : normalizePath(request.mount).replace(/\/$/, '')
+      path = belowMount(target.path, mount)
+      if (request.script !== undefined) {
+        const inner = parseTarget(request.script)
+        if (request.script.includes('?')) target = { ...target, query: inner.query }
+        path = inner.path
+        mount = ''
+      }
+    } catch (error) {
+      done(gatewayError(error), undefined)
+      return
+    }
+    if (path === undefined || this.#isExcluded(path)) done(undefined, undefined)
+    else this.#route({ request, target, mount, path, done }, 0)
+  }
+
+  async close(): Promise<void> {
+    const owned = [...this.#upstreams.values()].filter((upstream) => upstream.owned)
+    await Promise.all(owned.map((upstream) => upstream.dispatcher.close()))
+  }
+
+  get stats(): Readonly<Record<string, DispatcherStats>> {
+    return Object.fromEntries(
+      [...this.#upstreams].map(([upstream, { dispatcher }], at) => [
+        typeof upstream === 'string' ? upstream : `upstream ${at + 1}`,
+        dispatcher.stats,
+      ]),
+    )
+  }
+
+  /** Routes that name the same upstream share its connections. */
+  #upstream(
+    where: string,
+    upstream: Upstream | undefined,
+    options: GatewayOptions<Source>,
+  ): ResolvedUpstream {
+    if (upstream === undefined)
+      throw new OptionError(
+        `${where}: option upstream is missing; say where the application listens, such as 'unix:/run/php/php-fpm.sock'`,
+      )
+    let resolved = this.#upstreams.get(upstream)
+    if (resolved === undefined) {
+      resolved = resolveUpstream(upstream, poolOptions(options as GatewayOptions<never>))
+      this.#upstreams.set(upstream, resolved)
+    }
+    return resolved
+  }
+
+  #isExcluded(path: string): boolean {
+    return this.#exclude.some((prefix) => belowMount(path, prefix.replace(/\/$/, '')) !== undefined)
+  }
+
+  /** Asks one route after the other what the path is. */
+  #route(passage: Passage<Source>, at: number): void {
+    const route = this.#routes[at]
+    if (route === undefined) {
+      passage.done(undefined, undefined)
+      return
+    }
+    const resolution = route.resolve(passage.path)
+    if (resolution instanceof Promise)
+      resolution.then(
+        (found) => this.#act(passage, route, found, at),
+        (error) => this.#refuse(passage, error),
+      )
+    else this.#act(passage, route, resolution, at)
+  }
+
+  #act(passage: Passage<Source>, route: Route<Source>, found: Resolution, at: number): void {
+    const { method } = passage.request.req
+    if (found.kind === 'script') this.#run(passage, route, found.script, found.pathInfo)
+    else if (found.kind === 'directory') redirect(passage)
+    else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
+      this.#sendFile(passage, route, found.path)
+    else this.#route(passage, at + 1)
+  }
+
+  #sendFile(passage: Passage<Source>, route: Route<Source>, path: string): void {
+    staticFile(passage.request.req, route.root ?? '/', path).then(
+      (response) => passage.done(undefined, response),
+      (error) => this.#refuse(passage, error),
+    )
+  }
+
+  #run(passage: Passage<Source>, route: Route<Source>, script: string, pathInfo: string): void {
+    const { req, parsedBody } = passage.request
+    let body: RequestBody | Promise<RequestBody>
+    try {
+      body = requestBody(req, parsedBody, this.#bodyRules)
+    } catch (error) {
+      this.#refuse(passage, error)
+      return
+    }
+    if (body instanceof Promise)
+      body.then(
+        (spooled) => this.#dispatch(passage, route, script, pathInfo, spooled),
+        (error) => this.#refuse(passage, error),
+      )
+    else this.#dispatch(passage, route, script, pathInfo, body)
+  }
+
+  #dispatch(
+    passage: Passage<Source>,
+    route: Route<Source>,
+    script: string,
+    pathInfo: string,
+    { body, length, parsed }: RequestBody,
+  ): void {
+    const { request, target, done } = passage
+    const { req, res } = request
+    let params: Buffer
+    let names: ReturnType<Route<Source>['names']>
+    try {
+      names = route.names(passage.mount, script, pathInfo)
+      params = route.environment.encode({
+        req,
+        target,
+        client: request.client,
+        ...names,
+        contentLength: length,
+        dropContentEncoding: parsed,
+        extra: mergeEnv(route.envFor(request.source), request.env),
+      })
+    } catch (error) {
+      this.#refuse(passage, error)
+      return
+    }
+    const responder = new Responder({
+      req,
+      res,
+      logger: request.logger ?? this.#logger,
+      scriptFilename: names.scriptFilename,
+      done,
+    })
+    responder.control = route.dispatcher.dispatch(
+      {
+        params,
+        body,
+        bodyLength: length,
+        idempotent: IDEMPOTENT.has(req.method ?? ''),
+      },
+      responder,
+    )
+  }
+
+  /** A failure before there was anything to dispatch. */
+  #refuse(passage: Passage<Source>, cause: unknown): void {
+    const error = gatewayError(cause)
+    const { logger = this.#logger, req } = passage.request
+    const message = (error.cause as Error | undefined)?.message ?? error.message
+    if (error.status >= 500) logger.error({ err: error }, `${req.method} ${message}`)
+    else logger.info({ err: error }, `${req.method} refused: ${message}`)
+    passage.done(error, undefined)
+  }
+}
+
+/** RFC 9110 §9.2.2. */
+const IDEMPOTENT: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+  'PROPFIND',
+  'REPORT',
+  'SEARCH',
+  'QUERY',
+])
+
+/** One request on its way through the gateway. */
+interface Passage<Source> {
+  readonly request: GatewayRequest<Source>
+  readonly target: RequestTarget
+  /** Decoded mount point, '' for none. */
+  readonly mount: string
+  /** Decoded path below it. */
+  readonly path: string
+  readonly done: GatewayCallback
+}
+
+function mergeEnv(a: Env | undefined, b: Env | undefined): Env | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : { ...a, ...b }
+}
+
+/** To the same URL with a slash: relative links of a directory's index need it. */
+function redirect({ target, request, done }: Passage<unknown>): void {
+  const mark = target.uri.indexOf('?')
+  const path = mark === -1 ? target.uri : target.uri.slice(0, mark)
+  // Two slashes at the start would name another host.
+  const location = `${path.replace(/^\/+/, '/')}/${mark === -1 ? '' : target.uri.slice(mark)}`
+  const safe = request.req.method === 'GET' || request.req.method === 'HEAD'
+  done(undefined, {
+    status: safe ? 301 : 308,
+    reason: '',
+    headers: ['Location', location, 'Content-Length', '0'],
+    body: null,
+  })
+}

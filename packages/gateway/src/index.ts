@@ -1,0 +1,14 @@
+/**
+ * Carries HTTP requests to FastCGI applications such as php-fpm, without any framework.
+ * @packageDocumentation
+ */
+export type { ClientInfo, Env } from './environment.ts'
+export { GatewayError } from './error-status.ts'
+export { BadRequestError, RootError } from './errors.ts'
+export { createGateway, type Gateway, type GatewayRequest } from './gateway.ts'
+export type { GatewayLogger } from './logger.ts'
+export { type NodeHandler, socketClient, writeResponse } from './node-handler.ts'
+export type { GatewayOptions, RouteMatch, RouteOptions } from './options.ts'
+export type { GatewayCallback, GatewayResponse } from './responder.ts'
+export { groupFields } from './response-fields.ts'
+export type { PathInfoMode } from './script-path.ts'

@@ -1,0 +1,107 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
+import type { ClientInfo } from './environment.ts'
+import type { GatewayError } from './error-status.ts'
+import type { Gateway } from './gateway.ts'
+import type { GatewayResponse } from './responder.ts'
+import { groupFields } from './response-fields.ts'
+
+/** A request handler of node:http, also good as connect middleware. */
+export type NodeHandler = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  next?: (error?: unknown) => void,
+) => void
+
+/** The client as the socket shows it, where no framework knows better. */
+export function socketClient(req: IncomingMessage): ClientInfo {
+  const host = req.headers[':authority'] ?? req.headers.host
+  return {
+    address: '',
+    scheme: (req.socket as TLSSocket).encrypted ? 'https' : 'http',
+    host: typeof host === 'string' ? host : '',
+  }
+}
+
+/** Makes a handler for a server without a framework. */
+export function createHandler(gateway: Gateway): NodeHandler {
+  return (req, res, next) => {
+    const request = {
+      req,
+      res,
+      source: req,
+      url: req.url ?? '/',
+      mount: '',
+      client: socketClient(req),
+    }
+    gateway.handle(request, (error, response) => {
+      if (error !== undefined) writeError(res, error)
+      else if (response !== undefined) writeResponse(res, response)
+      else if (next !== undefined) next()
+      else writeText(res, 404, 'Not Found', {})
+    })
+  }
+}
+
+/** Writes a response of the gateway to node:http, HTTP/2 included. */
+export function writeResponse(res: ServerResponse, response: GatewayResponse): void {
+  const { status, reason, body } = response
+  if (res.destroyed || res.headersSent) {
+    if (body !== null && !Buffer.isBuffer(body)) body.destroy()
+    return
+  }
+  for (const [name, value] of Object.entries(groupFields(response.headers)))
+    res.setHeader(name, name === 'set-cookie' ? withOwnCookies(res, value) : value)
+  res.statusCode = status
+  if (reason !== '' && res.req.httpVersionMajor < 2) res.statusMessage = reason
+  if (body === null || Buffer.isBuffer(body)) endWith(res, status, body)
+  else pipeBody(res, body)
+}
+
+function endWith(res: ServerResponse, status: number, body: Buffer | null): void {
+  const bodiless = res.req.method === 'HEAD' || status === 204 || status === 304
+  if (!bodiless && !res.hasHeader('content-length'))
+    res.setHeader('content-length', body?.length ?? 0)
+  if (body === null) res.end()
+  else res.end(body)
+}
+
+function pipeBody(res: ServerResponse, body: NodeJS.ReadableStream): void {
+  // The head goes out now, in latin1: flushHeaders() would write it as UTF-8 and spoil bytes over 127.
+  if ((body as { readableLength?: number }).readableLength === 0) res.write('', 'latin1')
+  // A body that breaks off destroys the connection: the client must not take a part for the whole.
+  pipeline(body, res, () => {})
+}
+
+/** Middleware may have set cookies of its own; the application's come on top of them. */
+function withOwnCookies(res: ServerResponse, value: string | string[]): string[] {
+  const own = res.getHeader('set-cookie') ?? []
+  return [
+    ...(Array.isArray(own) ? own : [String(own)]),
+    ...(Array.isArray(value) ? value : [value]),
+  ]
+}
+
+/** Writes a failure as a short text. */
+export function writeError(res: ServerResponse, error: GatewayError): void {
+  writeText(res, error.status, error.message, error.headers)
+}
+
+function writeText(
+  res: ServerResponse,
+  status: number,
+  text: string,
+  headers: Readonly<Record<string, string>>,
+): void {
+  if (res.destroyed || res.headersSent) return
+  const body = Buffer.from(`${text}\n`)
+  const close = res.req.complete || res.req.httpVersionMajor >= 2 ? {} : { connection: 'close' }
+  res.writeHead(status, {
+    ...headers,
+    ...close,
+    'content-type': 'text/plain; charset=utf-8',
+    'content-length': body.length,
+  })
+  res.end(body)
+}

@@ -1,0 +1,196 @@
+import type { IncomingMessage } from 'node:http'
+import {
+  anyOf,
+  type Check,
+  type Checks,
+  callable,
+  checkOptions,
+  flag,
+  integer,
+  listOf,
+  oneOf,
+  type PoolOptions,
+  poolChecks,
+  text,
+  type Upstream,
+} from '@fastcgi/client'
+import type { Env } from './environment.ts'
+import type { GatewayLogger } from './logger.ts'
+import type { PathInfoMode } from './script-path.ts'
+
+/** Where scripts are and what they are told. `Source` is the framework's request. */
+export interface RouteOptions<Source = IncomingMessage> {
+  /**
+   * Where the application listens: an address such as `'unix:/run/php/php-fpm.sock'` or `'fcgi://127.0.0.1:9000'`, a
+   * dispatcher that you close, or a function that makes one to be closed with the gateway. Never taken from a request.
+   */
+  upstream?: Upstream | undefined
+  /** Absolute path of the directory the URL paths are looked up in (nginx `root`). Needed unless `checkLocal` is false. */
+  root?: string | undefined
+  /** What the application calls that directory, when it sees it elsewhere (container; lighttpd `docroot`). @default root */
+  remoteRoot?: string | undefined
+  /** Send the real path of a `root` that is a symlink, looked up anew every second, so that opcache notices a deploy. @default false */
+  resolveRoot?: boolean | undefined
+  /** File that stands for a directory; false for none. @default 'index.php' */
+  index?: string | false | undefined
+  /** Script that answers whatever is neither script nor file, e.g. `'/index.php'` (nginx `try_files … /index.php`). */
+  frontController?: string | undefined
+  /** Endings of scripts; only files with one of them are run. An empty array lifts that. @default ['.php'] */
+  extensions?: readonly string[] | undefined
+  /** Further endings, and the one each stands for (lighttpd `fastcgi.map-extensions`): `{ '.php3': '.php' }`. */
+  mapExtensions?: Readonly<Record<string, string>> | undefined
+  /**
+   * Where PATH_INFO begins (Apache `proxy-fcgi-pathinfo`): `'script'` behind the first segment that is a script,
+   * `'first-dot'` or `'last-dot'` at the slash behind that dot, `'full'` behind the longest path that is a file, `'all'`
+   * makes SCRIPT_NAME the mount point and all the rest PATH_INFO. @default 'script', and 'all' for a generic backend
+   */
+  pathInfo?: PathInfoMode | undefined
+  /**
+   * `'fpm'` for PHP; `'generic'` for applications that route by PATH_INFO themselves (Apache `ProxyFCGIBackendType`).
+   * Unlike Apache, neither is ever sent a SCRIPT_FILENAME that begins with `proxy:`. @default 'fpm'
+   */
+  backendType?: 'fpm' | 'generic' | undefined
+  /**
+   * Look whether the script is a regular file in `root` (lighttpd `check-local`). False sends every path of the route to
+   * the application; `root` is then only a name. @default true, false for a generic backend
+   */
+  checkLocal?: boolean | undefined
+  /** Let scripts be symlinks to what is outside of `root`. @default false */
+  followSymlinks?: boolean | undefined
+  /** Serve files that are no scripts from `root`; never dotfiles, never the source of a script. @default false */
+  static?: boolean | undefined
+  /**
+   * Params to add or replace; null takes one away. As a function it is asked for each request. Wins over everything a
+   * request says (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`).
+   */
+  env?: Env | ((request: Source) => Env) | undefined
+  /** SERVER_NAME. @default the host the client asked for */
+  serverName?: string | undefined
+  /** Names of header fields to send although they would be dropped, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
+  passHeaders?: readonly string[] | undefined
+  /** Append PATH_INFO to SCRIPT_FILENAME, without effect with `remoteRoot` (lighttpd `broken-scriptfilename`). @default false */
+  brokenScriptFilename?: boolean | undefined
+  /** At the root: SCRIPT_NAME is empty and PATH_INFO the whole path (lighttpd `fix-root-scriptname`). @default false */
+  fixRootScriptName?: boolean | undefined
+  /** Path prefix to take off REQUEST_URI (lighttpd `strip-request-uri`). */
+  stripRequestUri?: string | undefined
+}
+
+/** One of several routes; whatever it does not say, the gateway's options say. */
+export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Source> {
+  /** An ending such as `'.php'`, or a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`). First match wins. */
+  match: string
+}
+
+/** Options of a gateway: routes, pools, bodies. The same for Fastify, Express and node:http. */
+export interface GatewayOptions<Source = IncomingMessage>
+  extends RouteOptions<Source>,
+    PoolOptions {
+  /** Routes by ending or prefix; without them the gateway's options are the one route for all paths. */
+  routes?: ReadonlyArray<RouteMatch<Source>> | undefined
+  /** Path prefixes that are none of the gateway's (Apache `ProxyPass /path !`). */
+  exclude?: readonly string[] | undefined
+  /**
+   * A request body of unknown length is spooled to find it out, streamed without CONTENT_LENGTH (PHP then sees none of
+   * it; others read to the end), or refused with 411. @default 'spool'
+   */
+  unknownLength?: 'spool' | 'stream' | 'reject' | undefined
+  /** Most bytes of a request body, else 413. @default 1 GiB for what is spooled, no limit for what is streamed */
+  maxBodySize?: number | undefined
+  /** Bytes of a spooled body kept in memory, the rest goes to a temporary file. @default 65536 */
+  spoolMemory?: number | undefined
+  /** Directory of temporary files. @default os.tmpdir() */
+  spoolDirectory?: string | undefined
+  /** Most bytes of all params together, else 431. @default 131072 */
+  maxParamsSize?: number | undefined
+  /** Where failures and STDERR are reported. @default the framework's logger, else the console */
+  logger?: GatewayLogger | undefined
+}
+
+const expect =
+  (what: string, test: (value: string) => boolean): Check =>
+  (value) =>
+    typeof value === 'string' && test(value) ? undefined : what
+
+const absolute = expect('an absolute path', (value) => /^(\/|[a-z]:[\\/])/i.test(value))
+const urlPath = expect("a path that begins with '/'", (value) => value.startsWith('/'))
+const extension = expect("an ending such as '.php', in lower case", (value) =>
+  /^\.[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(value),
+)
+const fileName = expect("a file name, such as 'index.php'", (value) => /^[^/\0]+$/.test(value))
+
+const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+
+const env: Check = (value) => {
+  if (typeof value === 'function') return undefined
+  if (!isObject(value)) return 'an object of params, or a function that returns one'
+  const wrong = Object.entries(value).find(
+    ([name, item]) =>
+      !/^[^\0=]+$/.test(name) ||
+      !(item === null || item === undefined || /^[^\0]*$/.test(String(item))) ||
+      (typeof item === 'object') !== (item === null),
+  )
+  return wrong === undefined
+    ? undefined
+    : `an object of params, each a string, a number or null without NUL; ${wrong[0]} is not`
+}
+
+const routeChecks: Checks = {
+  upstream: (value) =>
+    typeof value === 'string' || typeof value === 'function' || isObject(value)
+      ? undefined
+      : "an address such as 'unix:/run/php/php-fpm.sock', a dispatcher, or a function that makes one",
+  root: absolute,
+  remoteRoot: absolute,
+  resolveRoot: flag,
+  index: anyOf(oneOf(false), fileName),
+  frontController: urlPath,
+  extensions: listOf(extension),
+  mapExtensions: (value) =>
+    isObject(value) && [...Object.keys(value), ...Object.values(value)].every((e) => !extension(e))
+      ? undefined
+      : "an object such as { '.php3': '.php' }",
+  pathInfo: oneOf('script', 'first-dot', 'last-dot', 'full', 'all'),
+  backendType: oneOf('fpm', 'generic'),
+  checkLocal: flag,
+  followSymlinks: flag,
+  static: flag,
+  env,
+  serverName: text,
+  passHeaders: listOf(text),
+  brokenScriptFilename: flag,
+  fixRootScriptName: flag,
+  stripRequestUri: urlPath,
+}
+
+const gatewayChecks: Checks = {
+  ...routeChecks,
+  ...poolChecks,
+  routes: (value) => (Array.isArray(value) && value.length > 0 ? undefined : 'an array of routes'),
+  exclude: listOf(urlPath),
+  unknownLength: oneOf('spool', 'stream', 'reject'),
+  maxBodySize: integer(0),
+  spoolMemory: integer(0),
+  spoolDirectory: absolute,
+  maxParamsSize: integer(1024, 16_777_216),
+  logger: (value) =>
+    isObject(value) && ['info', 'warn', 'error'].every((l) => !callable(Reflect.get(value, l)))
+      ? undefined
+      : 'an object with the functions info, warn and error',
+}
+
+const matchChecks: Checks = { ...routeChecks, match: anyOf(urlPath, extension) }
+
+/** Checks a gateway's options; the object is not changed. @throws OptionError */
+export function checkGatewayOptions(where: string, options: GatewayOptions<never>): void {
+  checkOptions(where, options, gatewayChecks)
+  for (const [at, route] of (options.routes ?? []).entries())
+    checkOptions(`${where}, routes[${at}]`, route, { ...matchChecks })
+}
+
+/** Those of a gateway's options that are its pools'. */
+export function poolOptions(options: GatewayOptions<never>): PoolOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name)),
+  )
+}

@@ -1,0 +1,97 @@
+import type { IncomingMessage } from 'node:http'
+import type { Http2ServerRequest } from 'node:http2'
+import type { Readable } from 'node:stream'
+import { RequestBodyError } from '@fastcgi/client'
+import { encodeParsedBody } from './parsed-body.ts'
+import type { SpoolLimits } from './spool.ts'
+import { spoolStream } from './spool-stream.ts'
+
+/** How request bodies are taken. */
+export interface BodyRules {
+  /** What to do with a body that does not say how long it is. */
+  unknownLength: 'spool' | 'stream' | 'reject'
+  /** Most bytes of a body; undefined bounds only what is spooled. */
+  maxBodySize: number | undefined
+  spool: SpoolLimits
+  /** Milliseconds without a byte while spooling. */
+  idle: number
+}
+
+/** A request body, ready to be sent. */
+export interface RequestBody {
+  body: Readable | Buffer | null
+  /** CONTENT_LENGTH; undefined when there is no body, or nobody knows. */
+  length: number | undefined
+  /** Whether a framework has parsed it, and inflated it on the way: Content-Encoding is not true any more. */
+  parsed: boolean
+}
+
+const NO_BODY: RequestBody = { body: null, length: undefined, parsed: false }
+
+/**
+ * Makes a body out of a request, at once where it can be streamed. PHP reads exactly CONTENT_LENGTH bytes, so a body of
+ * unknown length is spooled first.
+ * @param parsed what a framework made of the body, undefined if nothing.
+ * @throws RequestBodyError, also by rejection
+ */
+export function requestBody(
+  req: IncomingMessage,
+  parsed: unknown,
+  rules: BodyRules,
+): RequestBody | Promise<RequestBody> {
+  const declared = req.headers['content-length']
+  if (declared === undefined && !hasUnknownLength(req)) return NO_BODY
+  if (parsed !== undefined && parsed !== req && wasRead(req)) {
+    const body = encodeParsedBody(parsed, req.headers['content-type'])
+    return { body, length: body.length, parsed: true }
+  }
+  if (declared !== undefined) return declaredBody(req, declared, rules)
+  if (wasRead(req)) throw consumed()
+  if (rules.unknownLength === 'stream') return { body: req, length: undefined, parsed: false }
+  if (rules.unknownLength === 'reject')
+    throw new RequestBodyError(
+      'FCGI_BODY_LENGTH_REQUIRED',
+      "request body has no Content-Length (option unknownLength is 'reject')",
+    )
+  const most = rules.maxBodySize ?? rules.spool.most
+  return spoolStream(req, { ...rules.spool, most }, rules.idle).then(({ body, length }) => ({
+    body,
+    length,
+    parsed: false,
+  }))
+}
+
+function declaredBody(req: IncomingMessage, declared: string, rules: BodyRules): RequestBody {
+  // node:http lets digits through only; this is for requests that were made by other means.
+  if (!/^\d{1,15}$/.test(declared))
+    throw new RequestBodyError('FCGI_BODY_LENGTH_REQUIRED', 'Content-Length is no number')
+  const length = Number(declared)
+  if (rules.maxBodySize !== undefined && length > rules.maxBodySize)
+    throw new RequestBodyError(
+      'FCGI_BODY_TOO_LARGE',
+      `request body has ${length} bytes, over ${rules.maxBodySize} (option maxBodySize)`,
+    )
+  if (length === 0) return { body: null, length: 0, parsed: false }
+  if (wasRead(req)) throw consumed()
+  return { body: req, length, parsed: false }
+}
+
+/** Whether there may be a body although nothing says how long it is. */
+function hasUnknownLength(req: IncomingMessage): boolean {
+  if (req.httpVersionMajor < 2) return req.headers['transfer-encoding'] !== undefined
+  const { stream } = req as unknown as Http2ServerRequest
+  return stream?.endAfterHeaders === false
+}
+
+/** Whether somebody has taken bytes off the request already. */
+function wasRead(req: IncomingMessage): boolean {
+  return req.readableDidRead || req.readableEnded || req.destroyed
+}
+
+function consumed(): RequestBodyError {
+  return new RequestBodyError(
+    'FCGI_BODY_CONSUMED',
+    'the request body has been read before it came here, and nothing is left of it; ' +
+      'register the FastCGI routes before whatever reads request bodies',
+  )
+}

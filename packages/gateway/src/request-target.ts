@@ -1,0 +1,87 @@
+import { BadRequestError } from './errors.ts'
+
+/** A request target, taken apart. Text is latin1: one character, one byte. */
+export interface RequestTarget {
+  /** As it came, without scheme and authority. */
+  readonly uri: string
+  /** Decoded once, dot segments resolved, slashes merged; begins with a slash. */
+  readonly path: string
+  /** Behind the first question mark, as it came. */
+  readonly query: string
+  /** Of an absolute-form target, else ''. */
+  readonly authority: string
+}
+
+const PLAIN_PATH = /^(?:\/[A-Za-z0-9\-_~!$&'()*+,;=:@][A-Za-z0-9\-_.~!$&'()*+,;=:@]*)*\/?$/
+
+/**
+ * Takes a request target apart as nginx does. Everything later relies on the path: decoded exactly once, no `..`,
+ * no control characters (CVE-2019-11043), no NUL (CVE-2013-4547), no backslash.
+ * @throws BadRequestError
+ */
+export function parseTarget(raw: string): RequestTarget {
+  let uri = raw
+  let authority = ''
+  if (!raw.startsWith('/')) {
+    const match = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)(.*)$/i.exec(raw)
+    if (match === null) throw new BadRequestError('request target is neither a path nor a URL')
+    authority = match[1] ?? ''
+    const rest = match[2] ?? ''
+    uri = rest.startsWith('/') ? rest : `/${rest}`
+  }
+  // A fragment never belongs here; what is behind it would be seen by one and not by another (CVE-2023-45539).
+  if (uri.includes('#')) throw new BadRequestError('request target contains a #')
+  const mark = uri.indexOf('?')
+  const rawPath = mark === -1 ? uri : uri.slice(0, mark)
+  return {
+    uri,
+    path: normalizePath(rawPath),
+    query: mark === -1 ? '' : uri.slice(mark + 1),
+    authority,
+  }
+}
+
+/** Decodes a raw path and resolves it. @throws BadRequestError */
+export function normalizePath(raw: string): string {
+  if (PLAIN_PATH.test(raw)) return raw === '' ? '/' : raw
+  const decoded = raw.includes('%') ? decodePercents(raw) : raw
+  for (let at = 0; at < decoded.length; at++) {
+    const code = decoded.charCodeAt(at)
+    if (code < 0x20 || code === 0x7f)
+      throw new BadRequestError('request path contains a control character')
+    // Windows takes it for a slash, and so may an application behind us.
+    if (code === 0x5c) throw new BadRequestError('request path contains a backslash')
+  }
+  return resolveDots(decoded)
+}
+
+/** Replaces %XX by the byte it stands for; once, whatever comes out. */
+function decodePercents(raw: string): string {
+  if (/%(?![0-9a-f]{2})/i.test(raw))
+    throw new BadRequestError('request path contains a percent sign without two hex digits')
+  return raw.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
+}
+
+function resolveDots(path: string): string {
+  const kept: string[] = []
+  const segments = path.split('/')
+  for (const segment of segments) {
+    if (segment === '..' && kept.pop() === undefined)
+      throw new BadRequestError('request path climbs above the root')
+    if (segment !== '' && segment !== '.' && segment !== '..') kept.push(segment)
+  }
+  const last = segments.at(-1)
+  const directory = last === '' || last === '.' || last === '..'
+  return `/${kept.join('/')}${directory && kept.length > 0 ? '/' : ''}`
+}
+
+/**
+ * What is behind a mount point, or undefined when the path is not below it: a framework matches the raw path,
+ * and `/mount/../x` is none of ours.
+ */
+export function belowMount(path: string, mount: string): string | undefined {
+  if (mount === '') return path
+  if (!path.startsWith(mount)) return undefined
+  if (path.length === mount.length) return '/'
+  return path[mount.length] === '/' ? path.slice(mount.length) : undefined
+}

@@ -1,0 +1,228 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import {
+  type Attempt,
+  type DispatchControl,
+  type DispatchHandler,
+  type FastCGIError,
+  PrematureCloseError,
+  ProtocolError,
+  ResponseBody,
+} from '@fastcgi/client'
+import { type GatewayError, gatewayError } from './error-status.ts'
+import type { GatewayLogger } from './logger.ts'
+import { type ResponseFields, responseFields } from './response-fields.ts'
+
+/** A response, for an adapter to write. */
+export interface GatewayResponse {
+  readonly status: number
+  /** Reason phrase, '' for the usual one. */
+  readonly reason: string
+  /** Fields as flat name, value, name, value…, in latin1. */
+  readonly headers: string[]
+  /** Complete as a Buffer, else a stream, which breaks off with an error rather than to end early. */
+  readonly body: Buffer | Readable | null
+}
+
+/** Takes a response or a failure, once; both undefined when the path is not the gateway's. */
+export type GatewayCallback = (
+  error: GatewayError | undefined,
+  response: GatewayResponse | undefined,
+) => void
+
+/** What a {@link Responder} has to know of the request. */
+export interface ResponderContext {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly logger: GatewayLogger
+  /** SCRIPT_FILENAME as it was sent, for messages. */
+  readonly scriptFilename: string | undefined
+  readonly done: GatewayCallback
+}
+
+/** How much of a body that nobody wants (HEAD, 204, 304) is read to keep the connection. */
+const MOST_DISCARDED = 1_048_576
+
+/** Makes an HTTP response of an exchange in the responder role (FastCGI 1.0 §6.2). */
+export class Responder implements DispatchHandler {
+  readonly #context: ResponderContext
+  #control: DispatchControl | undefined
+  #attempt: Attempt | undefined
+  #status = 0
+  #reason = ''
+  #fields: ResponseFields | undefined
+  #chunks: Buffer[] = []
+  #received = 0
+  #body: ResponseBody | undefined
+  #delivered = false
+  #over = false
+
+  constructor(context: ResponderContext) {
+    this.#context = context
+    context.res.once('close', this.#onClientGone)
+  }
+
+  /** The control of the exchange this answers. */
+  set control(control: DispatchControl) {
+    this.#control = control
+    // The client may have gone before there was anything to stop.
+    if (this.#context.res.closed) this.#onClientGone()
+  }
+
+  onStart(attempt: Attempt): void {
+    this.#attempt = attempt
+  }
+
+  onInformational(status: number, headers: string[]): void {
+    const { res } = this.#context
+    const links = headers.filter(
+      (_, at) => headers[at - 1]?.toLowerCase() === 'link' && at % 2 === 1,
+    )
+    if (status === 103 && links.length > 0 && !res.headersSent) res.writeEarlyHints({ link: links })
+  }
+
+  onHead(status: number, headers: string[], reason: string): void {
+    const fields = responseFields(headers)
+    // RFC 3875 forbids it, and those who send it differ on whether the body then really is in chunks.
+    if (fields.transferEncoding !== undefined && fields.transferEncoding !== 'identity')
+      throw new ProtocolError(
+        `the application sent Transfer-Encoding: ${fields.transferEncoding}, which is the gateway's to choose`,
+      )
+    this.#status = status
+    this.#reason = reason
+    this.#fields = fields
+  }
+
+  onData(chunk: Buffer): boolean {
+    const before = this.#received
+    this.#received += chunk.length
+    if (this.#hasNoBody()) return this.#discard()
+    const length = this.#fields?.contentLength
+    if (length !== undefined && this.#received > length) return this.#cut(chunk, length - before)
+    if (this.#body !== undefined) return this.#body.push(chunk)
+    this.#chunks.push(chunk)
+    return true
+  }
+
+  onFlush(): void {
+    if (this.#delivered || this.#over) return
+    if (this.#hasNoBody()) this.#deliver(null)
+    else this.#startStream()
+  }
+
+  onStderr(line: string): void {
+    const { logger, scriptFilename } = this.#context
+    const missing = line.includes('Primary script unknown')
+    const hint = missing
+      ? `; SCRIPT_FILENAME was ${scriptFilename}: is that where the application sees the file (option remoteRoot)?`
+      : ''
+    logger.warn(
+      { address: this.#attempt?.address, scriptFilename },
+      `stderr of the application: ${line}${hint}`,
+    )
+  }
+
+  onEnd(): void {
+    if (this.#over) return
+    this.#over = true
+    const missing = this.#missing()
+    if (missing !== undefined) this.#fail(missing)
+    else if (this.#body !== undefined) this.#body.finish()
+    else if (!this.#delivered) this.#deliver(this.#hasNoBody() ? null : this.#complete())
+  }
+
+  onError(error: FastCGIError): void {
+    if (this.#over) return
+    this.#over = true
+    this.#fail(error)
+  }
+
+  // ---- the body
+
+  #hasNoBody(): boolean {
+    return this.#context.req.method === 'HEAD' || this.#status === 204 || this.#status === 304
+  }
+
+  #discard(): boolean {
+    if (this.#received > MOST_DISCARDED) {
+      this.#over = true
+      if (!this.#delivered) this.#deliver(null)
+      this.#control?.abort()
+    }
+    return true
+  }
+
+  /** More came than Content-Length says: on a kept connection the rest would be taken for the next response. */
+  #cut(chunk: Buffer, room: number): boolean {
+    this.#over = true
+    this.#log(
+      `the application sent more than its Content-Length of ${this.#fields?.contentLength}; cut`,
+    )
+    if (room > 0) {
+      if (this.#body !== undefined) this.#body.push(chunk.subarray(0, room))
+      else this.#chunks.push(chunk.subarray(0, room))
+    }
+    if (this.#body !== undefined) this.#body.finish()
+    else this.#deliver(this.#complete())
+    this.#control?.abort()
+    return true
+  }
+
+  #missing(): FastCGIError | undefined {
+    const length = this.#fields?.contentLength
+    if (length === undefined || this.#received >= length || this.#hasNoBody()) return undefined
+    return new PrematureCloseError(
+      `the application ended its response after ${this.#received} of ${length} bytes`,
+    )
+  }
+
+  #complete(): Buffer | null {
+    const chunks = this.#chunks
+    if (chunks.length === 1) return chunks[0] ?? null
+    return chunks.length === 0 ? null : Buffer.concat(chunks)
+  }
+
+  #startStream(): void {
+    const body = new ResponseBody()
+    this.#body = body
+    if (this.#control !== undefined) body.control = this.#control
+    for (const chunk of this.#chunks.splice(0)) body.push(chunk)
+    this.#deliver(body)
+  }
+
+  // ---- to the adapter
+
+  #deliver(body: Buffer | Readable | null): void {
+    this.#delivered = true
+    const { req, done } = this.#context
+    const headers = this.#fields?.headers ?? []
+    // An upload nobody reads any more must not be taken for the next request (RFC 9112 §9.6).
+    if (!req.complete && req.httpVersionMajor < 2) headers.push('Connection', 'close')
+    done(undefined, { status: this.#status, reason: this.#reason, headers, body })
+  }
+
+  #fail(error: FastCGIError): void {
+    const { done } = this.#context
+    if (this.#body !== undefined) {
+      this.#log(`response broken off: ${error.message}`, error)
+      this.#body.destroy(error)
+    } else if (!this.#delivered) {
+      this.#delivered = true
+      if (error.code !== 'FCGI_ABORTED') this.#log(error.message, error)
+      done(gatewayError(error), undefined)
+    } else this.#log(`after the response: ${error.message}`, error)
+  }
+
+  #log(message: string, err?: Error): void {
+    const { logger, scriptFilename, req } = this.#context
+    logger.error(
+      { err, address: this.#attempt?.address, scriptFilename },
+      `${req.method} ${message}`,
+    )
+  }
+
+  readonly #onClientGone = (): void => {
+    if (this.#over || this.#context.res.writableFinished) return
+    this.#control?.abort(new Error('the client has gone'))
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * Fields of a response that do not reach the client: those that speak of the connection (RFC 9110 §7.6.1; RFC 3875
+ * §6.3.4 forbids them), and those by which an application instructs the gateway.
+ */
+const DROPPED: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'upgrade',
+  'http2-settings',
+  'status',
+  'x-accel-buffering',
+  'x-accel-charset',
+  'x-accel-expires',
+  'x-accel-limit-rate',
+  'x-accel-redirect',
+  'x-lighttpd-kbytes-per-second',
+  'x-lighttpd-send-file',
+  'x-sendfile',
+  'x-sendfile2',
+])
+
+/** Fields that may come more than once; of others the first one counts, as with nginx. */
+const REPEATABLE: ReadonlySet<string> = new Set([
+  'cache-control',
+  'content-security-policy',
+  'content-security-policy-report-only',
+  'link',
+  'pragma',
+  'server-timing',
+  'set-cookie',
+  'vary',
+  'warning',
+  'www-authenticate',
+  'proxy-authenticate',
+])
+
+/** Fields of a response as the client gets them. */
+export interface ResponseFields {
+  /** Name, value, name, value…; order and case as the application gave them. */
+  headers: string[]
+  /** Content-Length, if the application gave one. */
+  contentLength: number | undefined
+  /** Whether the application says that it has cut the body into chunks itself. */
+  transferEncoding: string | undefined
+}
+
+/** Takes out what is not for the client. */
+export function responseFields(flat: readonly string[]): ResponseFields {
+  const fields: ResponseFields = {
+    headers: [],
+    contentLength: undefined,
+    transferEncoding: undefined,
+  }
+  const named = connectionNames(flat)
+  const seen = new Set<string>()
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const name = flat[at] ?? ''
+    const value = flat[at + 1] ?? ''
+    const lower = name.toLowerCase()
+    if (lower === 'transfer-encoding') fields.transferEncoding = value.toLowerCase()
+    else if (DROPPED.has(lower) || named?.has(lower)) continue
+    else if (REPEATABLE.has(lower) || lower.startsWith('x-') || !seen.has(lower)) {
+      seen.add(lower)
+      if (lower === 'content-length') fields.contentLength = Number(value)
+      fields.headers.push(name, value)
+    }
+  }
+  return fields
+}
+
+function connectionNames(flat: readonly string[]): Set<string> | undefined {
+  for (let at = 0; at < flat.length; at += 2)
+    if (flat[at]?.length === 10 && flat[at]?.toLowerCase() === 'connection')
+      return new Set((flat[at + 1] ?? '').toLowerCase().split(/[\s,]+/))
+  return undefined
+}
+
+/** Fields as node:http's setHeader and Fastify want them: lower-case names, repeated ones as arrays. */
+export function groupFields(flat: readonly string[]): Record<string, string | string[]> {
+  const grouped: Record<string, string | string[]> = Object.create(null)
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const name = (flat[at] ?? '').toLowerCase()
+    const value = flat[at + 1] ?? ''
+    const known = grouped[name]
+    if (known === undefined) grouped[name] = value
+    else if (Array.isArray(known)) known.push(value)
+    else grouped[name] = [known, value]
+  }
+  return grouped
+}

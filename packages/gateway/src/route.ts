@@ -1,0 +1,105 @@
+import type { Dispatcher } from '@fastcgi/client'
+import { checkRoot, DocumentRoot } from './document-root.ts'
+import { type Env, Environment } from './environment.ts'
+import type { RouteOptions } from './options.ts'
+import { type Resolution, ScriptResolver } from './script-resolver.ts'
+
+/** What the application is told of a script. Text is latin1. */
+export interface ScriptNames {
+  scriptName: string
+  pathInfo: string
+  scriptFilename: string | undefined
+  documentRoot: string | undefined
+}
+
+/** One route, ready to use: which paths are scripts, what they are told, and who runs them. */
+export class Route<Source> {
+  readonly dispatcher: Dispatcher
+  readonly environment: Environment
+  readonly root: string | undefined
+  readonly #resolver: ScriptResolver
+  readonly #documentRoot: DocumentRoot | undefined
+  readonly #options: RouteOptions<Source>
+  readonly #frontController: string | undefined
+  readonly #all: boolean
+
+  /**
+   * @param where whose options these are, for messages.
+   * @param match ending or path prefix.
+   * @throws OptionError when root cannot be read.
+   */
+  constructor(
+    where: string,
+    match: string,
+    options: RouteOptions<Source>,
+    maxParamsSize: number,
+    dispatcher: Dispatcher,
+  ) {
+    const generic = options.backendType === 'generic'
+    const checkLocal = options.checkLocal ?? !generic
+    const pathInfo = options.pathInfo ?? (generic ? 'all' : 'script')
+    const fixRoot = options.fixRootScriptName === true && match === '/'
+    this.#all = pathInfo === 'all' || fixRoot
+    if (checkLocal && !this.#all) checkRoot(where, options.root)
+    this.dispatcher = dispatcher
+    this.#options = options
+    this.root = options.root?.replace(/(.)\/$/, '$1')
+    this.#frontController = options.frontController
+    const sentRoot = options.remoteRoot ?? options.root
+    this.#documentRoot =
+      sentRoot === undefined
+        ? undefined
+        : new DocumentRoot(
+            sentRoot,
+            options.resolveRoot === true && options.remoteRoot === undefined,
+          )
+    this.#resolver = new ScriptResolver({
+      prefix: match.startsWith('/') ? match : '/',
+      root: this.root,
+      index: options.index === false ? undefined : (options.index ?? 'index.php'),
+      frontController: options.frontController,
+      extensions: extensionsOf(match, options),
+      pathInfo: this.#all ? 'all' : pathInfo,
+      checkLocal,
+      followSymlinks: options.followSymlinks ?? false,
+      static: options.static ?? false,
+    })
+    this.environment = new Environment({
+      env: typeof options.env === 'function' ? {} : (options.env ?? {}),
+      serverName: options.serverName,
+      passHeaders: options.passHeaders ?? [],
+      maxParamsSize,
+      stripRequestUri: options.stripRequestUri?.replace(/\/$/, ''),
+    })
+  }
+
+  /** What a path below the mount point is. */
+  resolve(path: string): Resolution | Promise<Resolution> {
+    return this.#resolver.resolve(path)
+  }
+
+  /** What the `env` function says of a request. */
+  envFor(source: Source): Env | undefined {
+    const { env } = this.#options
+    return typeof env === 'function' ? env(source) : undefined
+  }
+
+  /** The names of a script that was found. */
+  names(mount: string, script: string, pathInfo: string): ScriptNames {
+    const documentRoot = this.#documentRoot?.path
+    const file = this.#all ? this.#frontController : script
+    let scriptFilename =
+      documentRoot === undefined || file === undefined ? undefined : documentRoot + file
+    if (this.#options.brokenScriptFilename && this.#options.remoteRoot === undefined)
+      scriptFilename = scriptFilename && scriptFilename + pathInfo
+    return { scriptName: mount + script, pathInfo, scriptFilename, documentRoot }
+  }
+}
+
+function extensionsOf(match: string, options: RouteOptions<never>): readonly string[] {
+  const base = match.startsWith('.') ? [match] : (options.extensions ?? ['.php'])
+  const mapped = Object.entries(options.mapExtensions ?? {})
+    .filter(([, target]) => base.includes(target))
+    .map(([from]) => from)
+  return [...base, ...mapped]
+}
