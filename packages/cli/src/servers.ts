@@ -4,7 +4,7 @@ import { fastcgiProxy as expressProxy } from '@fastcgi/express'
 import { fastcgiProxy } from '@fastcgi/fastify'
 import { createGateway } from '@fastcgi/gateway'
 import express, { type ErrorRequestHandler } from 'express'
-import Fastify from 'fastify'
+import Fastify, { LogController } from 'fastify'
 import type { Logger } from 'pino'
 import type { ServeOptions } from './serve-options.ts'
 
@@ -25,7 +25,8 @@ export function startServer(options: ServeOptions, logger: Logger): Promise<Runn
 
 async function startFastify(options: ServeOptions, logger: Logger): Promise<RunningServer> {
   const { host, port, gateway } = options
-  const app = Fastify({ loggerInstance: logger, disableRequestLogging: !options.accessLog })
+  const logController = new LogController({ disableRequestLogging: !options.accessLog })
+  const app = Fastify({ loggerInstance: logger, logController })
   try {
     await app.register(fastcgiProxy, gateway)
     const url = await app.listen({ host, port, listenTextResolver: () => 'listening' })

@@ -37,7 +37,7 @@ export interface GatewayRequest<Source = IncomingMessage> {
   script?: string | undefined
   /** Params for this request alone. */
   env?: Env | undefined
-  /** Where this request's failures are reported. */
+  /** The framework's logger of this request; the option `logger` wins over it. */
   logger?: GatewayLogger | undefined
 }
 
@@ -68,7 +68,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
   readonly #routes: ReadonlyArray<Route<Source>>
   readonly #exclude: readonly string[]
   readonly #bodyRules: BodyRules
-  readonly #logger: GatewayLogger
+  readonly #logger: GatewayLogger | undefined
   readonly #upstreams = new Map<Upstream, ResolvedUpstream>()
 
   constructor(options: GatewayOptions<Source>, where: string) {
@@ -81,7 +81,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
       return new Route(where, match, route, options.maxParamsSize ?? 131_072, upstream.dispatcher)
     })
     this.#exclude = options.exclude ?? []
-    this.#logger = options.logger ?? consoleLogger
+    this.#logger = options.logger
     this.#bodyRules = {
       unknownLength: options.unknownLength ?? 'spool',
       maxBodySize: options.maxBodySize,
@@ -231,7 +231,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
     const responder = new Responder({
       req,
       res,
-      logger: request.logger ?? this.#logger,
+      logger: this.#loggerOf(request),
       scriptFilename: names.scriptFilename,
       done,
     })
@@ -246,10 +246,15 @@ class HTTPGateway<Source> implements Gateway<Source> {
     )
   }
 
+  #loggerOf(request: GatewayRequest<Source>): GatewayLogger {
+    return this.#logger ?? request.logger ?? consoleLogger
+  }
+
   /** A failure before there was anything to dispatch. */
   #refuse(passage: Passage<Source>, cause: unknown): void {
     const error = gatewayError(cause)
-    const { logger = this.#logger, req } = passage.request
+    const { req } = passage.request
+    const logger = this.#loggerOf(passage.request)
     const message = (error.cause as Error | undefined)?.message ?? error.message
     if (error.status >= 500) logger.error({ err: error }, `${req.method} ${message}`)
     else logger.info({ err: error }, `${req.method} refused: ${message}`)

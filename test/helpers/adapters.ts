@@ -1,0 +1,105 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { fastcgiProxy as expressProxy } from '@fastcgi/express'
+import { fastcgiProxy } from '@fastcgi/fastify'
+import { createGateway, type GatewayOptions } from '@fastcgi/gateway'
+import express, { type Express } from 'express'
+import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import type { Test } from 'tap'
+
+/** The three faces of the gateway. */
+export const ADAPTERS = ['fastify', 'express', 'http'] as const
+export type AdapterName = (typeof ADAPTERS)[number]
+
+export interface AdapterOptions extends GatewayOptions<unknown> {
+  /** Mount point; node:http has none and is mounted at ''. */
+  prefix?: string
+  /** More for the framework before the proxy is added. */
+  fastify?: (app: FastifyInstance) => void | Promise<void>
+  fastifyOptions?: FastifyServerOptions
+  express?: (app: Express) => void
+  trustProxy?: boolean
+}
+
+/** A server under test. */
+export interface RunningAdapter {
+  name: AdapterName
+  port: number
+  url: string
+  server: Server
+  /** Lines the gateway reported. */
+  log: string[]
+  close(): Promise<void>
+}
+
+/** Starts one adapter on a free loopback port; it is closed with the test. */
+export async function startAdapter(
+  t: Test,
+  name: AdapterName,
+  options: AdapterOptions,
+): Promise<RunningAdapter> {
+  const log: string[] = []
+  const keep = (_details: object, message: string): void => void log.push(message)
+  const logger = { info: keep, warn: keep, error: keep }
+  const started = await STARTERS[name](options, logger)
+  const { port } = started.server.address() as AddressInfo
+  let closed: Promise<void> | undefined
+  const close = (): Promise<void> => (closed ??= started.close())
+  t.teardown(close)
+  return { name, port, url: `http://127.0.0.1:${port}`, server: started.server, log, close }
+}
+
+/** Runs the same test once per adapter. */
+export async function eachAdapter(
+  t: Test,
+  name: string,
+  run: (t: Test, adapter: AdapterName) => Promise<void>,
+): Promise<void> {
+  for (const adapter of ADAPTERS) await t.test(`${name} (${adapter})`, (t) => run(t, adapter))
+}
+
+type Logger = NonNullable<GatewayOptions['logger']>
+type Started = { server: Server; close(): Promise<void> }
+
+const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promise<Started>> = {
+  async fastify(options, logger) {
+    const { prefix, fastify, fastifyOptions, express: _, trustProxy, ...rest } = options
+    const app = Fastify({ ...fastifyOptions, trustProxy: trustProxy ?? false })
+    await fastify?.(app)
+    await app.register(fastcgiProxy, { ...rest, logger, ...(prefix && { prefix }) })
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    return { server: app.server, close: () => app.close() }
+  },
+  async express(options, logger) {
+    const { prefix, fastify: _, fastifyOptions: __, express: extend, trustProxy, ...rest } = options
+    const app = express()
+    app.set('env', 'production').disable('x-powered-by')
+    if (trustProxy) app.set('trust proxy', true)
+    extend?.(app)
+    const proxy = expressProxy({ ...rest, logger })
+    app.use(prefix ?? '/', proxy)
+    return listen(createServer(app), () => proxy.close())
+  },
+  async http(options, logger) {
+    const {
+      prefix: _,
+      fastify: __,
+      fastifyOptions: ___,
+      express: ____,
+      trustProxy: _____,
+      ...rest
+    } = options
+    const gateway = createGateway({ ...rest, logger })
+    return listen(createServer(gateway.handler), () => gateway.close())
+  },
+}
+
+async function listen(server: Server, closeProxy: () => Promise<void>): Promise<Started> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const close = async (): Promise<void> => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+    await closeProxy()
+  }
+  return { server, close }
+}
