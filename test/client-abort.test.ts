@@ -201,9 +201,12 @@ t.test('the comfortable path', async (t) => {
     const controller = new AbortController()
     const { body } = await client.request({ params: {}, signal: controller.signal })
     controller.abort(reason)
-    await t.rejects(async () => {
-      for await (const _chunk of body) continue
-    }, { code: 'FCGI_ABORTED' })
+    await t.rejects(
+      async () => {
+        for await (const _chunk of body);
+      },
+      { code: 'FCGI_ABORTED' },
+    )
     await allClosed(peer)
   })
   t.test('destroying the body closes the connection', async () => {

@@ -1,7 +1,9 @@
 /** What is tried again: only what left nothing of a response and cannot be done twice by it. */
+
+import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { Readable } from 'node:stream'
-import { randomBytes } from 'node:crypto'
+import type { PoolOptions } from '@fastcgi/client'
 import t, { type Test } from 'tap'
 import { allClosed, type Outcome, peerAndPool, poolOf, sent } from './helpers/outcome.ts'
 import {
@@ -10,20 +12,32 @@ import {
   type PeerConnection,
   type PeerRequest,
   response,
+  type Script,
   startPeer,
 } from './helpers/scripted-peer.ts'
 import { until } from './helpers/wait.ts'
 
 const CANT_MPX_CONN = 1
 
-/** Answers with STDIN's length, but leaves the first requests to another function. */
+/** Idle connections stay until something else closes them. */
+const LASTING = { maxAge: 0, idleTimeout: 0, fairness: 60_000 }
+
+/** Answers with STDIN's length, but leaves the first requests, warming up apart, to another function. */
 function after(count: number, first: (connection: PeerConnection, request: PeerRequest) => void) {
   let seen = 0
   return eachRequest(async (request, connection) => {
     const stdin = await request.stdin()
-    if (seen++ < count) first(connection, request)
+    if (request.params.WARM === undefined && seen++ < count) first(connection, request)
     else connection.write(response(`${stdin.length}`), endRecord())
   })
+}
+
+/** A pool that keeps a connection, to an application that treats the next requests as {@link after} says. */
+async function keeping(t: Test, script: Script, options: PoolOptions = {}) {
+  const context = await peerAndPool(t, script, { ...LASTING, ...options })
+  await sent(t, context.pool, { params: { WARM: 1 } })
+  t.equal(context.pool.stats.idle, 1)
+  return context
 }
 
 function isPremature(t: Test, { error }: Outcome): void {
@@ -33,7 +47,11 @@ function isPremature(t: Test, { error }: Outcome): void {
 for (const listen of ['unix', 'tcp'] as const)
   t.test(`the application closes an idle connection just when it is used, ${listen}`, async (t) => {
     const open = async (t: Test) => {
-      const context = await peerAndPool(t, after(0, () => {}), { listen })
+      const context = await peerAndPool(
+        t,
+        after(0, () => {}),
+        { listen },
+      )
       await sent(t, context.pool)
       t.equal(context.pool.stats.idle, 1)
       // The client has no chance to see it before it writes: both happen in one turn of the event loop.
@@ -53,32 +71,102 @@ for (const listen of ['unix', 'tcp'] as const)
       t.equal(peer.connections.length, 2)
       t.match(pool.stats, { requests: 2, retries: 1, failed: 0 })
     })
-    t.test('not idempotent: FCGI_PREMATURE_CLOSE', async (t) => {
-      const { pool, peer } = await open(t)
-      isPremature(t, await sent(t, pool, { body: 'abc' }))
-      t.equal(peer.connections.length, 1)
-      t.match(pool.stats, { requests: 2, retries: 0, failed: 1 })
+    t.test('not idempotent: the connection is looked at before it is used', async (t) => {
+      for (const retries of [0, 1]) {
+        const { peer } = await open(t)
+        const other = poolOf(t, peer.address, { retries, ...LASTING })
+        await sent(t, other)
+        peer.connections.at(-1)?.destroy()
+        const outcome = await sent(t, other, { body: Readable.from(['abc']) })
+        t.strictSame([outcome.error, outcome.body.toString()], [undefined, '3'])
+        t.strictSame(
+          outcome.attempts.map(({ reused }) => reused),
+          [false],
+          'nothing was sent on the old one',
+        )
+        t.match(other.stats, { requests: 2, failed: 0 })
+      }
     })
-    t.test('idempotent, but the body is a stream that was touched', async (t) => {
+    t.test('idempotent, and the body a stream: only when none of it was sent', async (t) => {
       const { pool, peer } = await open(t)
-      isPremature(t, await sent(t, pool, { idempotent: true, body: Readable.from(['abc']) }))
-      t.equal(peer.connections.length, 1)
+      const body = Readable.from(['abc'])
+      const outcome = await sent(t, pool, { idempotent: true, body })
+      // A closed unix socket takes nothing, a TCP connection that the other side closed does.
+      if (listen === 'unix') t.equal(outcome.body.toString(), '3')
+      else isPremature(t, outcome)
+      t.equal(peer.connections.length, listen === 'unix' ? 2 : 1)
+    })
+    t.test(
+      'several of them at once: the second try is not made on the next dead one',
+      async (t) => {
+        for (const idempotent of [true, false]) {
+          const { pool, peer } = await peerAndPool(
+            t,
+            after(0, () => {}),
+            { listen, ...LASTING },
+          )
+          await Promise.all(Array.from({ length: 5 }, () => sent(t, pool)))
+          t.equal(pool.stats.idle, 5)
+          for (const connection of peer.connections) connection.destroy()
+          t.equal((await sent(t, pool, { idempotent })).error, undefined)
+          t.equal(peer.connections.length, 6)
+        }
+      },
+    )
+    t.test('with every END_REQUEST, while requests wait', async (t) => {
+      for (const idempotent of [true, false]) {
+        const script = eachRequest((_request, connection) => {
+          connection.write(response(), endRecord())
+          connection.finish()
+        })
+        const { pool } = await peerAndPool(t, script, { listen, maxConnections: 2 })
+        const all = Array.from({ length: 50 }, () => sent(t, pool, { idempotent }))
+        for (const outcome of await Promise.all(all))
+          if (outcome.error) t.fail(String(outcome.error))
+        t.match(pool.stats, { requests: 50, failed: 0 })
+      }
     })
     t.test('retries: 0', async (t) => {
-      const { peer } = await peerAndPool(t, after(1, (connection) => connection.destroy()), { listen })
+      const { peer } = await peerAndPool(
+        t,
+        after(1, (connection) => connection.destroy()),
+        { listen },
+      )
       isPremature(t, await sent(t, poolOf(t, peer.address, { retries: 0 }), { idempotent: true }))
       t.equal(peer.requests.length, 1)
     })
   })
 
-t.test('a request that was read is tried again only when it is idempotent', async (t) => {
-  for (const idempotent of [true, false]) {
-    const script = after(1, (connection) => connection.finish())
-    const { pool, peer } = await peerAndPool(t, script)
-    const outcome = await sent(t, pool, { idempotent })
-    t.equal(outcome.error?.code, idempotent ? undefined : 'FCGI_PREMATURE_CLOSE')
-    t.equal(peer.requests.length, idempotent ? 2 : 1)
-  }
+t.test(
+  'a request that was read on a kept connection is tried again when it is idempotent',
+  async (t) => {
+    for (const idempotent of [true, false]) {
+      const { pool, peer } = await keeping(
+        t,
+        after(1, (connection) => connection.finish()),
+      )
+      const outcome = await sent(t, pool, { idempotent })
+      t.equal(outcome.error?.code, idempotent ? undefined : 'FCGI_PREMATURE_CLOSE')
+      t.equal(peer.requests.length, idempotent ? 3 : 2)
+    }
+  },
+)
+
+t.test('on a new connection it is not: the same would only happen again', async (t) => {
+  const { pool, peer } = await peerAndPool(
+    t,
+    after(1, (connection) => connection.finish()),
+  )
+  isPremature(t, await sent(t, pool, { idempotent: true }))
+  t.equal(peer.requests.length, 1)
+  const kept = await keeping(
+    t,
+    after(99, (connection) => connection.finish()),
+    { retries: 5 },
+  )
+  isPremature(t, await sent(t, kept.pool, { idempotent: true }))
+  t.equal(kept.peer.requests.length, 3, 'warm-up, kept connection, new connection')
+  t.match(kept.pool.stats, { retries: 1, failed: 1 })
 })
 
 t.test('a body in memory is sent again as it was', async (t) => {
@@ -86,25 +174,16 @@ t.test('a body in memory is sent again as it was', async (t) => {
   const seen: Buffer[] = []
   const script = eachRequest(async (request, connection) => {
     seen.push(await request.stdin())
-    if (seen.length < 3) connection.finish()
+    if (seen.length === 2) connection.finish()
     else connection.write(response(), endRecord())
   })
-  const { pool, peer } = await peerAndPool(t, script, { retries: 5 })
+  const { pool, peer } = await keeping(t, script)
   const params = { REQUEST_METHOD: 'PUT', CONTENT_LENGTH: body.length }
   const outcome = await sent(t, pool, { params, body, idempotent: true })
   t.equal(outcome.error, undefined)
   t.equal(seen.length, 3)
-  t.ok(seen.every((stdin) => stdin.equals(body)))
-  t.strictSame(peer.requests[2]?.params, peer.requests[0]?.params)
-})
-
-t.test('no more often than `retries` says', async (t) => {
-  const { pool, peer } = await peerAndPool(t, after(99, (connection) => connection.finish()), {
-    retries: 3,
-  })
-  isPremature(t, await sent(t, pool, { idempotent: true }))
-  t.equal(peer.requests.length, 4)
-  t.match(pool.stats, { retries: 3, failed: 1 })
+  t.ok(seen.slice(1).every((stdin) => stdin.equals(body)))
+  t.strictSame(peer.requests[2]?.params, peer.requests[1]?.params)
 })
 
 t.test('nothing is tried again after anything of a response', async (t) => {
@@ -120,9 +199,9 @@ t.test('nothing is tried again after anything of a response', async (t) => {
       first(connection)
       connection.finish()
     })
-    const { pool, peer } = await peerAndPool(t, script)
+    const { pool, peer } = await keeping(t, script)
     isPremature(t, await sent(t, pool, { idempotent: true }))
-    t.equal(peer.requests.length, 1, name)
+    t.equal(peer.requests.length, 2, name)
   }
 })
 
@@ -135,10 +214,13 @@ t.test('CANT_MPX_CONN', async (t) => {
     t.strictSame([peer.connections.length, peer.requests.length], [2, 2])
     t.match(pool.stats, { connections: 1, idle: 1, retries: 1 })
   })
-  t.test('once', async (t) => {
-    const { pool, peer } = await peerAndPool(t, after(99, refuse))
-    t.match((await sent(t, pool)).error, { code: 'FCGI_PROTOCOL', message: /CANT_MPX_CONN/ })
-    t.equal(peer.requests.length, 2)
+  t.test('no more often than `retries` says', async (t) => {
+    for (const retries of [0, 1, 3]) {
+      const { pool, peer } = await peerAndPool(t, after(99, refuse), { retries })
+      t.match((await sent(t, pool)).error, { code: 'FCGI_PROTOCOL', message: /CANT_MPX_CONN/ })
+      t.equal(peer.requests.length, 1 + retries)
+      t.match(pool.stats, { retries, failed: 1 })
+    }
   })
   t.test('says it of that attempt only', async (t) => {
     let seen = 0
@@ -153,7 +235,9 @@ t.test('CANT_MPX_CONN', async (t) => {
   })
   t.test('with a stream as body: it cannot be sent again', async (t) => {
     const { pool, peer } = await peerAndPool(t, after(1, refuse))
-    t.match((await sent(t, pool, { body: Readable.from(['abc']) })).error, { code: 'FCGI_PROTOCOL' })
+    t.match((await sent(t, pool, { body: Readable.from(['abc']) })).error, {
+      code: 'FCGI_PROTOCOL',
+    })
     t.equal(peer.requests.length, 1)
   })
 })
@@ -170,7 +254,7 @@ t.test('OVERLOADED and broken protocol are not tried again', async (t) => {
   }
 })
 
-t.test('no connection: tried once more, whatever the request, then ConnectError', async (t) => {
+t.test('no connection: ConnectError, and the body was not touched', async (t) => {
   const peer = await startPeer(eachRequest(() => {}))
   const pool = poolOf(t, peer.address)
   await peer.close()
@@ -178,12 +262,15 @@ t.test('no connection: tried once more, whatever the request, then ConnectError'
   const outcome = await sent(t, pool, { body })
   t.match(outcome.error, { code: 'FCGI_CONNECT' })
   t.equal(outcome.attempts.length, 0, 'nothing was sent')
-  t.match(pool.stats, { retries: 1, failed: 1, connections: 0 })
+  t.match(pool.stats, { retries: 0, failed: 1, connections: 0 })
   t.notOk(body.destroyed || body.readableFlowing, 'the body was not touched')
 })
 
 t.test('a connection lost in the queue of the kernel costs the request nothing', async (t) => {
-  const { pool, peer } = await peerAndPool(t, after(0, () => {}))
+  const { pool, peer } = await peerAndPool(
+    t,
+    after(0, () => {}),
+  )
   await sent(t, pool)
   peer.connections[0]?.destroy()
   await until('the idle connection being noticed', () => pool.stats.idle === 0)
@@ -192,12 +279,19 @@ t.test('a connection lost in the queue of the kernel costs the request nothing',
   t.equal(outcome.attempts.length, 1)
 })
 
-t.test('the socket of an application that is started anew is found again', { skip: process.platform === 'win32' }, async (t) => {
-  const { pool, peer } = await peerAndPool(t, after(0, () => {}))
-  await sent(t, pool)
-  const path = peer.address.slice('unix:'.length)
-  rmSync(path)
-  t.equal((await sent(t, pool)).status, 200, 'the kept connection still is good')
-  await pool.destroy()
-  await allClosed(peer)
-})
+t.test(
+  'the socket of an application that is started anew is found again',
+  { skip: process.platform === 'win32' },
+  async (t) => {
+    const { pool, peer } = await peerAndPool(
+      t,
+      after(0, () => {}),
+    )
+    await sent(t, pool)
+    const path = peer.address.slice('unix:'.length)
+    rmSync(path)
+    t.equal((await sent(t, pool)).status, 200, 'the kept connection still is good')
+    await pool.destroy()
+    await allClosed(peer)
+  },
+)

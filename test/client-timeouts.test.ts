@@ -4,7 +4,13 @@ import { PassThrough, Readable } from 'node:stream'
 import { TimeoutError } from '@fastcgi/client'
 import t, { type Test } from 'tap'
 import { type Outcome, peerAndPool, send, sent } from './helpers/outcome.ts'
-import { eachRequest, endRecord, response, type Script, stdoutRecords } from './helpers/scripted-peer.ts'
+import {
+  eachRequest,
+  endRecord,
+  response,
+  type Script,
+  stdoutRecords,
+} from './helpers/scripted-peer.ts'
 import { delay, until } from './helpers/wait.ts'
 
 const HEAD = stdoutRecords('X: 1\n\n')

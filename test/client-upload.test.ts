@@ -32,7 +32,8 @@ t.test('bodies of every kind and size arrive as they are', async (t) => {
     const kinds = {
       Buffer: bytes,
       stream: Readable.from(size === 0 ? [] : [bytes]),
-      'stream of bytes': size > 70_000 ? null : Readable.from([bytes.subarray(0, 1), bytes.subarray(1)]),
+      'stream of bytes':
+        size > 70_000 ? null : Readable.from([bytes.subarray(0, 1), bytes.subarray(1)]),
     }
     for (const [kind, body] of Object.entries(kinds)) {
       if (body === null) continue
@@ -104,49 +105,59 @@ t.test('an answer given before STDIN was read, then close: delivered, 20 of 20',
       })
 })
 
-t.test('an answer given while STDIN goes on: delivered, the body stream let go, not kept', async (t) => {
-  const early = eachRequest((_request, connection) => {
-    connection.write(response('enough'), endRecord())
-  })
-  const { pool, peer } = await peerAndPool(t, early)
-  const body = new PassThrough()
-  const outcome = send(t, pool, { body })
-  body.write('some')
-  t.equal((await outcome.done).body.toString(), 'enough')
-  t.equal(pool.stats.connections, 0)
-  await allClosed(peer)
-  t.notOk(peer.requests[0]?.stdinEnded)
-  t.notOk(body.destroyed, 'whose it is may do with it as he likes')
-  t.equal(body.listenerCount('data') + body.listenerCount('end'), 0)
-  body.destroy(new Error('late and of no consequence'))
-  t.equal((await sent(t, pool)).error, undefined)
-})
-
-t.test('a body that is not what it should be: RequestBodyError, and never the empty STDIN', async (t) => {
-  const make = {
-    'errors': [() => broken(new Error('disk on fire')), undefined, /ended after 4 bytes/],
-    'closes early': [() => broken(undefined), undefined, /ended after 4 bytes/],
-    'errors at once': [() => failing(), undefined, /ended after 0 bytes/],
-    'ends short of bodyLength': [() => Readable.from([Buffer.from('1234')]), 5, /after 4 of 5 bytes/],
-    'runs over bodyLength': [() => Readable.from([Buffer.from('123456')]), 5, /over the 5 bytes/],
-    'is empty against bodyLength': [() => Readable.from([]), 1, /after 0 of 1 bytes/],
-  } as const
-  for (const [name, [body, bodyLength, message]] of Object.entries(make))
-    t.test(name, async (t) => {
-      const { pool, peer } = await peerAndPool(t, digest)
-      const outcome = await sent(t, pool, { body: body(), bodyLength, idempotent: true })
-      t.ok(outcome.error instanceof RequestBodyError, String(outcome.error))
-      t.match(outcome.error, { code: 'FCGI_BODY_TRUNCATED', message })
-      if (name === 'errors') t.match(outcome.error?.cause, { message: 'disk on fire' })
-      await allClosed(peer)
-      t.equal(pool.stats.connections, 0)
-      t.ok(
-        peer.requests.every((request) => !request.stdinEnded),
-        'the application cannot take it for whole',
-      )
-      t.ok(peer.requests.length <= 1, 'not tried again')
+t.test(
+  'an answer given while STDIN goes on: delivered, the body stream let go, not kept',
+  async (t) => {
+    const early = eachRequest((_request, connection) => {
+      connection.write(response('enough'), endRecord())
     })
-})
+    const { pool, peer } = await peerAndPool(t, early)
+    const body = new PassThrough()
+    const outcome = send(t, pool, { body })
+    body.write('some')
+    t.equal((await outcome.done).body.toString(), 'enough')
+    t.equal(pool.stats.connections, 0)
+    await allClosed(peer)
+    t.notOk(peer.requests[0]?.stdinEnded)
+    t.notOk(body.destroyed, 'whose it is may do with it as he likes')
+    t.equal(body.listenerCount('data') + body.listenerCount('end'), 0)
+    body.destroy(new Error('late and of no consequence'))
+    t.equal((await sent(t, pool)).error, undefined)
+  },
+)
+
+t.test(
+  'a body that is not what it should be: RequestBodyError, and never the empty STDIN',
+  async (t) => {
+    const make = {
+      errors: [() => broken(new Error('disk on fire')), undefined, /ended after 4 bytes/],
+      'closes early': [() => broken(undefined), undefined, /ended after 4 bytes/],
+      'errors at once': [() => failing(), undefined, /ended after 0 bytes/],
+      'ends short of bodyLength': [
+        () => Readable.from([Buffer.from('1234')]),
+        5,
+        /after 4 of 5 bytes/,
+      ],
+      'runs over bodyLength': [() => Readable.from([Buffer.from('123456')]), 5, /over the 5 bytes/],
+      'is empty against bodyLength': [() => Readable.from([]), 1, /after 0 of 1 bytes/],
+    } as const
+    for (const [name, [body, bodyLength, message]] of Object.entries(make))
+      t.test(name, async (t) => {
+        const { pool, peer } = await peerAndPool(t, digest)
+        const outcome = await sent(t, pool, { body: body(), bodyLength, idempotent: true })
+        t.ok(outcome.error instanceof RequestBodyError, String(outcome.error))
+        t.match(outcome.error, { code: 'FCGI_BODY_TRUNCATED', message })
+        if (name === 'errors') t.match(outcome.error?.cause, { message: 'disk on fire' })
+        await allClosed(peer)
+        t.equal(pool.stats.connections, 0)
+        t.ok(
+          peer.requests.every((request) => !request.stdinEnded),
+          'the application cannot take it for whole',
+        )
+        t.ok(peer.requests.length <= 1, 'not tried again')
+      })
+  },
+)
 
 /** Gives 4 bytes and breaks when asked for more. */
 function broken(error: Error | undefined): Readable {

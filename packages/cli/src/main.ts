@@ -10,6 +10,7 @@ const USAGE = `fastcgi: FastCGI for Node.js
 
 ${SERVE_USAGE}`
 
+/** One file a command. */
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { serve }
 
 async function main([command = '--help', ...rest]: string[]): Promise<void> {

@@ -1,10 +1,12 @@
-import { resolve } from 'node:path'
+import { accessSync, constants, statSync } from 'node:fs'
+import { isAbsolute, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { OptionError } from '@fastcgi/client'
+import { OptionError, parseAddress } from '@fastcgi/client'
 import type { GatewayOptions } from '@fastcgi/gateway'
 
 export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options]
-  --listen HOST:PORT         where to serve (default 127.0.0.1:8080; [::1]:8080 for IPv6)
+  --listen HOST:PORT         where to serve (default 127.0.0.1:8080; PORT alone: on 127.0.0.1;
+                             [::1]:8080 for IPv6; port 0: any free one)
   --upstream ADDRESS         unix:/run/php/php-fpm.sock, host:9000, fcgi://host:9000
   --root DIR                 directory of the site
   --adapter NAME             fastify (default), express or http
@@ -19,7 +21,25 @@ export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options
   --log-level LEVEL          trace, debug, info (default), warn, error, fatal, silent`
 
 const ADAPTERS = ['fastify', 'express', 'http'] as const
+const ROUTES = ['.php', '/'] as const
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+
+/** As parseArgs wants them; a flag can be negated: --no-reuse. */
+const OPTIONS = {
+  listen: { type: 'string' },
+  upstream: { type: 'string' },
+  root: { type: 'string' },
+  adapter: { type: 'string' },
+  route: { type: 'string' },
+  index: { type: 'string' },
+  'front-controller': { type: 'string' },
+  'remote-root': { type: 'string' },
+  reuse: { type: 'boolean' },
+  'max-connections': { type: 'string' },
+  'access-log': { type: 'boolean' },
+  'log-level': { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const
 
 /** What `fastcgi serve` is asked to do. */
 export interface ServeOptions {
@@ -28,33 +48,37 @@ export interface ServeOptions {
   adapter: (typeof ADAPTERS)[number]
   accessLog: boolean
   logLevel: (typeof LEVELS)[number]
+  /** For the gateway of any adapter; `env` could be a function of the framework's request, so it is left out. */
   gateway: Omit<GatewayOptions, 'env' | 'routes'> & { routes: Array<{ match: string }> }
 }
 
-/** Reads the command line. @throws OptionError that names the option. */
+/** Reads the command line. @throws OptionError that names the option as it is written there. */
 export function parseServeOptions(args: string[]): ServeOptions | 'help' {
   const values = parse(args)
   if (values.help) return 'help'
-  const { upstream, root, index } = values
-  if (upstream === undefined) throw missing('upstream', 'unix:/run/php/php-fpm.sock')
-  if (root === undefined) throw missing('root', '/var/www/site')
-  const route = values.route ?? '.php'
-  if (!/^[./]/.test(route)) throw wrong('route', route, "an ending such as '.php', or '/'")
+  const route = choice('route', values.route ?? '.php', ROUTES)
+  const everyPath = route === '/'
   return {
-    ...parseListen(values.listen ?? '127.0.0.1:8080'),
+    ...listenAddress(values.listen ?? '127.0.0.1:8080'),
     adapter: choice('adapter', values.adapter ?? 'fastify', ADAPTERS),
     accessLog: values['access-log'] ?? false,
     logLevel: choice('log-level', values['log-level'] ?? 'info', LEVELS),
     gateway: {
-      upstream,
-      root: resolve(root),
-      remoteRoot: values['remote-root'],
-      frontController: values['front-controller'],
-      reuse: values.reuse,
-      maxConnections: parseCount(values['max-connections']),
-      ...(index === undefined ? {} : { index }),
-      ...(route.startsWith('/') ? { checkLocal: false } : { static: true }),
+      upstream: upstreamAddress(values.upstream),
+      root: rootDirectory(values.root, everyPath),
       routes: [{ match: route }],
+      checkLocal: !everyPath,
+      static: !everyPath,
+      index: matching('index', values.index, /^[^/]+$/, 'a file name, such as index.php'),
+      frontController: matching(
+        'front-controller',
+        values['front-controller'],
+        /^\//,
+        'a path below the root, such as /index.php',
+      ),
+      remoteRoot: absolute('remote-root', values['remote-root']),
+      reuse: values.reuse,
+      maxConnections: count('max-connections', values['max-connections'], 65_535),
     },
   }
 }
@@ -63,45 +87,76 @@ function parse(args: string[]): ReturnType<typeof parseStrictly> {
   try {
     return parseStrictly(args)
   } catch (error) {
-    throw new OptionError((error as Error).message)
+    throw new OptionError(inOneLine((error as Error).message))
   }
 }
 
 function parseStrictly(args: string[]) {
-  const text = { type: 'string' } as const
-  const flag = { type: 'boolean' } as const
-  return parseArgs({
-    args,
-    allowNegative: true,
-    options: {
-      listen: text,
-      upstream: text,
-      root: text,
-      adapter: text,
-      route: text,
-      index: text,
-      'front-controller': text,
-      'remote-root': text,
-      reuse: flag,
-      'max-connections': text,
-      'access-log': flag,
-      'log-level': text,
-      help: { ...flag, short: 'h' },
-    },
-  }).values
+  return parseArgs({ args, allowNegative: true, options: OPTIONS }).values
 }
 
-function parseListen(text: string): { host: string; port: number } {
-  const match = /^(?:(.*):)?(\d{1,5})$/.exec(text)
+/** What parseArgs says, without the advice in further sentences. */
+function inOneLine(message: string): string {
+  const [, name, what] = /^Option '(?:-\w, )?(--[a-z-]+).*?' (argument|does)/.exec(message) ?? []
+  if (name !== undefined) return `option ${name} needs ${what === 'does' ? 'no' : 'a'} value`
+  const [first = message] = message.split(/\.\s/)
+  const names = Object.keys(OPTIONS).map((name) => `--${name}`)
+  return /^Unknown option/.test(first) ? `${first}; there are ${names.join(', ')}` : first
+}
+
+function listenAddress(text: string): { host: string; port: number } {
+  const match = /^(?:([\w.-]+|\[[\da-f:.]+(?:%\w+)?\]):)?(\d{1,5})$/i.exec(text)
   const port = Number(match?.[2])
-  if (match === null || port > 65_535) throw wrong('listen', text, 'HOST:PORT or PORT')
-  return { host: (match[1] || '127.0.0.1').replace(/^\[(.*)\]$/, '$1'), port }
+  if (match === null || port > 65_535)
+    throw wrong('listen', text, 'HOST:PORT or PORT, such as 127.0.0.1:8080 or [::1]:8080')
+  return { host: (match[1] ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'), port }
 }
 
-function parseCount(text: string | undefined): number | undefined {
+function upstreamAddress(text: string | undefined): string {
+  if (text === undefined) throw missing('upstream', 'unix:/run/php/php-fpm.sock')
+  try {
+    parseAddress(text)
+  } catch (error) {
+    throw new OptionError(`option --upstream: ${(error as Error).message}`)
+  }
+  return text
+}
+
+/** @param remote whether only the application looks at it, perhaps on another machine. */
+function rootDirectory(text: string | undefined, remote: boolean): string {
+  if (text === undefined) throw missing('root', '/var/www/site')
+  const root = resolve(text)
+  if (remote) return root
+  try {
+    if (statSync(root).isDirectory()) accessSync(root, constants.R_OK | constants.X_OK)
+    else throw wrong('root', root, 'a directory')
+  } catch (error) {
+    if (error instanceof OptionError) throw error
+    throw new OptionError(`option --root cannot be read: ${(error as Error).message}`)
+  }
+  return root
+}
+
+function matching(
+  name: string,
+  value: string | undefined,
+  pattern: RegExp,
+  wanted: string,
+): string | undefined {
+  if (value === undefined || pattern.test(value)) return value
+  throw wrong(name, value, wanted)
+}
+
+function absolute(name: string, value: string | undefined): string | undefined {
+  if (value === undefined || isAbsolute(value)) return value
+  throw wrong(name, value, 'an absolute path')
+}
+
+function count(name: string, text: string | undefined, most: number): number | undefined {
   if (text === undefined) return undefined
-  if (!/^[1-9]\d{0,4}$/.test(text)) throw wrong('max-connections', text, 'a number from 1')
-  return Number(text)
+  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0
+  if (number < 1 || number > most) throw wrong(name, text, `a whole number, 1 to ${most}`)
+  return number
 }
 
 function choice<T extends string>(name: string, value: string, values: readonly T[]): T {
@@ -115,5 +170,5 @@ function missing(name: string, example: string): OptionError {
 }
 
 function wrong(name: string, value: string, wanted: string): OptionError {
-  return new OptionError(`option --${name} must be ${wanted}; got ${value}`)
+  return new OptionError(`option --${name} must be ${wanted}; got ${JSON.stringify(value)}`)
 }

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fastcgiProxy as expressProxy } from '@fastcgi/express'
 import { fastcgiProxy } from '@fastcgi/fastify'
@@ -11,22 +11,21 @@ import type { ServeOptions } from './serve-options.ts'
 /** A server that listens. */
 export interface RunningServer {
   url: string
-  /** Finishes what runs, then resolves. */
+  /** Takes no more requests, and resolves when those that run are answered. */
   close(): Promise<void>
 }
 
 /** Starts the server of the adapter that was asked for. */
 export function startServer(options: ServeOptions, logger: Logger): Promise<RunningServer> {
-  return { fastify: startFastify, express: startExpress, http: startHTTP }[options.adapter](
-    options,
-    logger,
-  )
+  const start = { fastify: startFastify, express: startExpress, http: startHTTP }[options.adapter]
+  return start(options, logger)
 }
 
 async function startFastify(options: ServeOptions, logger: Logger): Promise<RunningServer> {
   const { host, port, gateway } = options
   const logController = new LogController({ disableRequestLogging: !options.accessLog })
   const app = Fastify({ loggerInstance: logger, logController })
+  endKeptConnections(app.server)
   try {
     await app.register(fastcgiProxy, gateway)
     const url = await app.listen({ host, port, listenTextResolver: () => 'listening' })
@@ -38,35 +37,30 @@ async function startFastify(options: ServeOptions, logger: Logger): Promise<Runn
 }
 
 function startExpress(options: ServeOptions, logger: Logger): Promise<RunningServer> {
-  const app = express()
-  app.disable('x-powered-by')
   const proxy = expressProxy({ ...options.gateway, logger })
-  app.use(proxy)
-  const onError: ErrorRequestHandler = (error, _req, res, next) => {
-    if (res.headersSent) next(error)
-    else
-      res
-        .status(error.status ?? 500)
-        .set(error.headers ?? {})
-        .type('text')
-        .send(`${error.message}\n`)
-  }
-  app.use(onError)
-  return listen(app, () => proxy.close(), options, logger)
+  const app = express().disable('x-powered-by').use(proxy).use(answerError)
+  return startNode(app, () => proxy.close(), options, logger)
+}
+
+/** In place of Express's own handler, which prints stacks to stderr; the gateway has logged the cause already. */
+const answerError: ErrorRequestHandler = (error, _req, res, _next) => {
+  if (res.headersSent) res.destroy()
+  else res.status(error.status).set(error.headers).type('text').send(`${error.message}\n`)
 }
 
 function startHTTP(options: ServeOptions, logger: Logger): Promise<RunningServer> {
   const gateway = createGateway({ ...options.gateway, logger })
-  return listen(gateway.handler, () => gateway.close(), options, logger)
+  return startNode(gateway.handler, () => gateway.close(), options, logger)
 }
 
-function listen(
-  handler: Parameters<typeof createServer>[1],
+async function startNode(
+  handler: RequestListener,
   closeGateway: () => Promise<void>,
   { host, port, accessLog }: ServeOptions,
   logger: Logger,
 ): Promise<RunningServer> {
   const server = createServer(handler)
+  endKeptConnections(server)
   if (accessLog)
     server.on('request', (req, res) =>
       res.once('close', () => logger.info({ status: res.statusCode }, `${req.method} ${req.url}`)),
@@ -75,12 +69,27 @@ function listen(
     await new Promise((resolve) => server.close(resolve))
     await closeGateway()
   }
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => {
-      const address = server.address() as AddressInfo
-      const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
-      resolve({ url: `http://${shown}:${address.port}`, close })
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject).listen(port, host, resolve)
     })
-  })
+  } catch (error) {
+    await close()
+    throw error
+  }
+  const address = server.address() as AddressInfo
+  const shown = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return { url: `http://${shown}:${address.port}`, close }
+}
+
+/**
+ * A connection that is kept after its response would hold up the end of a server for as long as keep-alive lasts;
+ * `server.close()` itself closes only those that are idle at that moment.
+ */
+function endKeptConnections(server: Server): void {
+  server.on('request', (_req, res) =>
+    res.once('close', () => {
+      if (!server.listening) server.closeIdleConnections()
+    }),
+  )
 }

@@ -41,14 +41,11 @@ export class ApplicationSocket extends Socket {
   /** Connects; 'connect', 'error' and 'close' tell how it went. */
   open(address: Address, keepAlive: boolean): void {
     if (address.kind === 'unix') this.connect({ path: address.path })
-    else
-      this.connect({
-        host: address.host,
-        port: address.port,
-        noDelay: true,
-        keepAlive,
-        keepAliveInitialDelay: 60_000,
-      })
+    else {
+      // As options of connect() both would be ignored: only the socket's own constructor looks at them.
+      this.setNoDelay(true).setKeepAlive(keepAlive, 60_000)
+      this.connect({ host: address.host, port: address.port })
+    }
   }
 
   override destroy(error?: Error): this {

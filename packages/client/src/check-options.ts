@@ -68,7 +68,7 @@ export function shape(checks: Checks): Check {
   return (value) => {
     if (typeof value !== 'object' || value === null) return 'an object'
     for (const [name, item] of Object.entries(value)) {
-      const check = checks[name]
+      const check = Object.hasOwn(checks, name) ? checks[name] : undefined
       if (check === undefined)
         return `an object with ${Object.keys(checks).join(', ')}; not ${name}`
       const wanted = item === undefined ? undefined : check(item)

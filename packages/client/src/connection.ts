@@ -1,9 +1,5 @@
 import {
-  encodeRecord,
-  encodeRecordHeader,
-  encodeRequestHead,
   type FastCGIError,
-  MAX_CONTENT_LENGTH,
   ProtocolError,
   type RecordHandler,
   RecordReader,
@@ -17,19 +13,13 @@ import type { Timeouts } from './dispatcher.ts'
 import type { RequestBodyError } from './errors.ts'
 import { asFastCGIError, type Exchange, type ExchangeHolder } from './exchange.ts'
 import type { PoolSettings } from './options.ts'
-import { StdinPump, type StdinSink } from './stdin-pump.ts'
-
-/** The one request id on a connection that does not multiplex; php-fpm and most others know no second. */
-const REQUEST_ID = 1
+import { REQUEST_ID, RequestWriter, type WriterEvents } from './request-writer.ts'
 
 /** How long an answer is waited for after the application stopped reading, in milliseconds. */
 const LAST_WORDS = 1000
 
 /** What can be waited for, each with a timeout of its name. */
 type Phase = keyof Timeouts
-
-/** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
-const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
 
 /** What a connection tells whoever owns it. */
 export interface ConnectionOwner {
@@ -49,7 +39,7 @@ export interface ConnectionOwner {
  * One socket to an application, carrying one request at a time. Whatever goes wrong on it, it is closed and never
  * used again; it is clean only when END_REQUEST was the last byte read and all of STDIN had been sent before.
  */
-export class Connection implements RecordHandler, SocketEvents, StdinSink, ExchangeHolder {
+export class Connection implements RecordHandler, SocketEvents, WriterEvents, ExchangeHolder {
   readonly createdAt: number
   /** Requests begun. */
   requests = 0
@@ -61,6 +51,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   readonly #owner: ConnectionOwner
   readonly #socket: ApplicationSocket
   readonly #reader: RecordReader = new RecordReader(this)
+  readonly #writer: RequestWriter
   #connectedAt = 0
   #closed = false
   #socketError: Error | undefined
@@ -68,9 +59,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   #exchange: Exchange | undefined
   #keep = false
   #sentAt = 0
-  #pump: StdinPump | undefined
-  #rest: Buffer | undefined
-  #stdinEnded = false
+  #looking = false
   #writeFailed = false
   #paused = false
   #answered = false
@@ -85,7 +74,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     this.createdAt = now
     this.#deadline = new Deadline(this.#onTimeout)
     this.#socket = new ApplicationSocket(this)
-    this.#socket.on('drain', this.#onDrain)
+    this.#writer = new RequestWriter(this.#socket, this)
     this.#socket.on('error', this.#onError)
     this.#socket.on('end', this.#lost)
     this.#socket.on('close', this.#lost)
@@ -107,7 +96,8 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   /** Sends a further request. */
   run(exchange: Exchange, keep: boolean): void {
     this.#take(exchange, keep)
-    this.#send(exchange, true)
+    if (exchange.idempotent && exchange.attempts === 1) this.#send(exchange, true)
+    else this.#look(exchange)
   }
 
   /** Closes the socket; a request on it fails with `error`. */
@@ -135,18 +125,25 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     this.#exchange = exchange
     this.#keep = keep
     this.#answered = false
-    this.#stdinEnded = false
     this.#ended = undefined
     exchange.holder = this
-    exchange.refused = false
+    exchange.sent = exchange.refused = false
     exchange.attempts++
     this.requests++
   }
 
+  // An application that closes after END_REQUEST (php-fpm at pm.max_requests) is heard of in the next turn of the event
+  // loop only, and swallows what is written before. What cannot be sent again waits for it.
+  #look(exchange: Exchange): void {
+    this.#looking = true
+    const send = () => {
+      this.#looking = false
+      if (this.#exchange === exchange) this.#send(exchange, true)
+    }
+    setImmediate(() => setImmediate(send))
+  }
+
   #send(exchange: Exchange, reused: boolean): void {
-    const { body } = exchange
-    const bytes = body === null || Buffer.isBuffer(body) ? body : undefined
-    const small = bytes !== undefined && (bytes === null || bytes.length <= MAX_CONTENT_LENGTH)
     const now = performance.now()
     this.#sentAt = now
     exchange.started({
@@ -156,73 +153,32 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
       connectTime: reused ? 0 : this.#connectedAt - this.createdAt,
     })
     if (exchange.done || this.#closed) return
-    this.#socket.write(
-      encodeRequestHead({
-        requestId: REQUEST_ID,
-        role: exchange.role,
-        keepConnection: this.#keep,
-        params: exchange.params,
-        stdin: small ? (bytes ?? undefined) : undefined,
-        endStdin: small,
-      }),
-    )
-    this.#moved()
-    if (small) this.#stdinEnded = true
-    else if (bytes) {
-      this.#rest = bytes
-      this.#sendRest()
-    }
-    else if (body !== null && !Buffer.isBuffer(body)) {
-      exchange.bodyTouched = true
-      this.#pump = new StdinPump(body, exchange.bodyLength, this)
-      this.#pump.start()
-    }
+    this.#writer.start(exchange, this.#keep)
   }
 
-  // Not all in one write: of that nobody learns how far it got, and a slow application would look like a dead one.
-  #sendRest(): void {
-    for (let rest = this.#rest; rest !== undefined; rest = this.#rest) {
-      if (rest.length === 0) {
-        this.#rest = undefined
-        this.endStdin()
-        return
-      }
-      this.#rest = rest.subarray(WRITE_SIZE)
-      if (!this.sendStdin(rest.subarray(0, WRITE_SIZE))) return
-    }
-  }
-
-  sendStdin(chunk: Buffer): boolean {
-    const socket = this.#socket
-    socket.cork()
-    for (let at = 0; at < chunk.length; at += MAX_CONTENT_LENGTH) {
-      const piece = chunk.subarray(at, at + MAX_CONTENT_LENGTH)
-      socket.write(encodeRecordHeader(RecordType.STDIN, REQUEST_ID, piece.length))
-      socket.write(piece)
-    }
-    socket.uncork()
-    this.#moved()
-    return !socket.writableNeedDrain
-  }
-
-  endStdin(): void {
-    this.#pump = undefined
-    this.#stdinEnded = true
-    this.#socket.write(encodeRecord(RecordType.STDIN, REQUEST_ID))
+  onWritten(): void {
     this.#moved()
   }
 
-  stdinFailed(error: RequestBodyError): void {
-    // Never the empty STDIN: the application would take the part for the whole.
+  onBodyFailed(error: RequestBodyError): void {
     this.#fail(error)
   }
 
   // ---- what the application sends
 
   onBytes(chunk: Buffer): void {
+    if (this.#exchange === undefined) {
+      // Nobody asked: whatever it is, it must not become part of the next response.
+      this.#close()
+      return
+    }
+    if (this.#looking) {
+      this.#lost()
+      return
+    }
     if (!this.#answered) {
       this.#answered = true
-      if (this.#exchange !== undefined) this.#owner.onAnswer(this, performance.now() - this.#sentAt)
+      this.#owner.onAnswer(this, performance.now() - this.#sentAt)
     }
     let failure: FastCGIError | undefined
     try {
@@ -251,7 +207,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
 
   onMessage(type: number, requestId: number, content: Buffer): void {
     if (type === RecordType.GET_VALUES_RESULT || type === RecordType.UNKNOWN_TYPE) {
-      // Answers to management records we did not send (FastCGI 1.0 §4): harmless between connections' lines.
+      // Answers to management records we did not send (FastCGI 1.0 §4): harmless during a request.
       if (requestId !== 0) throw new ProtocolError(`management record with request id ${requestId}`)
       return
     }
@@ -294,10 +250,9 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     const clean =
       noSurplus &&
       this.#keep &&
-      this.#stdinEnded &&
       !this.#writeFailed &&
       !this.#closed &&
-      this.#socket.writableLength === 0 &&
+      this.#writer.finished &&
       this.#reader.atBoundary
     this.#release()
     if (clean && this.#paused) this.resume()
@@ -318,9 +273,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
   #release(): void {
     this.#exchange = undefined
     this.#ended = undefined
-    this.#rest = undefined
-    this.#pump?.stop()
-    this.#pump = undefined
+    this.#writer.stop()
   }
 
   #close(): void {
@@ -338,19 +291,14 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     if (this.#exchange !== undefined) this.#send(this.#exchange, false)
   }
 
-  readonly #onDrain = (): void => {
-    this.#pump?.resume()
-    this.#sendRest()
-    this.#moved()
-  }
-
   onWriteFailed(error: Error): void {
     this.#socketError = error
     this.#writeFailed = true
-    this.#rest = undefined
-    this.#pump?.stop()
-    if (this.#exchange === undefined) {
-      this.#close()
+    const sent = this.#exchange?.sent === true
+    this.#writer.stop()
+    if (!sent) {
+      // To what never got there, there is no answer to wait for.
+      this.#lost()
       return
     }
     this.resume()
@@ -386,7 +334,7 @@ export class Connection implements RecordHandler, SocketEvents, StdinSink, Excha
     if (this.#connectedAt === 0) return 'connect'
     if (this.#writeFailed) return 'answer'
     if (this.#socket.writableLength > 0) return 'write'
-    if (this.#pump !== undefined) return 'body'
+    if (this.#writer.waitsForBody) return 'body'
     return this.#exchange?.headDone ? 'idle' : 'head'
   }
 

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
+import type { BalanceHints } from './balancer/hints.ts'
 import type { FastCGIResponse } from './response.ts'
 
 /**
@@ -44,6 +45,8 @@ export interface FastCGIRequest {
   idempotent?: boolean
   /** Overrides of the dispatcher's timeouts for this request. */
   timeouts?: Partial<Timeouts>
+  /** What a balancer may go by. */
+  balance?: BalanceHints | undefined
 }
 
 /** One try to get a request answered. */
@@ -77,8 +80,11 @@ export interface DispatchHandler {
   onStderr?(line: string): void
   /** The response is complete; `appStatus` is the application's exit status (FastCGI 1.0 §5.5). */
   onEnd(appStatus: number): void
-  /** The request failed; whatever of the response came before is not whole. */
-  onError(error: FastCGIError): void
+  /**
+   * The request failed; whatever of the response came before is not whole. `retryable` tells that nothing of it came
+   * and that sending the request again, elsewhere, would do nothing twice.
+   */
+  onError(error: FastCGIError, retryable: boolean): void
 }
 
 /** What the one who dispatched can do to a request under way. */

@@ -16,6 +16,7 @@ import type {
 import { AbortedError, OverloadedError } from './errors.ts'
 import { mergeTimeouts, type PoolSettings } from './options.ts'
 import { encodeParams } from './params.ts'
+import { mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
 
 /** Whoever has an exchange at the moment: the queue of a pool or a connection. */
@@ -42,8 +43,12 @@ export class Exchange implements DispatchControl {
   arrived = false
   /** Whether a body stream has been touched: it cannot be sent again. */
   bodyTouched = false
+  /** Whether the system has taken the first write of this attempt: before that, the application cannot have begun. */
+  sent = false
   /** Whether the application said that it did not begin, because it cannot multiplex. */
   refused = false
+  /** Whether a kept connection has failed it: the next one is to be new. */
+  needsNew = false
   holder: ExchangeHolder | undefined
 
   readonly #handler: DispatchHandler
@@ -168,8 +173,9 @@ export class Exchange implements DispatchControl {
 
   fail(error: FastCGIError): void {
     if (this.#done) return
+    const retryable = mayRetry(this, error)
     this.#settle()
-    this.#handler.onError(error)
+    this.#handler.onError(error, retryable)
   }
 
   #takeHead(head: ResponseHeadParser): void {

@@ -4,6 +4,22 @@
  */
 export { FastCGIError, ParamsTooLargeError, ProtocolError } from '@fastcgi/protocol'
 export { type Address, parseAddress } from './address.ts'
+export { Balancer } from './balancer/balancer.ts'
+export type { DiscoverOptions } from './balancer/discovery.ts'
+export type { BalanceHints } from './balancer/hints.ts'
+export { BUCKETS, Histogram } from './balancer/histogram.ts'
+export { Member, type MemberCounters } from './balancer/member.ts'
+export type { MemberChange, MemberEvent } from './balancer/member-list.ts'
+export type { Heartbeat } from './balancer/methods/heartbeat.ts'
+export type {
+  BalancerOptions,
+  HealthCheckOptions,
+  MemberOptions,
+  MemberRole,
+  MemberStatus,
+  MethodName,
+  StickySession,
+} from './balancer/options.ts'
 export {
   anyOf,
   type Check,

@@ -45,8 +45,8 @@ export interface PoolOptions {
   /** Milliseconds a request waits for a connection (Apache `acquire`). @default 30000 */
   queueTimeout?: number | undefined
   /**
-   * Further attempts after a failure that left nothing of a response, when the connection could not be made or the
-   * request is idempotent and its body can be sent again. @default 1
+   * Further attempts where a kept connection turns out to be closed, nothing of a response arrived, and the application
+   * cannot have begun or the request is idempotent and its body can be sent again. @default 1
    */
   retries?: number | undefined
   /** Most bytes of a response head. @default 65536 */

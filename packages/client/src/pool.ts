@@ -12,7 +12,7 @@ import { AbortedError, ClosedError, OverloadedError } from './errors.ts'
 import { asFastCGIError, Exchange, type ExchangeHolder } from './exchange.ts'
 import { type PoolOptions, type PoolSettings, poolSettings } from './options.ts'
 import { RequestQueue } from './request-queue.ts'
-import { mayRetry } from './retry.ts'
+import { mayRetryHere } from './retry.ts'
 import { AUTO_MAXIMUM, ServedLimit } from './served-limit.ts'
 
 /** Milliseconds before another try where a unix socket's backlog was full. */
@@ -36,6 +36,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #resting = new Map<Exchange, NodeJS.Timeout>()
   #probeTimer: NodeJS.Timeout | undefined
   #idleTimer: NodeJS.Timeout | undefined
+  #yieldTimer: NodeJS.Timeout | undefined
   #closing = false
   #onDrained: Array<() => void> = []
   #requests = 0
@@ -69,7 +70,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     } catch (error) {
       process.nextTick(() => {
         this.#failed++
-        handler.onError(asFastCGIError(error))
+        handler.onError(asFastCGIError(error), false)
       })
       return NO_CONTROL
     }
@@ -120,7 +121,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   #start(exchange: Exchange): void {
     const now = performance.now()
-    const connection = this.#takeIdle(now)
+    if (exchange.needsNew && this.#all.size >= this.#limit.value) this.#idle[0]?.destroy()
+    const connection = exchange.needsNew ? undefined : this.#takeIdle(now)
     if (connection !== undefined) connection.run(exchange, this.#keeps(connection))
     else if (this.#all.size < this.#limit.value) this.#open(exchange, now)
     else this.#enqueue(exchange, now)
@@ -223,7 +225,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   onIdle(connection: Connection): void {
     const now = performance.now()
-    if (this.#closing || this.#isOld(connection, now) || this.#limit.mustYield(now)) {
+    const needsNew = this.#queue.first?.needsNew === true
+    if (this.#closing || needsNew || this.#isOld(connection, now) || this.#limit.mustYield(now)) {
       connection.destroy()
       return
     }
@@ -233,6 +236,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       connection.idleSince = now
       this.#idle.push(connection)
       this.#idleTimer ??= setTimeout(this.#sweepIdle, this.#sweepPause())
+      this.#scheduleYield(now)
     }
   }
 
@@ -249,7 +253,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#checkDrained()
   }
 
-  onFailure(_connection: Connection, exchange: Exchange, error: FastCGIError): void {
+  onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void {
+    // Of what a kept connection did not take, the application knows nothing: that was no attempt.
+    if (connection.requests > 1 && !exchange.sent) exchange.attempts--
     const pause = BACKLOG_PAUSES[exchange.attempts - 1]
     if (isBacklogFull(error) && pause !== undefined && !this.#closing) {
       exchange.holder = this
@@ -262,15 +268,29 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       )
     } else if (
       exchange.attempts <= this.#settings.retries &&
-      mayRetry(exchange, error) &&
+      mayRetryHere(exchange, error, connection.requests > 1) &&
       !this.#closing
     ) {
       this.#retries++
+      exchange.needsNew = true
       this.#start(exchange)
     } else this.#failExchange(exchange, error)
   }
 
   // ---- idle connections
+
+  /** An idle connection, too, keeps its worker from those that wait. */
+  #scheduleYield(now: number): void {
+    const pause = this.#limit.starvesIn(now)
+    if (pause !== undefined) this.#yieldTimer ??= setTimeout(this.#yieldIdle, pause)
+  }
+
+  readonly #yieldIdle = (): void => {
+    this.#yieldTimer = undefined
+    const now = performance.now()
+    while (this.#idle.length > 0 && this.#limit.mustYield(now)) this.#idle.shift()?.destroy()
+    if (this.#idle.length > 0) this.#scheduleYield(now)
+  }
 
   #isOld(connection: Connection, now: number): boolean {
     const { maxAge } = this.#settings
@@ -299,6 +319,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (!this.#closing || this.#all.size + this.#queue.size + this.#resting.size > 0) return
     clearTimeout(this.#idleTimer)
     clearTimeout(this.#probeTimer)
+    clearTimeout(this.#yieldTimer)
     for (const resolve of this.#onDrained.splice(0)) resolve()
   }
 }

@@ -17,6 +17,12 @@ export class RequestQueue {
     return this.#entries.size
   }
 
+  /** The one that has waited longest. */
+  get first(): Exchange | undefined {
+    for (const exchange of this.#entries.keys()) return exchange
+    return undefined
+  }
+
   push(exchange: Exchange, now: number): void {
     this.#entries.set(exchange, now + this.#timeout)
     if (this.#timeout > 0) this.#timer ??= setTimeout(this.#expire, this.#timeout)
@@ -43,6 +49,8 @@ export class RequestQueue {
     const now = performance.now() + 1
     for (const [exchange, deadline] of this.#entries) {
       if (deadline > now) {
+        // Whoever just expired may have pushed another one.
+        clearTimeout(this.#timer)
         this.#timer = setTimeout(this.#expire, deadline - now + 1)
         return
       }

@@ -92,7 +92,7 @@ export class ServedLimit<Seat extends object> {
   mustYield(now: number): boolean {
     const starved = this.#countStarved(now)
     if (starved === 0) return false
-    while (this.#handovers.length > 0 && (this.#handovers[0] ?? 0) <= now) this.#handovers.shift()
+    this.#expireHandovers(now)
     if (this.#adaptive) {
       const real = this.#served.size + this.#handovers.length
       this.#limit = Math.min(this.#limit, Math.max(real, this.#least))
@@ -101,6 +101,15 @@ export class ServedLimit<Seat extends object> {
     if (starved <= this.#handovers.length) return false
     this.#handovers.push(now + 2 * this.#patience() + FIRST_PROBE_PAUSE)
     return true
+  }
+
+  /** Milliseconds until an idle connection may have to yield, or undefined when no connection waits. */
+  starvesIn(now: number): number | undefined {
+    this.#expireHandovers(now)
+    let handed = this.#handovers.length
+    for (const since of this.#waiting.values())
+      if (handed-- === 0) return Math.max(1, since + this.#patience() - now + 1)
+    return this.#waiting.size === 0 ? undefined : Math.max(1, (this.#handovers[0] ?? now) - now + 1)
   }
 
   /** Whether one more connection than the limit may be tried now, as requests are waiting. */
@@ -123,6 +132,10 @@ export class ServedLimit<Seat extends object> {
   probing(seat: Seat, now: number): void {
     this.#probes.add(seat)
     if (this.#probes.size >= this.#probeBurst) this.#nextProbeAt = now + this.#probePause
+  }
+
+  #expireHandovers(now: number): void {
+    while (this.#handovers.length > 0 && (this.#handovers[0] ?? 0) <= now) this.#handovers.shift()
   }
 
   #countStarved(now: number): number {

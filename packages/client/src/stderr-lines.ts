@@ -8,6 +8,7 @@ const LF = 0x0a
 export class StderrLines {
   readonly #onLine: (line: string) => void
   #left: number
+  #dropped = false
   #rest: Buffer[] = []
   #restLength = 0
 
@@ -18,7 +19,7 @@ export class StderrLines {
   }
 
   push(chunk: Buffer): void {
-    if (this.#left === 0) return
+    if (this.#dropped) return
     let piece = chunk
     const over = chunk.length > this.#left
     if (over) piece = chunk.subarray(0, this.#left)
@@ -31,6 +32,7 @@ export class StderrLines {
     }
     this.#add(piece.subarray(start))
     if (over) {
+      this.#dropped = true
       this.#emit()
       this.#onLine('(more on stderr; dropped)')
     }

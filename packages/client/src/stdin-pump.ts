@@ -41,6 +41,8 @@ export class StdinPump {
     stream.on('end', this.#onEnd)
     stream.on('close', this.#onClose)
     stream.on('error', this.#onError)
+    // A pump that was stopped before the first byte has left it paused.
+    stream.resume()
   }
 
   /** Goes on after {@link StdinSink.sendStdin} returned false. */

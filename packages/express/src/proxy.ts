@@ -4,6 +4,7 @@ import {
   type ClientInfo,
   createGateway,
   type GatewayOptions,
+  isGone,
   socketClient,
   writeResponse,
 } from '@fastcgi/gateway'
@@ -51,7 +52,7 @@ export function fastcgiProxy(options: GatewayOptions<ExpressRequest>): FastCGIMi
       parsedBody: req.body,
     }
     gateway.handle(request, (error, response) => {
-      if (res.closed) return
+      if (isGone(req, res)) return
       if (response !== undefined) writeResponse(res, response)
       else next(error)
     })

@@ -5,6 +5,7 @@ import {
   type GatewayRequest,
   type GatewayResponse,
   groupFields,
+  isGone,
 } from '@fastcgi/gateway'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
@@ -33,7 +34,7 @@ export function respond(
     },
     (error, response) => {
       // Nobody is left to answer, and Fastify would log that its reply could not be sent.
-      if (reply.raw.closed) return
+      if (isGone(request.raw, reply.raw)) return
       if (error !== undefined) reply.send(error)
       else if (response === undefined) reply.callNotFound()
       else send(reply, response)

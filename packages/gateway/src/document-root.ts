@@ -49,6 +49,7 @@ function trimSlash(path: string): string {
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
-function latin1(path: string): string {
+/** Text of the configuration in the form of request paths: one character, one byte. */
+export function latin1(path: string): string {
   return Buffer.from(path).toString('latin1')
 }

@@ -69,8 +69,10 @@ export class Environment {
 
   constructor(rules: EnvironmentRules) {
     this.#rules = rules
-    this.#configured = new Set(Object.keys(rules.env))
-    this.#constants = entriesOf({ ...CONSTANTS, ...rules.env })
+    // undefined says nothing: what is there stays.
+    const given = Object.entries(rules.env).filter(([, value]) => value !== undefined)
+    this.#configured = new Set(given.map(([name]) => name))
+    this.#constants = entriesOf({ ...CONSTANTS, ...Object.fromEntries(given) })
     const encoder = new NameValueEncoder(rules.maxParamsSize)
     for (const [name, value] of this.#constants) encoder.add(name, value)
     this.#prefix = encoder.finish()
@@ -95,7 +97,7 @@ export class Environment {
     this.#addScript(writer, facts)
     this.#addRequest(writer, facts)
     addClient(writer, facts.req, facts.client)
-    this.#addServer(writer, facts.req, facts.client)
+    this.#addServer(writer, facts)
     this.#addHeaders(writer, facts)
     return writer.finish()
   }
@@ -125,10 +127,12 @@ export class Environment {
     if (contentLength !== undefined) writer.add('CONTENT_LENGTH', String(contentLength))
   }
 
-  #addServer(writer: ParamWriter, req: IncomingMessage, client: ClientInfo): void {
+  #addServer(writer: ParamWriter, { req, target, client }: RequestFacts): void {
     const { socket } = req
     const address = plainAddress(socket.localAddress)
-    const host = parseHost(client.host)
+    // An absolute-form target beats Host (RFC 9112 §3.2.2), what a trusted proxy says beats both.
+    const byTarget = target.authority !== '' && client.host === (req.headers.host ?? '')
+    const host = parseHost(byTarget ? target.authority : client.host)
     writer.add('SERVER_NAME', this.#rules.serverName ?? host?.name ?? (address || 'localhost'))
     writer.add('SERVER_ADDR', address)
     writer.add('SERVER_PORT', serverPort(socket, client, host?.port))

@@ -7,6 +7,7 @@ import {
   resolveUpstream,
   type Upstream,
 } from '@fastcgi/client'
+import { latin1 } from './document-root.ts'
 import type { ClientInfo, Env } from './environment.ts'
 import { gatewayError } from './error-status.ts'
 import { consoleLogger, type GatewayLogger } from './logger.ts'
@@ -80,7 +81,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
       const upstream = this.#upstream(where, route.upstream, options)
       return new Route(where, match, route, options.maxParamsSize ?? 131_072, upstream.dispatcher)
     })
-    this.#exclude = options.exclude ?? []
+    this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
     this.#logger = options.logger
     this.#bodyRules = {
       unknownLength: options.unknownLength ?? 'spool',
@@ -104,7 +105,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
       mount = request.mount === '' ? '' : normalizePath(request.mount).replace(/\/$/, '')
       path = belowMount(target.path, mount)
       if (request.script !== undefined) {
-        const inner = parseTarget(request.script)
+        const inner = parseTarget(latin1(request.script))
         if (request.script.includes('?')) target = { ...target, query: inner.query }
         path = inner.path
         mount = ''
@@ -150,7 +151,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
   }
 
   #isExcluded(path: string): boolean {
-    return this.#exclude.some((prefix) => belowMount(path, prefix.replace(/\/$/, '')) !== undefined)
+    return this.#exclude.some((prefix) => belowMount(path, prefix) !== undefined)
   }
 
   /** Asks one route after the other what the path is. */

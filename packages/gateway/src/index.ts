@@ -2,6 +2,7 @@
  * Carries HTTP requests to FastCGI applications such as php-fpm, without any framework.
  * @packageDocumentation
  */
+export { isGone } from './client-gone.ts'
 export type { ClientInfo, Env } from './environment.ts'
 export { GatewayError } from './error-status.ts'
 export { BadRequestError, RootError } from './errors.ts'

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
+import { isGone } from './client-gone.ts'
 import type { ClientInfo } from './environment.ts'
 import type { GatewayError } from './error-status.ts'
 import type { Gateway } from './gateway.ts'
@@ -47,7 +48,7 @@ export function createHandler(gateway: Gateway): NodeHandler {
 /** Writes a response of the gateway to node:http, HTTP/2 included. */
 export function writeResponse(res: ServerResponse, response: GatewayResponse): void {
   const { status, reason, body } = response
-  if (res.destroyed || res.headersSent) {
+  if (res.headersSent || isGone(res.req, res)) {
     if (body !== null && !Buffer.isBuffer(body)) body.destroy()
     return
   }
@@ -63,9 +64,15 @@ function endWith(res: ServerResponse, status: number, body: Buffer | null): void
   const bodiless = res.req.method === 'HEAD' || status === 204 || status === 304
   if (!bodiless && !res.hasHeader('content-length'))
     res.setHeader('content-length', body?.length ?? 0)
+  // Before there is a length of its own: node:http would take Content-Disposition for UTF-8 then and change its bytes.
+  res.writeHead(status)
   if (body === null) res.end()
+  // node:http joins a string with the head and makes one write of it; of a Buffer it makes two.
+  else if (body.length <= SMALL) res.end(body.toString('latin1'), 'latin1')
   else res.end(body)
 }
+
+const SMALL = 16_384
 
 function pipeBody(res: ServerResponse, body: NodeJS.ReadableStream): void {
   // The head goes out now, in latin1: flushHeaders() would write it as UTF-8 and spoil bytes over 127.
@@ -94,7 +101,7 @@ function writeText(
   text: string,
   headers: Readonly<Record<string, string>>,
 ): void {
-  if (res.destroyed || res.headersSent) return
+  if (res.headersSent || isGone(res.req, res)) return
   const body = Buffer.from(`${text}\n`)
   const close = res.req.complete || res.req.httpVersionMajor >= 2 ? {} : { connection: 'close' }
   res.writeHead(status, {

@@ -8,6 +8,7 @@ import {
   flag,
   integer,
   listOf,
+  OptionError,
   oneOf,
   type PoolOptions,
   poolChecks,
@@ -184,8 +185,13 @@ const matchChecks: Checks = { ...routeChecks, match: anyOf(urlPath, extension) }
 /** Checks a gateway's options; the object is not changed. @throws OptionError */
 export function checkGatewayOptions(where: string, options: GatewayOptions<never>): void {
   checkOptions(where, options, gatewayChecks)
-  for (const [at, route] of (options.routes ?? []).entries())
-    checkOptions(`${where}, routes[${at}]`, route, { ...matchChecks })
+  for (const [at, route] of (options.routes ?? []).entries()) {
+    checkOptions(`${where}, routes[${at}]`, route, matchChecks)
+    if (route.match === undefined)
+      throw new OptionError(
+        `${where}, routes[${at}]: option match is missing; give an ending such as '.php', or a path prefix`,
+      )
+  }
 }
 
 /** Those of a gateway's options that are its pools'. */

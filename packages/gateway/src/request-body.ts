@@ -46,7 +46,7 @@ export function requestBody(
     return { body, length: body.length, parsed: true }
   }
   if (declared !== undefined) return declaredBody(req, declared, rules)
-  if (wasRead(req)) throw consumed()
+  if (wasRead(req)) throw unreadable(req)
   if (rules.unknownLength === 'stream') return { body: req, length: undefined, parsed: false }
   if (rules.unknownLength === 'reject')
     throw new RequestBodyError(
@@ -72,7 +72,7 @@ function declaredBody(req: IncomingMessage, declared: string, rules: BodyRules):
       `request body has ${length} bytes, over ${rules.maxBodySize} (option maxBodySize)`,
     )
   if (length === 0) return { body: null, length: 0, parsed: false }
-  if (wasRead(req)) throw consumed()
+  if (wasRead(req)) throw unreadable(req)
   return { body: req, length, parsed: false }
 }
 
@@ -88,7 +88,12 @@ function wasRead(req: IncomingMessage): boolean {
   return req.readableDidRead || req.readableEnded || req.destroyed
 }
 
-function consumed(): RequestBodyError {
+function unreadable(req: IncomingMessage): RequestBodyError {
+  if (req.destroyed && !req.readableEnded)
+    return new RequestBodyError(
+      'FCGI_BODY_TRUNCATED',
+      'the client went away in the middle of its request body',
+    )
   return new RequestBodyError(
     'FCGI_BODY_CONSUMED',
     'the request body has been read before it came here, and nothing is left of it; ' +

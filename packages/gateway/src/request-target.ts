@@ -26,6 +26,8 @@ export function parseTarget(raw: string): RequestTarget {
     const match = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)(.*)$/i.exec(raw)
     if (match === null) throw new BadRequestError('request target is neither a path nor a URL')
     authority = match[1] ?? ''
+    // RFC 9110 §4.2.4: a host that hides behind a name is an attack.
+    if (authority.includes('@')) throw new BadRequestError('request target contains userinfo')
     const rest = match[2] ?? ''
     uri = rest.startsWith('/') ? rest : `/${rest}`
   }
@@ -49,6 +51,8 @@ export function normalizePath(raw: string): string {
     const code = decoded.charCodeAt(at)
     if (code < 0x20 || code === 0x7f)
       throw new BadRequestError('request path contains a control character')
+    // Cut down to a byte it would be another character, which has not been looked at: U+012E becomes a dot.
+    if (code > 0xff) throw new BadRequestError('request path contains a character that is no byte')
     // Windows takes it for a slash, and so may an application behind us.
     if (code === 0x5c) throw new BadRequestError('request path contains a backslash')
   }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
+import type { TLSSocket } from 'node:tls'
 import {
   type Attempt,
   type DispatchControl,
@@ -9,6 +10,7 @@ import {
   ProtocolError,
   ResponseBody,
 } from '@fastcgi/client'
+import { isGone, onceClosed } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { GatewayLogger } from './logger.ts'
 import { type ResponseFields, responseFields } from './response-fields.ts'
@@ -59,14 +61,14 @@ export class Responder implements DispatchHandler {
 
   constructor(context: ResponderContext) {
     this.#context = context
-    context.res.once('close', this.#onClientGone)
+    onceClosed(context.req, context.res, this.#onClientGone)
   }
 
   /** The control of the exchange this answers. */
   set control(control: DispatchControl) {
     this.#control = control
     // The client may have gone before there was anything to stop.
-    if (this.#context.res.closed) this.#onClientGone()
+    if (isGone(this.#context.req, this.#context.res)) this.#onClientGone()
   }
 
   onStart(attempt: Attempt): void {
@@ -74,11 +76,17 @@ export class Responder implements DispatchHandler {
   }
 
   onInformational(status: number, headers: string[]): void {
-    const { res } = this.#context
-    const links = headers.filter(
-      (_, at) => headers[at - 1]?.toLowerCase() === 'link' && at % 2 === 1,
-    )
-    if (status === 103 && links.length > 0 && !res.headersSent) res.writeEarlyHints({ link: links })
+    const { req, res } = this.#context
+    // HTTP/1.0 knows no informational responses (RFC 9110 §15.2).
+    if (status !== 103 || res.headersSent || req.httpVersion === '1.0') return
+    const link = headers
+      .filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === 'link')
+      .flatMap((value) => value.split(/,\s*(?=<)/))
+    try {
+      if (link.length > 0) res.writeEarlyHints({ link })
+    } catch {
+      // node:http takes a part of what RFC 8288 allows; a hint less is no failure.
+    }
   }
 
   onHead(status: number, headers: string[], reason: string): void {
@@ -88,6 +96,8 @@ export class Responder implements DispatchHandler {
       throw new ProtocolError(
         `the application sent Transfer-Encoding: ${fields.transferEncoding}, which is the gateway's to choose`,
       )
+    // RFC 9110 §15: invalid; Fastify and node:http2 throw for it.
+    if (status > 599) throw new ProtocolError(`the application answers with status ${status}`)
     this.#status = status
     this.#reason = reason
     this.#fields = fields
@@ -195,7 +205,7 @@ export class Responder implements DispatchHandler {
   #deliver(body: Buffer | Readable | null): void {
     this.#delivered = true
     const { req, done } = this.#context
-    const headers = this.#fields?.headers ?? []
+    const headers = withoutLength(this.#fields?.headers ?? [], this.#status)
     // An upload nobody reads any more must not be taken for the next request (RFC 9112 §9.6).
     if (!req.complete && req.httpVersionMajor < 2) headers.push('Connection', 'close')
     done(undefined, { status: this.#status, reason: this.#reason, headers, body })
@@ -204,7 +214,8 @@ export class Responder implements DispatchHandler {
   #fail(error: FastCGIError): void {
     const { done } = this.#context
     if (this.#body !== undefined) {
-      this.#log(`response broken off: ${error.message}`, error)
+      if (error.code !== 'FCGI_ABORTED') this.#log(`response broken off: ${error.message}`, error)
+      resetUnframed(this.#context.res)
       this.#body.destroy(error)
     } else if (!this.#delivered) {
       this.#delivered = true
@@ -225,4 +236,20 @@ export class Responder implements DispatchHandler {
     if (this.#over || this.#context.res.writableFinished) return
     this.#control?.abort(new Error('the client has gone'))
   }
+}
+
+/** HTTP/1.0 has no chunks: without a length, the end of a body is the end of the connection, and only a reset is not. */
+function resetUnframed(res: ServerResponse): void {
+  const { socket, req } = res
+  if (req.httpVersionMajor !== 1 || req.httpVersionMinor !== 0 || !res.headersSent) return
+  // Neither a unix socket nor TLS can be reset.
+  if (socket?.remoteAddress === undefined || (socket as TLSSocket).encrypted) return
+  socket.resetAndDestroy()
+}
+
+/** RFC 9110 §8.6: no Content-Length in a 204. */
+function withoutLength(headers: string[], status: number): string[] {
+  if (status !== 204) return headers
+  const isLength = (name: string | undefined) => name?.toLowerCase() === 'content-length'
+  return headers.filter((_, at) => !isLength(headers[at % 2 === 0 ? at : at - 1]))
 }

@@ -1,5 +1,5 @@
 import type { Dispatcher } from '@fastcgi/client'
-import { checkRoot, DocumentRoot } from './document-root.ts'
+import { checkRoot, DocumentRoot, latin1 } from './document-root.ts'
 import { type Env, Environment } from './environment.ts'
 import type { RouteOptions } from './options.ts'
 import { type Resolution, ScriptResolver } from './script-resolver.ts'
@@ -44,7 +44,7 @@ export class Route<Source> {
     this.dispatcher = dispatcher
     this.#options = options
     this.root = options.root?.replace(/(.)\/$/, '$1')
-    this.#frontController = options.frontController
+    this.#frontController = options.frontController && latin1(options.frontController)
     const sentRoot = options.remoteRoot ?? options.root
     this.#documentRoot =
       sentRoot === undefined
@@ -54,10 +54,10 @@ export class Route<Source> {
             options.resolveRoot === true && options.remoteRoot === undefined,
           )
     this.#resolver = new ScriptResolver({
-      prefix: match.startsWith('/') ? match : '/',
+      prefix: match.startsWith('/') ? latin1(match) : '/',
       root: this.root,
-      index: options.index === false ? undefined : (options.index ?? 'index.php'),
-      frontController: options.frontController,
+      index: options.index === false ? undefined : latin1(options.index ?? 'index.php'),
+      frontController: this.#frontController,
       extensions: extensionsOf(match, options),
       pathInfo: this.#all ? 'all' : pathInfo,
       checkLocal,

@@ -60,7 +60,9 @@ export class ScriptResolver {
 
   #resolveByName(path: string, mode: Exclude<PathInfoMode, 'all'>): Resolution {
     const { extensions, index, frontController, prefix } = this.#rules
-    const [cut] = cutPath(path, mode, extensions)
+    // Without endings every segment could be the script: what comes first says nothing.
+    const [cut] =
+      mode === 'script' && extensions.length === 0 ? [] : cutPath(path, mode, extensions)
     if (cut !== undefined) return { kind: 'script', ...cut }
     if (path.endsWith('/') && index !== undefined)
       return { kind: 'script', script: path + index, pathInfo: '' }

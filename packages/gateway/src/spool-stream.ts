@@ -37,10 +37,15 @@ export function spoolStream(
       stream.pause()
       writing.then(() => {
         writing = undefined
-        if (!settled) stream.resume()
+        if (settled) return
+        timer?.refresh()
+        stream.resume()
       }, settle)
     }
     const onEnd = (): void => {
+      // All of it is here: 'close' is no failure any more, however long the disk takes.
+      clearTimeout(timer)
+      stream.off('close', onClose)
       if (writing === undefined) settle()
       else writing.then(() => settle(), settle)
     }

@@ -1,0 +1,368 @@
+import type { FastCGIError } from '@fastcgi/protocol'
+import { BaseDispatcher } from '../base-dispatcher.ts'
+import type {
+  DispatchControl,
+  DispatcherStats,
+  DispatchHandler,
+  FastCGIRequest,
+} from '../dispatcher.ts'
+import { AbortedError, ClosedError, OptionError, OverloadedError } from '../errors.ts'
+import { asFastCGIError } from '../exchange.ts'
+import { BalancedExchange, type ExchangeOwner } from './balanced-exchange.ts'
+import { DiscoveredMembers } from './discovered-members.ts'
+import { type DiscoverOptions, Discovery } from './discovery.ts'
+import { meaningOf } from './failure.ts'
+import { HealthCheck } from './health-check.ts'
+import type { Member } from './member.ts'
+import { type MemberChange, type MemberEvent, MemberList } from './member-list.ts'
+import { ByHeartbeat, type Heartbeat } from './methods/heartbeat.ts'
+import { createMethod } from './methods/index.ts'
+import type { Method } from './methods/method.ts'
+import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
+import { isShortStream, takeIn } from './replay.ts'
+import { eligible } from './selection.ts'
+import { type SessionRoute, Sticky } from './sticky.ts'
+import { WaitingRoom } from './waiting-room.ts'
+
+/** Milliseconds a request waits for the first answer of DNS. */
+const FIRST_LOOKUP = 3000
+
+/**
+ * Shares requests among members, each a pool of its own (Apache mod_proxy_balancer, lighttpd's fastcgi.server lists).
+ * A member that fails is left alone for a while; requests it cannot have begun, or that may be repeated, go to another.
+ */
+export class Balancer extends BaseDispatcher implements ExchangeOwner {
+  readonly name: string
+  readonly #options: BalancerOptions
+  readonly #members: MemberList
+  readonly #method: Method
+  readonly #sticky: Sticky | undefined
+  readonly #check: HealthCheck | undefined
+  readonly #discovery: Discovery | undefined
+  readonly #waiting = new WaitingRoom()
+  readonly #leaving = new Set<Promise<void>>()
+  #retryTimer: NodeJS.Timeout | undefined
+  #inFlight = 0
+  #requests = 0
+  #failed = 0
+  #retries = 0
+  #closing = false
+  #onDrained: Array<() => void> = []
+
+  /** @throws OptionError */
+  constructor(options: BalancerOptions) {
+    super()
+    checkBalancerOptions(options)
+    this.#options = options
+    this.name = options.name ?? 'default'
+    this.#members = new MemberList(this.name, options)
+    this.#method = createMethod(options)
+    this.#sticky = options.stickySession ? new Sticky(options.stickySession) : undefined
+    for (const member of options.members ?? []) this.add(member)
+    if (options.healthCheck !== undefined)
+      this.#check = new HealthCheck(options.healthCheck, this.#members.all, this.#onChecked)
+    this.#discovery = options.discover && this.#discover(options.discover)
+  }
+
+  // ---- members
+
+  /** Members, in the order they came. */
+  get members(): readonly Member[] {
+    return this.#members.all
+  }
+
+  /** Adds a member. @throws OptionError, also when there is one of that name. */
+  add(member: string | MemberOptions): Member {
+    const added = this.#members.add(member, performance.now())
+    this.#serveWaiting()
+    return added
+  }
+
+  /** Changes a member. @throws OptionError when there is none of that name, or a value is bad. */
+  update(name: string, change: MemberChange): void {
+    this.#members.update(name, change)
+    this.#serveWaiting()
+  }
+
+  /** Lets a member serve its sessions to their end; new ones go elsewhere (Apache status N). */
+  drain(name: string): void {
+    this.update(name, { status: 'draining' })
+  }
+
+  /** Takes a member away; resolves when what runs on it has ended. @throws OptionError */
+  async remove(name: string): Promise<void> {
+    const leaving = this.#members.remove(name).close()
+    this.#leaving.add(leaving)
+    await leaving.finally(() => this.#leaving.delete(leaving))
+  }
+
+  /** Feeds the method `heartbeat`. @throws OptionError when another method is in use. */
+  beat(name: string, heartbeat: Heartbeat): void {
+    if (!(this.#method instanceof ByHeartbeat))
+      throw new OptionError(
+        `balancer ${this.name}: beat() feeds the method heartbeat (option method)`,
+      )
+    this.#method.beat(this.#members.named(name), heartbeat, performance.now())
+  }
+
+  /** Calls `listener` for whatever happens to members; returns a function that ends it. */
+  onMember(listener: (event: MemberEvent) => void): () => void {
+    return this.#members.listen(listener)
+  }
+
+  // ---- requests
+
+  override dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
+    this.#requests++
+    let exchange: BalancedExchange
+    try {
+      exchange = new BalancedExchange(request, handler, this, performance.now())
+    } catch (error) {
+      this.#failed++
+      process.nextTick(() => handler.onError(asFastCGIError(error), false))
+      return { resume() {}, abort() {} }
+    }
+    this.#inFlight++
+    const refusal = this.#refusal(request)
+    if (refusal !== undefined) process.nextTick(() => exchange.fail(refusal))
+    else if (isShortStream(request, this.#options.replayBuffer ?? 65_536))
+      takeIn(request.body, request.bodyLength).then(
+        (body) => {
+          exchange.body = body
+          this.#run(exchange)
+        },
+        (error) => exchange.fail(error),
+      )
+    else this.#run(exchange)
+    return exchange
+  }
+
+  override get stats(): DispatcherStats {
+    const stats = this.members.map((member) => member.dispatcher.stats)
+    const sum = (of: (stats: DispatcherStats) => number): number =>
+      stats.reduce((total, item) => total + of(item), 0)
+    return {
+      connections: sum((item) => item.connections),
+      idle: sum((item) => item.idle),
+      active: sum((item) => item.active),
+      queued: sum((item) => item.queued) + this.#waiting.size,
+      limit: sum((item) => item.limit),
+      requests: this.#requests,
+      failed: this.#failed,
+      retries: this.#retries,
+    }
+  }
+
+  override async close(): Promise<void> {
+    this.#closing = true
+    this.#check?.stop()
+    this.#discovery?.stop()
+    await new Promise<void>((resolve) => {
+      this.#onDrained.push(resolve)
+      this.#checkDrained()
+    })
+    clearTimeout(this.#retryTimer)
+    await Promise.all([...this.#leaving, ...this.members.map((member) => member.close())])
+  }
+
+  override async destroy(error?: Error): Promise<void> {
+    this.#closing = true
+    for (const exchange of this.#waiting.open()) exchange.fail(this.#closedError(error))
+    await Promise.all(this.members.map((member) => member.destroy(error)))
+    await this.close()
+  }
+
+  #refusal(request: FastCGIRequest): FastCGIError | undefined {
+    const most = this.#options.maxRequestsInFlight
+    if (this.#closing) return this.#closedError()
+    if (request.signal?.aborted) return new AbortedError({ cause: request.signal.reason })
+    if (most !== undefined && this.#inFlight > most)
+      return new OverloadedError(
+        `balancer ${this.name} has ${most} requests under way (option maxRequestsInFlight)`,
+      )
+    return undefined
+  }
+
+  /** Finds a member and sends the request to it, or lets it wait. */
+  #run(exchange: BalancedExchange): void {
+    if (exchange.over) return
+    const now = performance.now()
+    const untried = this.members.filter((member) => !exchange.tried.has(member))
+    const session = this.#sticky?.routeOf(exchange.request.balance)
+    const own = session && this.#sticky?.memberOf(session.route, untried, now)
+    const stays = session !== undefined && this.#options.nofailover === true
+    const member = own ?? (stays ? undefined : this.#choose(exchange, untried, now))
+    if (member !== undefined) exchange.start(member, this.#params(member, session))
+    else this.#postpone(exchange)
+  }
+
+  #choose(exchange: BalancedExchange, untried: readonly Member[], now: number): Member | undefined {
+    let candidates = eligible(untried, now)
+    if (candidates.length === 0 && this.#options.forceRecovery !== false && this.#allFailed()) {
+      for (const member of this.members) member.health.forget()
+      candidates = eligible(untried, now)
+    }
+    if (candidates.length === 0) return undefined
+    return this.#method.pick(candidates, exchange.request.balance, now)
+  }
+
+  #allFailed(): boolean {
+    const taking = this.members.filter((member) => member.status === 'enabled')
+    return taking.length > 0 && taking.every((member) => member.health.failed)
+  }
+
+  /** Apache's variables for the application. */
+  #params(member: Member, session: SessionRoute | undefined): Record<string, string> {
+    const params: Record<string, string> = {
+      BALANCER_NAME: `balancer://${this.name}`,
+      BALANCER_WORKER_NAME: member.name,
+      BALANCER_WORKER_ROUTE: member.route ?? '',
+    }
+    if (this.#sticky === undefined) return params
+    params.BALANCER_SESSION_STICKY = this.#sticky.name
+    if (session !== undefined) params.BALANCER_SESSION_ROUTE = session.route
+    if (session?.route !== member.route) params.BALANCER_ROUTE_CHANGED = '1'
+    return params
+  }
+
+  /** Nobody can take it now: it waits for as long as `timeout` says, or fails. */
+  #postpone(exchange: BalancedExchange): void {
+    const timeout = this.#patience()
+    const left = exchange.startedAt + timeout - performance.now()
+    if (left > 0) {
+      this.#waiting.enter(exchange, left + 1, () => this.#postpone(exchange))
+      this.#scheduleRetry()
+      return
+    }
+    const now = performance.now()
+    const states = this.members.map((member) => `${member.name} ${member.state(now)}`).join(', ')
+    exchange.fail(
+      new OverloadedError(
+        `no member of balancer ${this.name} can take the request (waited ${timeout} ms, option timeout): ${states || 'it has none'}`,
+      ),
+    )
+  }
+
+  /** Where DNS has not answered yet, the first requests wait for it. */
+  #patience(): number {
+    const { timeout = 0 } = this.#options
+    const starting = this.#discovery !== undefined && this.members.length === 0
+    return starting ? Math.max(timeout, FIRST_LOOKUP) : timeout
+  }
+
+  /** Members come back by the clock, of which nobody tells those who wait. */
+  #scheduleRetry(): void {
+    if (this.#retryTimer !== undefined || this.#waiting.size === 0) return
+    const now = performance.now()
+    const outs = this.members.map((member) => member.health.outFor(now)).filter((out) => out > 0)
+    if (outs.length === 0) return
+    this.#retryTimer = setTimeout(
+      () => {
+        this.#retryTimer = undefined
+        this.#serveWaiting()
+        this.#scheduleRetry()
+      },
+      Math.min(...outs) + 1,
+    )
+  }
+
+  #serveWaiting(): void {
+    for (const exchange of this.#waiting.open()) this.#run(exchange)
+  }
+
+  // ---- what exchanges tell
+
+  onAttemptFailed(
+    exchange: BalancedExchange,
+    member: Member,
+    error: FastCGIError,
+    retryable: boolean,
+  ): void {
+    this.#judge(member, error)
+    const most = this.#options.maxAttempts ?? this.members.length
+    if (!retryable || this.#closing || exchange.tried.size >= most || !this.#hasOther(exchange)) {
+      exchange.fail(error)
+      return
+    }
+    this.#retries++
+    this.#run(exchange)
+  }
+
+  #hasOther(exchange: BalancedExchange): boolean {
+    const untried = this.members.filter((member) => !exchange.tried.has(member))
+    return eligible(untried, performance.now()).length > 0
+  }
+
+  onAnswered(member: Member, status: number): void {
+    if (this.#options.failOnStatus?.includes(status)) {
+      const error = new OverloadedError(`it answered ${status} (option failOnStatus)`)
+      this.#count(member, error, true)
+      return
+    }
+    const back = member.health.failed
+    member.health.succeeded()
+    if (back) this.#recovered(member)
+  }
+
+  onOver(exchange: BalancedExchange, failed: boolean): void {
+    this.#inFlight--
+    if (failed) this.#failed++
+    this.#waiting.leave(exchange)
+    this.#checkDrained()
+  }
+
+  /** What a failure says about a member. */
+  #judge(member: Member, error: FastCGIError): void {
+    const meaning = meaningOf(error)
+    if (meaning === 'died') member.counters.died++
+    if (meaning === 'overloaded') member.counters.overloaded++
+    if (meaning === 'died' || meaning === 'sick') this.#count(member, error, false)
+    else member.health.undecided()
+  }
+
+  #count(member: Member, error: FastCGIError, certain: boolean): void {
+    const { retry = 10_000, maxFailures = 3, failureWindow = 10_000 } = this.#options
+    member.lastError = { message: error.message, at: new Date() }
+    // The only member is never put out: there is nobody to ask instead.
+    if (member.ignoreErrors || this.members.length === 1) {
+      member.health.undecided()
+      return
+    }
+    const rules = { retry: member.retry ?? retry, maxFailures, failureWindow }
+    if (!member.health.record(performance.now(), rules, certain)) return
+    member.counters.disabled++
+    this.#members.tell(member, 'failed', error)
+  }
+
+  #recovered(member: Member): void {
+    member.recovered(performance.now())
+    this.#members.tell(member, 'recovered')
+    this.#serveWaiting()
+  }
+
+  readonly #onChecked = (member: Member, passed: boolean, error: Error | undefined): void => {
+    const before = member.health.failed
+    member.health.checked(passed)
+    if (!passed) member.lastError = { message: error?.message ?? 'check failed', at: new Date() }
+    if (before === member.health.failed) return
+    if (passed) this.#recovered(member)
+    else {
+      member.counters.disabled++
+      this.#members.tell(member, 'failed', error)
+    }
+  }
+
+  #discover(options: DiscoverOptions): Discovery {
+    const found = new DiscoveredMembers(this, options.grace ?? 60_000)
+    return new Discovery(options, (result) => found.apply(result, performance.now()))
+  }
+
+  #closedError(cause?: Error): ClosedError {
+    return new ClosedError(`balancer ${this.name} is closed`, { cause })
+  }
+
+  #checkDrained(): void {
+    if (!this.#closing || this.#inFlight > 0) return
+    for (const resolve of this.#onDrained.splice(0)) resolve()
+  }
+}

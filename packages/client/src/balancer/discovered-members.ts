@@ -1,0 +1,47 @@
+import type { Balancer } from './balancer.ts'
+import type { DiscoveredMember, DiscoveryResult } from './discovery.ts'
+
+/** Keeps the members of a balancer in step with what DNS says. */
+export class DiscoveredMembers {
+  readonly #balancer: Balancer
+  readonly #grace: number
+  readonly #names = new Set<string>()
+  #goneSince: number | undefined
+
+  constructor(balancer: Balancer, grace: number) {
+    this.#balancer = balancer
+    this.#grace = grace
+  }
+
+  /** Takes a look-up's result over. An answer changes members at once; silence changes nothing, however long. */
+  apply(result: DiscoveryResult, now: number): void {
+    if (result.kind === 'silence') return
+    if (result.kind === 'members') {
+      this.#goneSince = undefined
+      this.#follow(result.members)
+      return
+    }
+    this.#goneSince ??= now
+    if (now - this.#goneSince >= this.#grace) this.#follow([])
+  }
+
+  #follow(found: readonly DiscoveredMember[]): void {
+    const wanted = new Map(found.map((member) => [member.address, member]))
+    for (const name of [...this.#names]) {
+      if (wanted.has(name)) continue
+      this.#names.delete(name)
+      // What runs on it may end; it is out of the list at once.
+      void this.#balancer.remove(name).catch(() => {})
+    }
+    for (const { address, weight, lbset } of wanted.values()) this.#adopt(address, weight, lbset)
+  }
+
+  #adopt(address: string, weight: number, lbset: number): void {
+    const known = this.#balancer.members.find((member) => member.name === address)
+    if (known === undefined) {
+      this.#names.add(address)
+      this.#balancer.add({ address, name: address, weight, lbset })
+    } else if (this.#names.has(address) && (known.weight !== weight || known.lbset !== lbset))
+      this.#balancer.update(address, { weight, lbset })
+  }
+}

@@ -1,0 +1,34 @@
+import type { BalancerOptions } from '../options.ts'
+import { ByBusyness } from './bybusyness.ts'
+import { ByRequests } from './byrequests.ts'
+import { ByTraffic } from './bytraffic.ts'
+import { Hash } from './hash.ts'
+import { ByHeartbeat } from './heartbeat.ts'
+import { LeastConnection } from './least-connection.ts'
+import type { Method } from './method.ts'
+import { RandomTwo } from './random-two.ts'
+import { RoundRobin } from './round-robin.ts'
+
+/** Makes the method that was asked for. */
+export function createMethod({ method = 'least-connection', key }: BalancerOptions): Method {
+  switch (method) {
+    case 'byrequests':
+      return new ByRequests()
+    case 'bytraffic':
+      return new ByTraffic()
+    case 'bybusyness':
+      return new ByBusyness()
+    case 'heartbeat':
+      return new ByHeartbeat()
+    case 'least-connection':
+      return new LeastConnection()
+    case 'round-robin':
+      return new RoundRobin()
+    case 'hash':
+      return new Hash(key ?? ((hints) => hints.path))
+    case 'sticky':
+      return new Hash((hints) => hints.clientAddress)
+    case 'random-two':
+      return new RandomTwo()
+  }
+}

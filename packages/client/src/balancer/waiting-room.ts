@@ -1,0 +1,31 @@
+import type { BalancedExchange } from './balanced-exchange.ts'
+
+/** Requests that wait for a member to come back, each until its time is up. */
+export class WaitingRoom {
+  readonly #timers = new Map<BalancedExchange, NodeJS.Timeout>()
+
+  get size(): number {
+    return this.#timers.size
+  }
+
+  /** @param onTimeUp is called when nobody came within `length` milliseconds. */
+  enter(exchange: BalancedExchange, length: number, onTimeUp: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(exchange)
+      onTimeUp()
+    }, length)
+    this.#timers.set(exchange, timer)
+  }
+
+  leave(exchange: BalancedExchange): void {
+    clearTimeout(this.#timers.get(exchange))
+    this.#timers.delete(exchange)
+  }
+
+  /** Lets all out, in the order they came. */
+  open(): BalancedExchange[] {
+    const all = [...this.#timers.keys()]
+    for (const exchange of all) this.leave(exchange)
+    return all
+  }
+}
