@@ -16,7 +16,7 @@ import {
 import { delay, turns, until, within } from './helpers/wait.ts'
 
 /** Idle connections stay until something else closes them. */
-const LASTING = { maxAge: 0, idleTimeout: 0, fairness: 60_000 }
+const LASTING = { maxAge: 0, idleTimeout: 0, fairness: 60_000, reuse: 'always' } as const
 
 const answerOnly = eachRequest((_request, connection) => {
   connection.write(response(), endRecord())
@@ -148,7 +148,11 @@ t.test('a body in memory not yet taken by the kernel at END_REQUEST: not used ag
 })
 
 t.test('maxAge: an older connection is not used again, however busy', async (t) => {
-  const { pool, peer } = await peerAndPool(t, answerOnly, { maxAge: 60, idleTimeout: 0 })
+  const { pool, peer } = await peerAndPool(t, answerOnly, {
+    maxAge: 60,
+    idleTimeout: 0,
+    reuse: 'always',
+  })
   const begun = performance.now()
   while (performance.now() - begun < 300) {
     await sent(t, pool)
@@ -161,7 +165,11 @@ t.test('maxAge: an older connection is not used again, however busy', async (t) 
 })
 
 t.test('idleTimeout: closed when it was not used for so long', async (t) => {
-  const { pool, peer } = await peerAndPool(t, answerOnly, { maxAge: 0, idleTimeout: 50 })
+  const { pool, peer } = await peerAndPool(t, answerOnly, {
+    maxAge: 0,
+    idleTimeout: 50,
+    reuse: 'always',
+  })
   await sent(t, pool)
   const begun = performance.now()
   t.equal(pool.stats.idle, 1)

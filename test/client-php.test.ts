@@ -103,7 +103,7 @@ t.test('16 clients on 2 children: all get their share', options, async (t) => {
   )
   const [p50, p99] = [at(result, 0.5), at(result, 0.99)]
   // On a busy machine everything takes long; starved clients wait for seconds, or for ever.
-  t.ok(p99 < Math.max(20 * p50, 300), `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`)
+  t.ok(p99 < Math.max(20 * p50, 1000), `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`)
 })
 
 function at({ times }: LoadResult, share: number): number {
@@ -111,14 +111,15 @@ function at({ times }: LoadResult, share: number): number {
 }
 
 t.test('more requests at once than children, and then none: nobody waits', options, async (t) => {
-  const { client } = await phpAndClient(t)
+  // Far apart: what takes as long as an idle connection is kept has waited for it to be closed.
+  const { client } = await phpAndClient(t, {}, { maxAge: 5000, idleTimeout: 5000 })
   for (const count of [3, 8, 30]) {
     const begun = performance.now()
     await Promise.all(
       Array.from({ length: count }, async () => (await client.request({ params: pid })).bytes()),
     )
     const took = performance.now() - begun
-    t.ok(took < 250, `${count} requests took ${took.toFixed()} ms`)
+    t.ok(took < 1500, `${count} requests took ${took.toFixed()} ms`)
   }
 })
 
@@ -135,20 +136,16 @@ t.test('two processes on the same 2 children: neither starves', options, async (
 })
 
 t.test('pm.max_requests: children that end cost no request', options, async (t) => {
-  // A child that has had enough answers, and closes up to some milliseconds later. What it swallows in between cannot
-  // be sent again unless it is idempotent: where children end often, other requests are better off without reuse.
-  for (const [idempotent, reuse] of [
-    [true, true],
-    [false, false],
-  ] as const) {
-    const { client } = await phpAndClient(t, { pool: { 'pm.max_requests': 5 } }, { reuse })
+  // A child that has had enough answers and closes up to some milliseconds later; what it swallows in between is lost.
+  for (const idempotent of [true, false]) {
+    const { client } = await phpAndClient(t, { pool: { 'pm.max_requests': 5 } })
     const pids = new Set<string>()
-    for (let n = 0; n < 25; n++) {
+    for (let n = 0; n < 50; n++) {
       const requests = Array.from({ length: 8 }, () => client.request({ params: pid, idempotent }))
       for (const response of await Promise.all(requests)) pids.add(await response.text())
     }
-    t.match(client.stats, { requests: 200, failed: 0 }, `reuse: ${reuse}`)
-    t.ok(pids.size >= 30, `${pids.size} children`)
+    t.match(client.stats, { requests: 400, failed: 0 }, `idempotent: ${idempotent}`)
+    t.ok(pids.size >= 60, `${pids.size} children`)
   }
 })
 

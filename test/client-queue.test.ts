@@ -31,7 +31,7 @@ function isOverloaded(t: Test, { error }: Outcome, message: RegExp): void {
 
 t.test('no more connections than maxConnections, first come, first served', async (t) => {
   const { script, release, waiting } = gate()
-  const options = { maxConnections: 2, maxAge: 0, fairness: 60_000 }
+  const options = { maxConnections: 2, maxAge: 0, fairness: 60_000, reuse: 'always' } as const
   const { pool, peer } = await peerAndPool(t, script, options)
   const order: number[] = []
   const all = Array.from({ length: 8 }, (_, n) =>

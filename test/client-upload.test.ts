@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { PassThrough, Readable } from 'node:stream'
 import { RequestBodyError } from '@fastcgi/client'
 import { RecordType } from '@fastcgi/protocol'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { allClosed, peerAndPool, send, sent } from './helpers/outcome.ts'
 import {
   eachRequest,
@@ -26,7 +26,7 @@ const digestOfStdin: Script = eachRequest(async (request, connection) => {
 })
 
 t.test('bodies of every kind and size arrive as they are', async (t) => {
-  const { pool, peer } = await peerAndPool(t, digestOfStdin, { maxAge: 0 })
+  const { pool, peer } = await peerAndPool(t, digestOfStdin, { maxAge: 0, reuse: 'always' })
   for (const size of [0, 1, 65_534, 65_535, 65_536, 131_070, 131_071, 1_000_000]) {
     const bytes = randomBytes(size)
     const kinds = {
@@ -103,6 +103,38 @@ t.test('an answer given before STDIN was read, then close: delivered, 20 of 20',
         t.equal(peer.requests.length, 20)
         await allClosed(peer)
       })
+})
+
+t.test('a write that fails before the answer was read', async (t) => {
+  const make = async (t: Test, answer: Buffer) => {
+    const body = new PassThrough()
+    const { pool } = await peerAndPool(t, async (connection) => {
+      const request = await connection.request()
+      await until('some STDIN', () => request.stdinLength === 4)
+      // All in one turn of the event loop: the client writes to a closed socket, its answer unread.
+      connection.write(answer)
+      connection.destroy()
+      body.write('more')
+    })
+    body.write('some')
+    const begun = performance.now()
+    const outcome = await sent(t, pool, { body })
+    t.ok(performance.now() - begun < 700, 'at once')
+    t.equal(pool.stats.connections, 0)
+    return outcome
+  }
+  t.test('does not lose it', async (t) => {
+    const outcome = await make(t, Buffer.concat([response('answer'), endRecord()]))
+    t.strictSame([outcome.error, outcome.body.toString()], [undefined, 'answer'])
+  })
+  t.test('makes no answer out of a part of it', async (t) => {
+    const outcome = await make(t, response('part'))
+    t.equal(outcome.body.toString(), 'part')
+    t.match(outcome.error, { code: 'FCGI_PREMATURE_CLOSE' })
+  })
+  t.test('waits for none that will not come', async (t) => {
+    t.match((await make(t, Buffer.alloc(0))).error, { code: 'FCGI_PREMATURE_CLOSE' })
+  })
 })
 
 t.test(

@@ -1,11 +1,17 @@
 /** The Fastify plugin: prefixes, encapsulation, methods, errors, its end. */
 import { once } from 'node:events'
-import { fastcgiProxy } from '@fastcgi/fastify'
 import { Pool } from '@fastcgi/client'
+import { fastcgiProxy } from '@fastcgi/fastify'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { whole } from './helpers/behind.ts'
-import { eachRequest, type Peer, type PeerRequest, startPeer, wellBehaved } from './helpers/scripted-peer.ts'
+import {
+  eachRequest,
+  type Peer,
+  type PeerRequest,
+  startPeer,
+  wellBehaved,
+} from './helpers/scripted-peer.ts'
 import { until } from './helpers/wait.ts'
 
 const NAMES = ['REQUEST_METHOD', 'SCRIPT_NAME', 'PATH_INFO', 'REQUEST_URI', 'QUERY_STRING']
@@ -13,8 +19,13 @@ const NAMES = ['REQUEST_METHOD', 'SCRIPT_NAME', 'PATH_INFO', 'REQUEST_URI', 'QUE
 async function started(
   t: Test,
   options: FastifyServerOptions = {},
-  body: (request: PeerRequest) => string = (request) => NAMES.map((name) => request.params[name]).join(' '),
-): Promise<{ peer: Peer; app: FastifyInstance; route: { upstream: string; root: string; checkLocal: false } }> {
+  body: (request: PeerRequest) => string = (request) =>
+    NAMES.map((name) => request.params[name]).join(' '),
+): Promise<{
+  peer: Peer
+  app: FastifyInstance
+  route: { upstream: string; root: string; checkLocal: false }
+}> {
   const peer = await startPeer(wellBehaved(body))
   const app = Fastify(options)
   t.teardown(async () => {
@@ -50,6 +61,9 @@ t.test('prefixes with parameters and other alphabets', async (t) => {
   const get = async (url: string) => (await app.inject(url)).body
   t.equal(await get('/t/acme/php/a.php/x'), 'GET /t/acme/php/a.php /x /t/acme/php/a.php/x ')
   t.equal(await get('/gr%C3%BCn/a.php'), 'GET /gr\u00fcn/a.php  /gr%C3%BCn/a.php ')
+  const relaxed = await started(t, { routerOptions: { caseSensitive: false } })
+  relaxed.app.register(fastcgiProxy, { prefix: '/shop', ...relaxed.route })
+  t.match((await relaxed.app.inject('/SHOP/a.php')).body, 'GET /SHOP/a.php')
 })
 
 t.test('several registrations, each with its own application', async (t) => {
@@ -77,7 +91,12 @@ t.test('what is inside does not leak out, hooks of the scope run', async (t) => 
   t.strictSame(ran, ['root /php/a.php', 'scope /php/a.php'])
   const response = await app.inject({ method: 'POST', url: '/json', payload: { a: 1 } })
   t.strictSame(response.json(), { got: { a: 1 } }, 'JSON is parsed elsewhere')
-  const refused = await app.inject({ method: 'POST', url: '/json', payload: '<a/>', headers: { 'content-type': 'text/xml' } })
+  const refused = await app.inject({
+    method: 'POST',
+    url: '/json',
+    payload: '<a/>',
+    headers: { 'content-type': 'text/xml' },
+  })
   t.equal(refused.statusCode, 415, 'and only JSON')
   t.equal(ran.filter((line) => line.startsWith('scope')).length, 1)
 })
@@ -104,7 +123,12 @@ t.test('errors reach the error handler, declined paths the 404 handler', async (
     reply.code(statusCode).send({ code, statusCode, message, cause: (cause as Error).message })
   })
   app.setNotFoundHandler((_request, reply) => void reply.code(404).send('nothing here'))
-  app.register(fastcgiProxy, { upstream: 'unix:/nowhere/s', root: '/', exclude: ['/static'], logger: quiet })
+  app.register(fastcgiProxy, {
+    upstream: 'unix:/nowhere/s',
+    root: '/',
+    exclude: ['/static'],
+    logger: quiet,
+  })
   const failed = await app.inject('/index.php/%00')
   t.match(failed.json(), { code: 'FCGI_BAD_REQUEST', statusCode: 400 })
   const declined = await app.inject('/static/x')
@@ -112,7 +136,12 @@ t.test('errors reach the error handler, declined paths the 404 handler', async (
   const app2 = Fastify()
   t.teardown(() => app2.close())
   app2.setErrorHandler(app.errorHandler)
-  app2.register(fastcgiProxy, { upstream: 'unix:/nowhere/s', root: '/srv', checkLocal: false, logger: quiet })
+  app2.register(fastcgiProxy, {
+    upstream: 'unix:/nowhere/s',
+    root: '/srv',
+    checkLocal: false,
+    logger: quiet,
+  })
   const { code, statusCode, message, cause } = (await app2.inject('/a.php')).json()
   t.strictSame([code, statusCode, message], ['FCGI_CONNECT', 502, 'Bad Gateway'])
   t.match(cause, /cannot connect to unix:\/nowhere\/s/)
@@ -134,12 +163,25 @@ t.test('wrong options are told when the plugin is loaded', async (t) => {
     }
   }
   t.match(await load({}), /^FCGI_OPTION fastcgiProxy: option upstream is missing/)
-  t.match(await load({ upstream: '127.0.0.1:9' }), /^FCGI_OPTION fastcgiProxy: option root is missing/)
-  t.match(await load({ upstream: '127.0.0.1:9', root: '/', docroot: '/' }), /here it is root or remoteRoot/)
-  t.equal(await load({ upstream: '127.0.0.1:9', root: '/', logLevel: 'warn', logSerializers: {} }), 'ready')
+  t.match(
+    await load({ upstream: '127.0.0.1:9' }),
+    /^FCGI_OPTION fastcgiProxy: option root is missing/,
+  )
+  t.match(
+    await load({ upstream: '127.0.0.1:9', root: '/', docroot: '/' }),
+    /here it is root or remoteRoot/,
+  )
+  t.equal(
+    await load({ upstream: '127.0.0.1:9', root: '/', logLevel: 'warn', logSerializers: {} }),
+    'ready',
+  )
   const app = Fastify()
-  for (let n = 0; n < 2; n++) app.register(fastcgiProxy, { upstream: '127.0.0.1:9', root: '/', replyOnly: true })
-  await t.rejects(app.ready(), { code: 'FCGI_OPTION', message: /two proxies are called \/; .*option name/ })
+  for (let n = 0; n < 2; n++)
+    app.register(fastcgiProxy, { upstream: '127.0.0.1:9', root: '/', replyOnly: true })
+  await t.rejects(async () => void (await app.ready()), {
+    code: 'FCGI_OPTION',
+    message: /two proxies are called \/; .*option name/,
+  })
   await app.close()
 })
 
@@ -168,16 +210,28 @@ t.test('it closes what it made, and only that', async (t) => {
 })
 
 t.test('rewriteUrl decides what is run, REQUEST_URI stays what was asked for', async (t) => {
-  const rewriteUrl = (request: { url?: string }) => (request.url ?? '').replace(/^\/old\/(\w+)/, '/new/$1.php?id=7')
+  const rewriteUrl = (request: { url?: string | undefined }) =>
+    (request.url ?? '').replace(/^\/old\/(\w+)/, '/new/$1.php?id=7')
   const { app, route } = await started(t, { rewriteUrl })
   app.register(fastcgiProxy, { prefix: '/new', ...route })
   t.equal((await app.inject('/old/page')).body, 'GET /new/page.php  /old/page id=7')
 })
 
 t.test('trustProxy', async (t) => {
-  const names = ['REMOTE_ADDR', 'REMOTE_PORT', 'REQUEST_SCHEME', 'HTTPS', 'SERVER_NAME', 'SERVER_PORT']
+  const names = [
+    'REMOTE_ADDR',
+    'REMOTE_PORT',
+    'REQUEST_SCHEME',
+    'HTTPS',
+    'SERVER_NAME',
+    'SERVER_PORT',
+  ]
   const told = (request: PeerRequest) => names.map((name) => request.params[name]).join(' ')
-  const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'www.example' }
+  const headers = {
+    'x-forwarded-for': '203.0.113.9',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'www.example',
+  }
   for (const trustProxy of [true, false]) {
     const { app, route } = await started(t, { trustProxy }, told)
     app.register(fastcgiProxy, route)

@@ -14,7 +14,9 @@ const silent: Script = () => {}
 async function allGone(t: Test, app: RunningAdapter, peer: Peer): Promise<void> {
   await until('the connections to the application closing', () => peer.open === 0)
   await turns(20)
-  const errors = app.log.filter((line) => !/refused: the (client went away|request body)/.test(line))
+  const errors = app.log.filter(
+    (line) => !/refused: the (client went away|request body)/.test(line),
+  )
   t.strictSame(errors, [], 'nothing is logged as an error')
 }
 
@@ -113,7 +115,11 @@ eachAdapter(t, 'before anything is connected', async (t, adapter) => {
   await allGone(t, app, peer)
 })
 
-async function pipelined(t: Test, adapter: AdapterName, size: number): Promise<[RunningAdapter, Peer]> {
+async function pipelined(
+  t: Test,
+  adapter: AdapterName,
+  size: number,
+): Promise<[RunningAdapter, Peer]> {
   const script = eachRequest((request, connection) => {
     if (request.params.QUERY_STRING === '1') return
     connection.write(stdoutRecords('X-A: 1\r\n\r\n'), stdoutRecords(Buffer.alloc(size)))

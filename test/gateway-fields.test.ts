@@ -6,45 +6,58 @@ import type { RawResponse } from './helpers/raw-http.ts'
 import { eachRequest, endRecord, stdoutRecords } from './helpers/scripted-peer.ts'
 
 /** What the client gets of a response with this head; lines end in CRLF. */
-async function got(t: Test, adapter: AdapterName, lines: string[], body = 'x'): Promise<RawResponse> {
+async function got(
+  t: Test,
+  adapter: AdapterName,
+  lines: string[],
+  body = 'x',
+): Promise<RawResponse> {
   const bytes = whole(`${lines.join('\r\n')}\r\n\r\n`, Buffer.from(body, 'latin1'))
-  const { get } = await behind(t, adapter, eachRequest((_r, connection) => void connection.write(bytes)))
+  const { get } = await behind(
+    t,
+    adapter,
+    eachRequest((_r, connection) => void connection.write(bytes)),
+  )
   return get()
 }
 
-eachAdapter(t, 'what is meant for the gateway, or for the connection, stays here', async (t, adapter) => {
-  const controls = [
-    'Status: 200 OK',
-    'X-Sendfile: /etc/passwd',
-    'X-Sendfile2: /etc/passwd 0-',
-    'X-LIGHTTPD-send-file: /etc/passwd',
-    'X-LIGHTTPD-KBytes-per-second: 5',
-    'X-Accel-Redirect: /internal',
-    'X-Accel-Buffering: no',
-    'X-Accel-Expires: 5',
-    'X-Accel-Limit-Rate: 5',
-    'X-Accel-Charset: utf-8',
-    'Keep-Alive: timeout=99',
-    'Proxy-Connection: keep-alive',
-    'Upgrade: h2c',
-    'Trailer: X-T',
-    'TE: trailers',
-    'HTTP2-Settings: x',
-    'Transfer-Encoding: identity',
-    'Connection: keep-alive, X-Hop',
-    'X-Hop: 1',
-  ]
-  const { headers, status, text } = await got(t, adapter, [...controls, 'X-Kept: 1'])
-  t.equal(status, 200)
-  t.equal(headers['x-kept'], '1')
-  t.equal(headers.connection, 'close', "the server's own")
-  for (const control of controls) {
-    const [name = '', value = ''] = control.split(': ')
-    if (name !== 'Connection') t.notOk(name.toLowerCase() in headers, name)
-    if (value.length > 4) t.notOk(headers.connection?.includes(value))
-  }
-  t.notMatch(text, /passwd|internal/)
-})
+eachAdapter(
+  t,
+  'what is meant for the gateway, or for the connection, stays here',
+  async (t, adapter) => {
+    const controls = [
+      'Status: 200 OK',
+      'X-Sendfile: /etc/passwd',
+      'X-Sendfile2: /etc/passwd 0-',
+      'X-LIGHTTPD-send-file: /etc/passwd',
+      'X-LIGHTTPD-KBytes-per-second: 5',
+      'X-Accel-Redirect: /internal',
+      'X-Accel-Buffering: no',
+      'X-Accel-Expires: 5',
+      'X-Accel-Limit-Rate: 5',
+      'X-Accel-Charset: utf-8',
+      'Keep-Alive: timeout=99',
+      'Proxy-Connection: keep-alive',
+      'Upgrade: h2c',
+      'Trailer: X-T',
+      'TE: trailers',
+      'HTTP2-Settings: x',
+      'Transfer-Encoding: identity',
+      'Connection: keep-alive, X-Hop',
+      'X-Hop: 1',
+    ]
+    const { headers, status, text } = await got(t, adapter, [...controls, 'X-Kept: 1'])
+    t.equal(status, 200)
+    t.equal(headers['x-kept'], '1')
+    t.equal(headers.connection, 'close', "the server's own")
+    for (const control of controls) {
+      const [name = '', value = ''] = control.split(': ')
+      if (name !== 'Connection') t.notOk(name.toLowerCase() in headers, name)
+      if (value.length > 4) t.notOk(headers.connection?.includes(value))
+    }
+    t.notMatch(text, /passwd|internal/)
+  },
+)
 
 eachAdapter(t, 'fields that come more than once', async (t, adapter) => {
   const cookies = Array.from({ length: 20 }, (_, n) => `c${n}=v${n}; Path=/`)
@@ -90,7 +103,11 @@ eachAdapter(t, 'statuses and reason phrases', async (t, adapter) => {
   t.equal(await line('Location: /x'), 'HTTP/1.1 302 Found')
   t.equal(await line('Location: /x', 'Status: 201 Created'), 'HTTP/1.1 201 Created')
   t.equal(await line('HTTP/1.1 403 No Entry'), 'HTTP/1.1 403 No Entry')
-  t.equal(await line('Status: 503 Later'), 'HTTP/1.1 503 Later', "the application's own, no failure")
+  t.equal(
+    await line('Status: 503 Later'),
+    'HTTP/1.1 503 Later',
+    "the application's own, no failure",
+  )
 })
 
 eachAdapter(t, 'statuses nobody knows', async (t, adapter) => {
@@ -99,41 +116,58 @@ eachAdapter(t, 'statuses nobody knows', async (t, adapter) => {
     t.equal((await got(t, adapter, [`Status: ${status}`])).status, 502, 'RFC 9110 §15: invalid')
 })
 
-eachAdapter(t, 'bytes over 127 in fields and bodies, with and without a body at once', async (t, adapter) => {
-  const utf8 = Buffer.from('attachment; filename="gr\u00fcn.pdf"').toString('latin1')
-  const every = Array.from({ length: 128 }, (_, n) => String.fromCharCode(128 + n)).join('')
-  for (const body of ['', every]) {
-    const response = await got(t, adapter, [`Content-Disposition: ${utf8}`, `X-Bytes: ${every}`], body)
-    t.equal(response.headers['content-disposition'], utf8)
-    t.ok(response.text.includes(`${every}\r\n`), 'every byte as it came')
-    t.equal(response.body, body)
-  }
-  const { get } = await behind(
-    t,
-    adapter,
-    eachRequest(async (_request, connection) => {
-      // Cut behind the head: it goes out before there is a body.
-      const head = stdoutRecords(Buffer.from(`X-Bytes: ${every}\r\n\r\n`, 'latin1'))
-      await connection.writeSlowly([head, stdoutRecords('streamed'), endRecord()])
-    }),
-  )
-  t.ok((await get()).text.includes(`${every}\r\n`), 'in a head without a body, too')
-})
+eachAdapter(
+  t,
+  'bytes over 127 in fields and bodies, with and without a body at once',
+  async (t, adapter) => {
+    const utf8 = Buffer.from('attachment; filename="gr\u00fcn.pdf"').toString('latin1')
+    const every = Array.from({ length: 128 }, (_, n) => String.fromCharCode(128 + n)).join('')
+    for (const body of ['', every]) {
+      const response = await got(
+        t,
+        adapter,
+        [`Content-Disposition: ${utf8}`, `X-Bytes: ${every}`],
+        body,
+      )
+      t.equal(response.headers['content-disposition'], utf8)
+      t.ok(response.text.includes(`${every}\r\n`), 'every byte as it came')
+      t.equal(response.body, body)
+    }
+    const { get } = await behind(
+      t,
+      adapter,
+      eachRequest(async (_request, connection) => {
+        // Cut behind the head: it goes out before there is a body.
+        const head = stdoutRecords(Buffer.from(`X-Bytes: ${every}\r\n\r\n`, 'latin1'))
+        await connection.writeSlowly([head, stdoutRecords('streamed'), endRecord()])
+      }),
+    )
+    t.ok((await get()).text.includes(`${every}\r\n`), 'in a head without a body, too')
+  },
+)
 
-eachAdapter(t, 'no Content-Type is invented, and the length of what is complete is told', async (t, adapter) => {
-  const response = await got(t, adapter, ['X-A: 1'], 'hello')
-  t.notOk('content-type' in response.headers)
-  t.equal(response.headers['content-length'], '5')
-  t.equal(response.body, 'hello')
-  const typed = await got(t, adapter, ['Content-Type: image/x-odd'], 'hello')
-  t.equal(typed.headers['content-type'], 'image/x-odd', 'and none is changed')
-  t.equal(typed.headers['content-length'], '5')
-  const empty = await got(t, adapter, ['X-A: 1'], '')
-  t.equal(empty.headers['content-length'], '0')
-})
+eachAdapter(
+  t,
+  'no Content-Type is invented, and the length of what is complete is told',
+  async (t, adapter) => {
+    const response = await got(t, adapter, ['X-A: 1'], 'hello')
+    t.notOk('content-type' in response.headers)
+    t.equal(response.headers['content-length'], '5')
+    t.equal(response.body, 'hello')
+    const typed = await got(t, adapter, ['Content-Type: image/x-odd'], 'hello')
+    t.equal(typed.headers['content-type'], 'image/x-odd', 'and none is changed')
+    t.equal(typed.headers['content-length'], '5')
+    const empty = await got(t, adapter, ['X-A: 1'], '')
+    t.equal(empty.headers['content-length'], '0')
+  },
+)
 
 eachAdapter(t, "the application's own Date, Server and Content-Length", async (t, adapter) => {
-  const { headers } = await got(t, adapter, ['Date: Thu, 01 Jan 2015 00:00:00 GMT', 'Server: mine', 'Content-Length: 1'])
+  const { headers } = await got(t, adapter, [
+    'Date: Thu, 01 Jan 2015 00:00:00 GMT',
+    'Server: mine',
+    'Content-Length: 1',
+  ])
   t.equal(headers.date, 'Thu, 01 Jan 2015 00:00:00 GMT')
   t.equal(headers.server, 'mine')
   t.equal(headers['content-length'], '1')
@@ -141,7 +175,12 @@ eachAdapter(t, "the application's own Date, Server and Content-Length", async (t
 
 eachAdapter(t, 'a large head, and odd names', async (t, adapter) => {
   const many = Array.from({ length: 200 }, (_, n) => `X-N${n}: ${'v'.repeat(200)}`)
-  const { headers, body } = await got(t, adapter, [...many, 'X_Under: 1', 'x!#$%&*+.^`|~: 2', '__proto__: 3'])
+  const { headers, body } = await got(t, adapter, [
+    ...many,
+    'X_Under: 1',
+    'x!#$%&*+.^`|~: 2',
+    '__proto__: 3',
+  ])
   t.equal(Object.keys(headers).filter((name) => /^x-n\d+$/.test(name)).length, 200)
   t.equal(headers['x-n199'], 'v'.repeat(200))
   t.equal(headers.x_under, '1')

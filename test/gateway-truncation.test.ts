@@ -16,7 +16,10 @@ const WAYS: Record<string, (body: Buffer) => Script> = {
   'head first, then a part, then closed': (body) =>
     eachRequest(async (_request, connection) => {
       const end = body.indexOf('\r\n\r\n') + 4
-      await connection.writeSlowly([stdoutRecords(body.subarray(0, end)), stdoutRecords(body.subarray(end))])
+      await connection.writeSlowly([
+        stdoutRecords(body.subarray(0, end)),
+        stdoutRecords(body.subarray(end)),
+      ])
       connection.finish()
     }),
   'inside a record': (body) =>
@@ -45,14 +48,18 @@ function looksBroken(t: Test, response: RawResponse, version: string): void {
   if (text === '') t.pass('nothing was sent')
   else if (headers['content-length'] !== undefined)
     t.ok(body.length < Number(headers['content-length']), 'shorter than it says')
-  else if (headers['transfer-encoding'] === 'chunked') t.equal(dechunk(body), undefined, 'no last chunk')
+  else if (headers['transfer-encoding'] === 'chunked')
+    t.equal(dechunk(body), undefined, 'no last chunk')
   else t.equal(end, 'reset', `${version}: only a reset can tell`)
 }
 
 for (const [way, script] of Object.entries(WAYS))
   eachAdapter(t, `broken off ${way}`, async (t, adapter) => {
     const part = 'x'.repeat(5000)
-    for (const head of ['Content-Type: text/plain\r\nContent-Length: 9000\r\n\r\n', 'Content-Type: text/plain\r\n\r\n']) {
+    for (const head of [
+      'Content-Type: text/plain\r\nContent-Length: 9000\r\n\r\n',
+      'Content-Type: text/plain\r\n\r\n',
+    ]) {
       const { app, peer, get } = await behind(t, adapter, script(Buffer.from(head + part)), {
         retries: 0,
       })
@@ -120,9 +127,13 @@ eachAdapter(t, 'more bytes than Content-Length', async (t, adapter) => {
 })
 
 eachAdapter(t, 'Content-Length: 0 with a body', async (t, adapter) => {
-  const { app } = await behind(t, adapter, eachRequest((_request, connection) => {
-    connection.write(whole('Content-Length: 0\r\n\r\n', 'evil'))
-  }))
+  const { app } = await behind(
+    t,
+    adapter,
+    eachRequest((_request, connection) => {
+      connection.write(whole('Content-Length: 0\r\n\r\n', 'evil'))
+    }),
+  )
   t.notMatch(await twoOnOne(app.port), /evil/)
 })
 
@@ -132,7 +143,10 @@ async function brokenWhileHooksRun(t: Test, adapter: AdapterName): Promise<void>
     broken = resolve
   })
   const script = eachRequest(async (_request, connection) => {
-    await connection.writeSlowly([stdoutRecords('Content-Type: text/plain\r\n\r\n'), stdoutRecords('part')])
+    await connection.writeSlowly([
+      stdoutRecords('Content-Type: text/plain\r\n\r\n'),
+      stdoutRecords('part'),
+    ])
     connection.destroy()
     await connection.closed
     setTimeout(broken, 20)

@@ -1,8 +1,20 @@
 /** An adapter in front of a scripted application. */
 import type { Test } from 'tap'
-import { type AdapterName, type AdapterOptions, type RunningAdapter, startAdapter } from './adapters.ts'
+import {
+  type AdapterName,
+  type AdapterOptions,
+  type RunningAdapter,
+  startAdapter,
+} from './adapters.ts'
 import { type RawResponse, rawGet, rawRequest } from './raw-http.ts'
-import { type Content, endRecord, type Peer, type Script, startPeer, stdoutRecords } from './scripted-peer.ts'
+import {
+  type Content,
+  endRecord,
+  type Peer,
+  type Script,
+  startPeer,
+  stdoutRecords,
+} from './scripted-peer.ts'
 
 export interface Behind {
   peer: Peer
@@ -37,7 +49,10 @@ export async function behind(
 
 /** A whole response with this head, which needs its empty line, and body. */
 export function whole(head: string, body: Content = ''): Buffer {
-  return Buffer.concat([stdoutRecords(Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(body)])), endRecord()])
+  return Buffer.concat([
+    stdoutRecords(Buffer.concat([Buffer.from(head, 'latin1'), Buffer.from(body)])),
+    endRecord(),
+  ])
 }
 
 /** What the chunks of a chunked body hold; undefined where its last chunk is missing. */

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
-import { rawConnect, rawGet } from './raw-http.ts'
+import { type RawResponse, rawConnect, rawGet } from './raw-http.ts'
 import { until, within } from './wait.ts'
 
 /** A request; a body that is iterated goes out in chunks unless `headers` give its length. */
@@ -89,15 +89,30 @@ export async function serverParams(
   target: string,
   fields: string[] = [],
 ): Promise<Record<string, string>> {
-  const { status, text } = await rawGet(port, target, fields)
-  const json = /\{.*\}/.exec(text)?.[0]
-  if (json === undefined) throw new Error(`${target} was answered with ${status}, without params`)
-  const values: Record<string, string> = JSON.parse(json)
+  const answer = await rawGet(port, target, fields)
+  const body = bodyOf(answer)
+  if (!body.startsWith('{'))
+    throw new Error(`${target} was answered with ${answer.status}: ${body}`)
+  const values: Record<string, string> = JSON.parse(body)
   const decoded = Object.entries(values).map(([name, hex]) => [
     name,
     Buffer.from(hex, 'hex').toString('latin1'),
   ])
   return Object.fromEntries(decoded)
+}
+
+/** The body of a raw response, out of its chunks if it came in chunks. */
+export function bodyOf({ headers, body }: RawResponse): string {
+  if (headers['transfer-encoding'] !== 'chunked') return body
+  let whole = ''
+  for (let at = 0; at < body.length; ) {
+    const line = body.indexOf('\r\n', at)
+    const start = line + 2
+    const end = start + Number.parseInt(body.slice(at, line), 16)
+    whole += body.slice(start, end)
+    at = end + 2
+  }
+  return whole
 }
 
 /** A raw connection on which a request was sent, and all that came back so far. */

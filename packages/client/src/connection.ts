@@ -59,7 +59,6 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
   #exchange: Exchange | undefined
   #keep = false
   #sentAt = 0
-  #looking = false
   #writeFailed = false
   #paused = false
   #answered = false
@@ -96,8 +95,7 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
   /** Sends a further request. */
   run(exchange: Exchange, keep: boolean): void {
     this.#take(exchange, keep)
-    if (exchange.idempotent && exchange.attempts === 1) this.#send(exchange, true)
-    else this.#look(exchange)
+    this.#send(exchange, true)
   }
 
   /** Closes the socket; a request on it fails with `error`. */
@@ -132,17 +130,6 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
     this.requests++
   }
 
-  // An application that closes after END_REQUEST (php-fpm at pm.max_requests) is heard of in the next turn of the event
-  // loop only, and swallows what is written before. What cannot be sent again waits for it.
-  #look(exchange: Exchange): void {
-    this.#looking = true
-    const send = () => {
-      this.#looking = false
-      if (this.#exchange === exchange) this.#send(exchange, true)
-    }
-    setImmediate(() => setImmediate(send))
-  }
-
   #send(exchange: Exchange, reused: boolean): void {
     const now = performance.now()
     this.#sentAt = now
@@ -170,10 +157,6 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
     if (this.#exchange === undefined) {
       // Nobody asked: whatever it is, it must not become part of the next response.
       this.#close()
-      return
-    }
-    if (this.#looking) {
-      this.#lost()
       return
     }
     if (!this.#answered) {

@@ -41,7 +41,10 @@ export interface FastCGIRequest {
   bodyLength?: number | undefined
   /** Gives the request up; the connection is closed, which is the only abort php-fpm and libfcgi know. */
   signal?: AbortSignal | undefined
-  /** Whether doing it twice does the same as doing it once, so that it may be tried again. @default false */
+  /**
+   * Whether doing it twice does the same as doing it once, so that it may be tried again.
+   * @default as REQUEST_METHOD says, where `params` is an object
+   */
   idempotent?: boolean
   /** Overrides of the dispatcher's timeouts for this request. */
   timeouts?: Partial<Timeouts>

@@ -16,7 +16,7 @@ import type {
 import { AbortedError, OverloadedError } from './errors.ts'
 import { mergeTimeouts, type PoolSettings } from './options.ts'
 import { encodeParams } from './params.ts'
-import { mayRetry } from './retry.ts'
+import { isIdempotent, mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
 
 /** Whoever has an exchange at the moment: the queue of a pool or a connection. */
@@ -47,7 +47,7 @@ export class Exchange implements DispatchControl {
   sent = false
   /** Whether the application said that it did not begin, because it cannot multiplex. */
   refused = false
-  /** Whether a kept connection has failed it: the next one is to be new. */
+  /** Whether it is not to go on a kept connection: one has failed it, or it could not be sent again if one did. */
   needsNew = false
   holder: ExchangeHolder | undefined
 
@@ -71,7 +71,9 @@ export class Exchange implements DispatchControl {
     this.params = encodeParams(request.params)
     this.body = typeof body === 'string' ? Buffer.from(body) : (body ?? null)
     this.bodyLength = request.bodyLength
-    this.idempotent = request.idempotent ?? false
+    this.idempotent = isIdempotent(request)
+    const again = this.idempotent && (this.body === null || Buffer.isBuffer(this.body))
+    this.needsNew = !again && settings.reuse !== 'always'
     this.timeouts =
       request.timeouts === undefined
         ? settings.timeouts

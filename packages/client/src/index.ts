@@ -61,5 +61,6 @@ export {
 export { type PoolOptions, poolChecks } from './options.ts'
 export { Pool } from './pool.ts'
 export { FastCGIResponse, ResponseBody } from './response.ts'
+export { IDEMPOTENT_METHODS } from './retry.ts'
 export { escapeControls } from './stderr-lines.ts'
 export { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'

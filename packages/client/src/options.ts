@@ -14,9 +14,11 @@ import type { Timeouts } from './dispatcher.ts'
 export interface PoolOptions {
   /**
    * Keep connections for further requests (FCGI_KEEP_CONN; Apache `enablereuse`). Kept ones are let go as soon as
-   * they seem to keep others waiting. @default true
+   * they seem to keep others waiting. With true they only carry what can be sent again, for an application may close
+   * one at any moment, and php-fpm at `pm.max_requests` swallows what comes then; `'always'` takes that risk.
+   * @default true
    */
-  reuse?: boolean | undefined
+  reuse?: boolean | 'always' | undefined
   /**
    * Most connections at a time (Apache `max`). `'auto'` learns how many are really served at once, up to 64: what a
    * php-fpm of 5 children cannot take waits here, in order, and not in the socket's backlog. @default 'auto'
@@ -90,7 +92,7 @@ const DEFAULTS: PoolSettings = {
 
 /** Checks of the pool's options, for whoever takes them among its own. */
 export const poolChecks: Checks = {
-  reuse: flag,
+  reuse: anyOf(flag, oneOf('always')),
   maxConnections: anyOf(oneOf('auto'), integer(1, 65_535)),
   minConnections: integer(1, 65_535),
   softMaxConnections: integer(0, 65_535),

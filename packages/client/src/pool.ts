@@ -121,7 +121,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   #start(exchange: Exchange): void {
     const now = performance.now()
-    if (exchange.needsNew && this.#all.size >= this.#limit.value) this.#idle[0]?.destroy()
+    // Its worker is the one that takes the new connection.
+    if (exchange.needsNew) this.#idle[0]?.destroy()
     const connection = exchange.needsNew ? undefined : this.#takeIdle(now)
     if (connection !== undefined) connection.run(exchange, this.#keeps(connection))
     else if (this.#all.size < this.#limit.value) this.#open(exchange, now)
@@ -148,7 +149,11 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   /** Whether the next request on a connection leaves it open; the last of `maxRequests` tells the application so. */
   #keeps(connection: Connection): boolean {
     const { reuse, maxRequests } = this.#settings
-    return reuse && !this.#closing && (maxRequests === 0 || connection.requests + 1 < maxRequests)
+    return (
+      reuse !== false &&
+      !this.#closing &&
+      (maxRequests === 0 || connection.requests + 1 < maxRequests)
+    )
   }
 
   #enqueue(exchange: Exchange, now: number): void {

@@ -1,4 +1,5 @@
 import type { FastCGIError } from '@fastcgi/protocol'
+import type { FastCGIRequest } from './dispatcher.ts'
 import type { Exchange } from './exchange.ts'
 
 /**
@@ -26,4 +27,25 @@ const NOT_BEGUN: ReadonlySet<string> = new Set([
 export function mayRetryHere(exchange: Exchange, error: FastCGIError, wasKept: boolean): boolean {
   const stale = wasKept && error.code === 'FCGI_PREMATURE_CLOSE'
   return (stale || exchange.refused) && mayRetry(exchange, error)
+}
+
+/** Methods that do the same once or twice (RFC 9110 §9.2.2, and those of WebDAV that only read). */
+export const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
+  'GET',
+  'HEAD',
+  'OPTIONS',
+  'TRACE',
+  'PUT',
+  'DELETE',
+  'PROPFIND',
+  'REPORT',
+  'SEARCH',
+  'QUERY',
+])
+
+/** What the request says of itself, else what its method says. */
+export function isIdempotent({ idempotent, params }: FastCGIRequest): boolean {
+  if (idempotent !== undefined) return idempotent
+  const method = 'REQUEST_METHOD' in params ? params.REQUEST_METHOD : undefined
+  return typeof method === 'string' && IDEMPOTENT_METHODS.has(method)
 }

@@ -47,6 +47,7 @@ export function fastcgiProxy(options: GatewayOptions<ExpressRequest>): FastCGIMi
       res,
       source: req,
       url: req.originalUrl ?? req.url ?? '/',
+      rewrittenUrl: rewrittenUrl(req),
       mount: req.baseUrl ?? '',
       client: clientOf(req),
       parsedBody: req.body,
@@ -62,6 +63,11 @@ export function fastcgiProxy(options: GatewayOptions<ExpressRequest>): FastCGIMi
     stats: { get: () => gateway.stats, enumerable: true },
   }
   return Object.defineProperties(middleware, properties) as FastCGIMiddleware
+}
+
+/** What the middleware before have made of the URL. */
+function rewrittenUrl({ url, baseUrl }: ExpressRequest): string | undefined {
+  return url?.startsWith('/') ? (baseUrl ?? '') + url : undefined
 }
 
 function clientOf(req: ExpressRequest): ClientInfo {

@@ -66,13 +66,20 @@ function routes(gateway: Gateway<FastifyRequest>): FastifyPluginAsync {
   return async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
-    const mount = scope.prefix
+    const prefix = scope.prefix.replace(/\/$/, '')
     const handler: RouteHandlerMethod = (request, reply) =>
-      respond(gateway, request, reply, { mount })
+      respond(gateway, request, reply, { mount: mountIn(request.raw.url ?? '', prefix) })
     const method = scope.supportedMethods
     scope.route({ method, url: '/', handler, exposeHeadRoute: false })
     scope.route({ method, url: '/*', handler, exposeHeadRoute: false })
   }
+}
+
+/** The prefix as it stands in a URL, where it may have parameters, escapes and capitals. */
+function mountIn(url: string, prefix: string): string {
+  if (url.startsWith(prefix)) return prefix
+  const [path = ''] = url.split('?', 1)
+  return path.split('/').slice(0, prefix.split('/').length).join('/')
 }
 
 function addToScope(

@@ -28,6 +28,7 @@ export function respond(
       res: reply.raw,
       source: request,
       url: request.originalUrl,
+      rewrittenUrl: request.raw.url,
       client: clientOf(request),
       logger: request.log,
       ...options,

@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type Http2ServerRequest, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 
 /** Responses that have to be told when their socket closes, for node:http does not. */
 const waiting = new WeakMap<Socket, Set<() => void>>()
@@ -7,6 +9,13 @@ const waiting = new WeakMap<Socket, Set<() => void>>()
 /** Whether nobody is left to answer: the response is closed, its socket is, or its HTTP/2 stream. */
 export function isGone(req: IncomingMessage, res: ServerResponse): boolean {
   return res.closed || req.socket.destroyed
+}
+
+/** Whether all of a response has been handed to the socket. */
+export function hasFinished(req: IncomingMessage, res: ServerResponse): boolean {
+  if (req.httpVersionMajor < 2) return res.writableFinished
+  // node:http2 says so of responses, too, that were cut off.
+  return !streamOf(req).aborted
 }
 
 /** Calls back when the response closes: because it is through, or because the client has gone. */
@@ -26,4 +35,24 @@ export function onceClosed(req: IncomingMessage, res: ServerResponse, callback: 
   }
   const inPipeline = callbacks.add(callback)
   res.once('close', () => inPipeline.delete(callback))
+}
+
+/**
+ * Ends a response that has begun so that it cannot pass for whole, where to close it is not enough: in HTTP/1.0, where
+ * the end of the connection is the end of the body, and in HTTP/2, where frameworks close streams without an error.
+ */
+export function breakOff(req: IncomingMessage, res: ServerResponse): void {
+  if (!res.headersSent) return
+  if (req.httpVersionMajor >= 2) streamOf(req).close(constants.NGHTTP2_INTERNAL_ERROR)
+  else if (req.httpVersion === '1.0') reset(res.socket)
+}
+
+// Neither a unix socket nor TLS can be reset.
+function reset(socket: Socket | null): void {
+  const { remoteAddress, encrypted } = (socket ?? {}) as Partial<TLSSocket>
+  if (remoteAddress !== undefined && !encrypted) socket?.resetAndDestroy()
+}
+
+function streamOf(req: IncomingMessage): ServerHttp2Stream {
+  return (req as unknown as Http2ServerRequest).stream
 }

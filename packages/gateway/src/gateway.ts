@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import {
   type DispatcherStats,
+  IDEMPOTENT_METHODS,
   OptionError,
   type ResolvedUpstream,
   resolveUpstream,
@@ -28,7 +29,9 @@ export interface GatewayRequest<Source = IncomingMessage> {
   source: Source
   /** The request target as the client sent it. */
   url: string
-  /** Path the gateway is mounted at, as it stands in `url`; '' for none. */
+  /** What the framework has rewritten `url` to, if it has: this is what is run, REQUEST_URI stays `url`. */
+  rewrittenUrl?: string | undefined
+  /** Path the gateway is mounted at, as it stands in `rewrittenUrl` or `url`; '' for none. */
   mount: string
   /** The client, as the framework's trust in proxies makes it out. */
   client: ClientInfo
@@ -102,6 +105,10 @@ class HTTPGateway<Source> implements Gateway<Source> {
     let path: string | undefined
     try {
       target = parseTarget(request.url)
+      if (request.rewrittenUrl !== undefined && request.rewrittenUrl !== request.url) {
+        const { path, query } = parseTarget(request.rewrittenUrl)
+        target = { ...target, path, query }
+      }
       mount = request.mount === '' ? '' : normalizePath(request.mount).replace(/\/$/, '')
       path = belowMount(target.path, mount)
       if (request.script !== undefined) {
@@ -241,7 +248,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
         params,
         body,
         bodyLength: length,
-        idempotent: IDEMPOTENT.has(req.method ?? ''),
+        idempotent: IDEMPOTENT_METHODS.has(req.method ?? ''),
       },
       responder,
     )
@@ -262,20 +269,6 @@ class HTTPGateway<Source> implements Gateway<Source> {
     passage.done(error, undefined)
   }
 }
-
-/** RFC 9110 §9.2.2. */
-const IDEMPOTENT: ReadonlySet<string> = new Set([
-  'GET',
-  'HEAD',
-  'OPTIONS',
-  'TRACE',
-  'PUT',
-  'DELETE',
-  'PROPFIND',
-  'REPORT',
-  'SEARCH',
-  'QUERY',
-])
 
 /** One request on its way through the gateway. */
 interface Passage<Source> {

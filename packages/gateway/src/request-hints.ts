@@ -15,7 +15,7 @@ export class RequestHints implements BalanceHints {
 
   cookie(name: string): string | undefined {
     const { cookie } = this.#req.headers
-    return cookie === undefined ? undefined : valueOf(cookie.split(';'), name)
+    return cookie === undefined ? undefined : pairValue(cookie.split(';'), name)
   }
 
   /** In any segment, as servlet containers put `;jsessionid=…` behind the last one. */
@@ -23,13 +23,13 @@ export class RequestHints implements BalanceHints {
     const raw = this.#req.url ?? ''
     const mark = raw.indexOf('?')
     const path = mark === -1 ? raw : raw.slice(0, mark)
-    const own = path.includes(';') ? valueOf(path.split(/[;/]/), name) : undefined
+    const own = path.includes(';') ? pairValue(path.split(/[;/]/), name) : undefined
     // Apache looks into the query for it as well.
-    return own ?? (mark === -1 ? undefined : valueOf(raw.slice(mark + 1).split('&'), name))
+    return own ?? (mark === -1 ? undefined : pairValue(raw.slice(mark + 1).split('&'), name))
   }
 }
 
-function valueOf(pairs: readonly string[], name: string): string | undefined {
+function pairValue(pairs: readonly string[], name: string): string | undefined {
   for (const pair of pairs) {
     const equals = pair.indexOf('=')
     if (equals !== -1 && pair.slice(0, equals).trim() === name) return pair.slice(equals + 1).trim()

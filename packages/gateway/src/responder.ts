@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { TLSSocket } from 'node:tls'
 import {
   type Attempt,
   type DispatchControl,
@@ -10,7 +9,7 @@ import {
   ProtocolError,
   ResponseBody,
 } from '@fastcgi/client'
-import { isGone, onceClosed } from './client-gone.ts'
+import { breakOff, hasFinished, isGone, onceClosed } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { GatewayLogger } from './logger.ts'
 import { type ResponseFields, responseFields } from './response-fields.ts'
@@ -215,36 +214,27 @@ export class Responder implements DispatchHandler {
     const { done } = this.#context
     if (this.#body !== undefined) {
       if (error.code !== 'FCGI_ABORTED') this.#log(`response broken off: ${error.message}`, error)
-      resetUnframed(this.#context.res)
+      breakOff(this.#context.req, this.#context.res)
       this.#body.destroy(error)
     } else if (!this.#delivered) {
       this.#delivered = true
-      if (error.code !== 'FCGI_ABORTED') this.#log(error.message, error)
-      done(gatewayError(error), undefined)
+      const failure = gatewayError(error)
+      if (error.code !== 'FCGI_ABORTED') this.#log(error.message, error, failure.status)
+      done(failure, undefined)
     } else this.#log(`after the response: ${error.message}`, error)
   }
 
-  #log(message: string, err?: Error): void {
+  #log(message: string, err?: Error, status = 500): void {
     const { logger, scriptFilename, req } = this.#context
-    logger.error(
-      { err, address: this.#attempt?.address, scriptFilename },
-      `${req.method} ${message}`,
-    )
+    const details = { err, address: this.#attempt?.address, scriptFilename }
+    if (status >= 500) logger.error(details, `${req.method} ${message}`)
+    else logger.info(details, `${req.method} refused: ${message}`)
   }
 
   readonly #onClientGone = (): void => {
-    if (this.#over || this.#context.res.writableFinished) return
+    if (this.#over || hasFinished(this.#context.req, this.#context.res)) return
     this.#control?.abort(new Error('the client has gone'))
   }
-}
-
-/** HTTP/1.0 has no chunks: without a length, the end of a body is the end of the connection, and only a reset is not. */
-function resetUnframed(res: ServerResponse): void {
-  const { socket, req } = res
-  if (req.httpVersionMajor !== 1 || req.httpVersionMinor !== 0 || !res.headersSent) return
-  // Neither a unix socket nor TLS can be reset.
-  if (socket?.remoteAddress === undefined || (socket as TLSSocket).encrypted) return
-  socket.resetAndDestroy()
 }
 
 /** RFC 9110 §8.6: no Content-Length in a 204. */

@@ -97,7 +97,11 @@ t.test('hosts', async (t) => {
     const { HTTP_HOST, SERVER_NAME, SERVER_PORT } = await params(url, { headers: { host } })
     return [HTTP_HOST, SERVER_NAME, SERVER_PORT]
   }
-  t.strictSame(await of('a.example:8000'), ['a.example:8000', 'a.example', '8080'], 'port of the socket')
+  t.strictSame(
+    await of('a.example:8000'),
+    ['a.example:8000', 'a.example', '8080'],
+    'port of the socket',
+  )
   t.strictSame(await of('[2001:db8::1]:81'), ['[2001:db8::1]:81', '[2001:db8::1]', '8080'])
   t.strictSame(await of('a/../b'), ['a/../b', '198.51.100.1', '8080'], 'no name: the address')
   t.strictSame(await of('a b'), ['a b', '198.51.100.1', '8080'])
@@ -127,11 +131,28 @@ t.test('addresses', async (t) => {
   }
   const mapped = { remoteAddress: '::ffff:192.0.2.7', localAddress: '::ffff:127.0.0.1' }
   t.strictSame(await of({}, mapped), ['192.0.2.7', '50123', '127.0.0.1'])
-  t.strictSame(await of({ address: '::ffff:192.0.2.7' }, mapped), ['192.0.2.7', '50123', '127.0.0.1'])
+  t.strictSame(await of({ address: '::ffff:192.0.2.7' }, mapped), [
+    '192.0.2.7',
+    '50123',
+    '127.0.0.1',
+  ])
   t.strictSame(await of({ address: '203.0.113.9' }, {}), ['203.0.113.9', undefined, '198.51.100.1'])
-  t.strictSame(await of({}, { remoteAddress: '2001:db8::2' }), ['2001:db8::2', '50123', '198.51.100.1'])
-  const unix = { remoteAddress: undefined, remotePort: undefined, localAddress: undefined, localPort: undefined }
-  t.strictSame(await of({}, unix), ['unix:', undefined, ''], 'not 127.0.0.1, which is often trusted')
+  t.strictSame(await of({}, { remoteAddress: '2001:db8::2' }), [
+    '2001:db8::2',
+    '50123',
+    '198.51.100.1',
+  ])
+  const unix = {
+    remoteAddress: undefined,
+    remotePort: undefined,
+    localAddress: undefined,
+    localPort: undefined,
+  }
+  t.strictSame(
+    await of({}, unix),
+    ['unix:', undefined, ''],
+    'not 127.0.0.1, which is often trusted',
+  )
 })
 
 t.test('configured values win, and null takes away', async (t) => {
@@ -210,7 +231,10 @@ t.test('an env function that throws', async (t) => {
     },
   })
   const { status, error } = await ask(gateway, '/')
-  t.strictSame([status, error?.code, error?.message], [500, 'FCGI_HANDLER', 'Internal Server Error'])
+  t.strictSame(
+    [status, error?.code, error?.message],
+    [500, 'FCGI_HANDLER', 'Internal Server Error'],
+  )
   t.match(log, [/^error GET .*no such user/])
 })
 
@@ -229,7 +253,10 @@ t.test('what is fixed is encoded once', async (t) => {
 })
 
 t.test('params over their cap', async (t) => {
-  const { gateway, params, upstream, log } = stubbed({ backendType: 'generic', maxParamsSize: 1024 })
+  const { gateway, params, upstream, log } = stubbed({
+    backendType: 'generic',
+    maxParamsSize: 1024,
+  })
   const { error, status } = await ask(gateway, '/', { headers: { 'x-long': 'x'.repeat(1024) } })
   t.strictSame([status, error?.code, error?.expose], [431, 'FCGI_PARAMS_TOO_LARGE', true])
   t.match(error?.message, /over 1024 bytes.*maxParamsSize.*HTTP_X_LONG/)

@@ -83,7 +83,11 @@ t.test('no SCRIPT_FILENAME ever begins with proxy:', async (t) => {
 
 t.test('a prefix without a look at the disk: the script ends at the next slash', async (t) => {
   const of = (match: string, extensions?: string[]) =>
-    stubbed({ root: '/srv', checkLocal: false, routes: [{ match, ...(extensions && { extensions }) }] })
+    stubbed({
+      root: '/srv',
+      checkLocal: false,
+      routes: [{ match, ...(extensions && { extensions }) }],
+    })
   for (const extensions of [undefined, []]) {
     const inside = of('/cgi/', extensions)
     t.equal(await inside.names('/cgi/tool/a/b'), '/cgi/tool + /a/b')

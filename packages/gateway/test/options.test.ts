@@ -1,6 +1,7 @@
 /** Options: each one wrong once, unknown and renamed ones, and an object that is only read. */
-import t from 'tap'
+
 import { createGateway, type GatewayOptions } from '@fastcgi/gateway'
+import t from 'tap'
 import { ask, site, Upstream } from './harness.ts'
 
 const good = { upstream: '127.0.0.1:9', checkLocal: false }
@@ -84,12 +85,21 @@ t.test('more wrong values', (t) => {
   for (const env of [{ 'A=B': 'x' }, { A: 'x\0y' }, { A: {} }, { A: [] }, { '': 'x' }])
     t.match(messageOf({ ...good, env }), /option env must be an object of params/)
   for (const extensions of [['php'], ['.PHP'], ['.'], ['.a/b']])
-    t.match(messageOf({ ...good, extensions }), /option extensions must be an array, each item an ending/)
-  t.match(messageOf({ ...good, timeouts: { head: -1 } }), /timeouts must be an object whose head is mill/)
+    t.match(
+      messageOf({ ...good, extensions }),
+      /option extensions must be an array, each item an ending/,
+    )
+  t.match(
+    messageOf({ ...good, timeouts: { head: -1 } }),
+    /timeouts must be an object whose head is mill/,
+  )
   t.match(messageOf({ ...good, index: true }), /option index must be/)
   t.match(messageOf({ ...good, upstream: 'nonsense::' }), /nonsense::/)
-  t.match(messageOf({ ...good, upstream: {} }), /option upstream must be an address/)
-  t.match(messageOf({ ...good, upstream: () => 5 }), /option upstream must be an address.*got number/)
+  t.match(messageOf({ ...good, upstream: {} }), /option (upstream|members) /)
+  t.match(
+    messageOf({ ...good, upstream: () => 5 }),
+    /option upstream must be an address.*got number/,
+  )
   t.match(messageOf({ checkLocal: false }), /option upstream is missing; .*unix:/)
   for (const options of [undefined, null, 5, 'x'])
     t.match(messageOf(options as never), /options must be an object/)
@@ -113,7 +123,10 @@ t.test('names of the original servers', (t) => {
       `createGateway: unknown option ${name}; here it is ${here}`,
     )
   t.match(messageOf({ ...good, __proto__: { root: 5 } }), /nothing was thrown/, 'own ones only')
-  t.match(messageOf(JSON.parse('{"upstream":"127.0.0.1:9","__proto__":1}')), /unknown option __proto__/)
+  t.match(
+    messageOf(JSON.parse('{"upstream":"127.0.0.1:9","__proto__":1}')),
+    /unknown option __proto__/,
+  )
   t.match(messageOf({ ...good, toString: 1 }), /unknown option toString/)
   t.end()
 })
@@ -122,7 +135,10 @@ t.test('routes are checked, too, and named', (t) => {
   const at = (route: unknown, where?: string) =>
     messageOf({ ...good, routes: [{ match: '/' }, route] }, where)
   t.match(at({}), /createGateway, routes\[1\]: option match is missing; .*'\.php'/)
-  t.match(at({ match: 'php' }), /createGateway, routes\[1\]: option match must be a path.*or an ending/)
+  t.match(
+    at({ match: 'php' }),
+    /createGateway, routes\[1\]: option match must be a path.*or an ending/,
+  )
   t.match(at({ match: '/', root: 'x' }, 'fastcgiProxy'), /fastcgiProxy, routes\[1\]: option root/)
   t.match(at({ match: '/', reuse: true }), /routes\[1\]: unknown option reuse/)
   t.match(at({ match: '/', checkLocal: true, root: undefined }), /option root is missing/)
@@ -159,6 +175,9 @@ t.test('the options are never written to', async (t) => {
   freeze(options)
   const gateway = createGateway(options)
   t.equal((await ask(gateway, '/a.php', { headers: { 'x-b': 'c' } })).status, 200)
-  t.equal(JSON.stringify(options, (key, value) => (key === 'upstream' ? '' : value)), before)
+  t.equal(
+    JSON.stringify(options, (key, value) => (key === 'upstream' ? '' : value)),
+    before,
+  )
   await gateway.close()
 })

@@ -2,8 +2,8 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import t, { type Test } from 'tap'
 import { createGateway, socketClient, writeResponse } from '@fastcgi/gateway'
+import t, { type Test } from 'tap'
 import { memoryLogger, type Seen, site, Upstream } from './harness.ts'
 
 interface Outcome {
@@ -41,7 +41,11 @@ async function post(
   const response = await fetch(`http://127.0.0.1:${port}/x.php`, {
     method: 'POST',
     body: Buffer.from(bytes),
-    headers: { connection: 'close', ...(type !== undefined && { 'content-type': type }), ...headers },
+    headers: {
+      connection: 'close',
+      ...(type !== undefined && { 'content-type': type }),
+      ...headers,
+    },
   })
   const text = await response.text()
   return { status: response.status, text, seen: upstream.seen[0], log: logger.lines }
@@ -75,7 +79,12 @@ t.test('JSON', async (t) => {
 
 t.test('urlencoded, nested as PHP reads it', async (t) => {
   await sent(t, FORM, { a: '1', b: 'x y&z=ü' }, 'a=1&b=x%20y%26z%3D%C3%BC')
-  await sent(t, FORM, { a: { b: ['1', '2'], c: { d: '3' } } }, 'a%5Bb%5D%5B0%5D=1&a%5Bb%5D%5B1%5D=2&a%5Bc%5D%5Bd%5D=3')
+  await sent(
+    t,
+    FORM,
+    { a: { b: ['1', '2'], c: { d: '3' } } },
+    'a%5Bb%5D%5B0%5D=1&a%5Bb%5D%5B1%5D=2&a%5Bc%5D%5Bd%5D=3',
+  )
   await sent(t, `${FORM}; charset=utf-8`, {}, '')
   await sent(t, FORM, 'a=1&b=2', 'a=1&b=2')
 })

@@ -37,7 +37,10 @@ t.test('a known length is streamed, whatever the method', async (t) => {
   const { raw, upstream } = await serve(t)
   const body = randomBytes(300_000)
   for (const method of ['POST', 'PUT', 'GET', 'DELETE', 'PROPFIND']) {
-    const answer = await raw(head(`${method} /x.php HTTP/1.1`, `Content-Length: ${body.length}`), body)
+    const answer = await raw(
+      head(`${method} /x.php HTTP/1.1`, `Content-Length: ${body.length}`),
+      body,
+    )
     t.equal(statusOf(answer), '200')
     const seen = upstream.seen.at(-1)
     t.equal(seen?.params.CONTENT_LENGTH, '300000')

@@ -1,6 +1,7 @@
 /** Several routes: which one takes a path, whose upstream and root it has, and what is none of the gateway's. */
-import t from 'tap'
+
 import { createGateway } from '@fastcgi/gateway'
+import t from 'tap'
 import { ask, site, stubbed, Upstream } from './harness.ts'
 
 t.test('routes by ending and by prefix, first match wins, each with its own', async (t) => {

@@ -1,6 +1,7 @@
 /** Where SCRIPT_NAME ends and PATH_INFO begins, in every mode, with and without a look at the disk. */
-import t, { type Test } from 'tap'
+
 import type { PathInfoMode } from '@fastcgi/gateway'
+import t, { type Test } from 'tap'
 import { site, stubbed } from './harness.ts'
 
 const FILES = [
@@ -29,65 +30,85 @@ async function check(
 }
 
 t.test('script (the default)', (t) =>
-  check(t, undefined, {}, {
-    '/a.php': '/a.php + ',
-    '/a.php/': '/a.php + /',
-    '/a.php/x/y': '/a.php + /x/y',
-    '/a.php/x.php': '/a.php + /x.php',
-    '/': '/index.php + ',
-    '/dir/': '/dir/index.php + ',
-    '/dir/b.php/z': '/dir/b.php + /z',
-    '/dir.php/c.php': '/dir.php/c.php + ',
-    '/dir.php/c.php/z': '/dir.php/c.php + /z',
-    '/v1.2/d.php/z.w': '/v1.2/d.php + /z.w',
-    '/UPPER.PHP/z': '/UPPER.PHP + /z',
-    '/x.y.php': '/x.y.php + ',
-    '/deep/a.php/b.php': '/deep/a.php/b.php + ',
-    '/dir.php/': '404',
-    '/uploads/e.jpg/x.php': '404',
-    '/noext': '404',
-    '/none.php': '404',
-    '/a.phpx': '404',
-    '/a.php.': '404',
-    '/a.php%20': '404',
-    '/a.ph%C5%BF': '404',
-    '/a.%EF%BD%90hp': '404',
-    '/.php': '404',
-    '/dir/.php': '404',
-  }),
+  check(
+    t,
+    undefined,
+    {},
+    {
+      '/a.php': '/a.php + ',
+      '/a.php/': '/a.php + /',
+      '/a.php/x/y': '/a.php + /x/y',
+      '/a.php/x.php': '/a.php + /x.php',
+      '/': '/index.php + ',
+      '/dir/': '/dir/index.php + ',
+      '/dir/b.php/z': '/dir/b.php + /z',
+      '/dir.php/c.php': '/dir.php/c.php + ',
+      '/dir.php/c.php/z': '/dir.php/c.php + /z',
+      '/v1.2/d.php/z.w': '/v1.2/d.php + /z.w',
+      '/UPPER.PHP/z': '/UPPER.PHP + /z',
+      '/x.y.php': '/x.y.php + ',
+      '/deep/a.php/b.php': '/deep/a.php/b.php + ',
+      '/dir.php/': '404',
+      '/uploads/e.jpg/x.php': '404',
+      '/noext': '404',
+      '/none.php': '404',
+      '/a.phpx': '404',
+      '/a.php.': '404',
+      '/a.php%20': '404',
+      '/a.ph%C5%BF': '404',
+      '/a.%EF%BD%90hp': '404',
+      '/.php': '404',
+      '/dir/.php': '404',
+    },
+  ),
 )
 
 t.test('first-dot', (t) =>
-  check(t, 'first-dot', {}, {
-    '/a.php/x': '/a.php + /x',
-    '/a.php/x.php': '/a.php + /x.php',
-    '/dir/b.php': '/dir/b.php + ',
-    '/v1.2/d.php/z': '404',
-    '/x.y.php/z': '/x.y.php + /z',
-    '/': '/index.php + ',
-    '/none': '404',
-  }),
+  check(
+    t,
+    'first-dot',
+    {},
+    {
+      '/a.php/x': '/a.php + /x',
+      '/a.php/x.php': '/a.php + /x.php',
+      '/dir/b.php': '/dir/b.php + ',
+      '/v1.2/d.php/z': '404',
+      '/x.y.php/z': '/x.y.php + /z',
+      '/': '/index.php + ',
+      '/none': '404',
+    },
+  ),
 )
 
 t.test('last-dot', (t) =>
-  check(t, 'last-dot', {}, {
-    '/a.php/x': '/a.php + /x',
-    '/v1.2/d.php/z': '/v1.2/d.php + /z',
-    '/a.php/x.php': '404',
-    '/deep/a.php/b.php/z': '/deep/a.php/b.php + /z',
-    '/': '/index.php + ',
-  }),
+  check(
+    t,
+    'last-dot',
+    {},
+    {
+      '/a.php/x': '/a.php + /x',
+      '/v1.2/d.php/z': '/v1.2/d.php + /z',
+      '/a.php/x.php': '404',
+      '/deep/a.php/b.php/z': '/deep/a.php/b.php + /z',
+      '/': '/index.php + ',
+    },
+  ),
 )
 
 t.test('full', (t) =>
-  check(t, 'full', {}, {
-    '/a.php/x': '/a.php + /x',
-    '/a.php/x.php': '/a.php + /x.php',
-    '/deep/a.php/b.php': '/deep/a.php/b.php + ',
-    '/deep/a.php/b.php/z': '/deep/a.php/b.php + /z',
-    '/uploads/e.jpg/x.php': '404',
-    '/': '/index.php + ',
-  }),
+  check(
+    t,
+    'full',
+    {},
+    {
+      '/a.php/x': '/a.php + /x',
+      '/a.php/x.php': '/a.php + /x.php',
+      '/deep/a.php/b.php': '/deep/a.php/b.php + ',
+      '/deep/a.php/b.php/z': '/deep/a.php/b.php + /z',
+      '/uploads/e.jpg/x.php': '404',
+      '/': '/index.php + ',
+    },
+  ),
 )
 
 t.test('all', async (t) => {

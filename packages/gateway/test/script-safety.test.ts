@@ -25,16 +25,35 @@ t.test('symlinks out of the root', async (t) => {
 })
 
 t.test('a root that is a symlink, or whose name begins as that of another', async (t) => {
-  const parent = site(t, 'real/x.php', 'realer/y.php', 'link -> real', 'real/y.php -> ../realer/y.php')
+  const parent = site(
+    t,
+    'real/x.php',
+    'realer/y.php',
+    'link -> real',
+    'real/y.php -> ../realer/y.php',
+  )
   const { names } = stubbed({ root: `${parent}/link` })
   t.equal(await names('/x.php'), '/x.php + ')
   t.equal(await names('/y.php'), '404', 'realer begins as real does')
 })
 
 t.test('dot segments are not looked at, .well-known apart', async (t) => {
-  const root = site(t, '.git/x.php', '.hidden.php', 'a/.b/c.php', '.well-known/x.php', '.well-known/.y.php')
+  const root = site(
+    t,
+    '.git/x.php',
+    '.hidden.php',
+    'a/.b/c.php',
+    '.well-known/x.php',
+    '.well-known/.y.php',
+  )
   const { names } = stubbed({ root })
-  for (const url of ['/.git/x.php', '/.hidden.php', '/a/.b/c.php', '/.well-known/.y.php', '/%2egit/x.php'])
+  for (const url of [
+    '/.git/x.php',
+    '/.hidden.php',
+    '/a/.b/c.php',
+    '/.well-known/.y.php',
+    '/%2egit/x.php',
+  ])
     t.equal(await names(url), '404', url)
   t.equal(await names('/.well-known/x.php'), '/.well-known/x.php + ')
   const front = stubbed({ root, frontController: '/index.php' })
@@ -69,7 +88,17 @@ t.test('static files', async (t) => {
   t.equal(await status('/include.txt'), 200)
   const { response } = await ask(gateway, '/dir')
   t.strictSame([response?.status, response?.headers.slice(0, 2)], [301, ['Location', '/dir/']])
-  for (const url of ['/x.php~', '/x.php.bak', '/x.phps', '/old.inc', '/lib.phar', '/t.phtml', '/p.php5', '/.env', '/app.phar.gz'])
+  for (const url of [
+    '/x.php~',
+    '/x.php.bak',
+    '/x.phps',
+    '/old.inc',
+    '/lib.phar',
+    '/t.phtml',
+    '/p.php5',
+    '/.env',
+    '/app.phar.gz',
+  ])
     t.equal(await status(url), 404, url)
   t.equal(upstream.seen.length, 0)
   t.equal(await status('/x.PHP'), 200, 'is run')
@@ -97,7 +126,12 @@ t.test('a root that is missing, no directory, or unreadable', (t) => {
   const upstream = new Upstream()
   const root = site(t, 'file', 'closed/')
   const make = (options: object) => () => createGateway({ upstream, ...options })
-  t.throws(make({}), new OptionError('createGateway: option root is missing; name the directory of the scripts, or set checkLocal: false to leave that to the application'))
+  t.throws(
+    make({}),
+    new OptionError(
+      'createGateway: option root is missing; name the directory of the scripts, or set checkLocal: false to leave that to the application',
+    ),
+  )
   const refused = (path: string, why: RegExp) => {
     t.throws(make({ root: path }), { code: 'FCGI_OPTION', message: why })
     t.doesNotThrow(make({ root: path, checkLocal: false }))
@@ -125,17 +159,25 @@ t.test('a root that goes away later', async (t) => {
 t.test('the real path of a root that is switched over', async (t) => {
   const parent = site(t, 'v1/a.php', 'v2/a.php', 'live -> v1')
   const { params } = stubbed({ root: `${parent}/live`, resolveRoot: true })
-  t.match(await params('/a.php'), { DOCUMENT_ROOT: `${parent}/v1`, SCRIPT_FILENAME: `${parent}/v1/a.php` })
+  t.match(await params('/a.php'), {
+    DOCUMENT_ROOT: `${parent}/v1`,
+    SCRIPT_FILENAME: `${parent}/v1/a.php`,
+  })
   const plain = stubbed({ root: `${parent}/live/` })
   t.match(await plain.params('/a.php'), { DOCUMENT_ROOT: `${parent}/live` })
 })
 
 t.test('names in other alphabets are bytes on the disk', async (t) => {
   const root = site(t, 'gr\u00fc\u00dfe.php', 'caf\u00e9/index.php')
-  writeFileSync(Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff]), Buffer.from('.php')]), '')
+  writeFileSync(
+    Buffer.concat([Buffer.from(`${root}/`), Buffer.from([0xff]), Buffer.from('.php')]),
+    '',
+  )
   const { params } = stubbed({ root })
   const utf8 = (text: string) => Buffer.from(text).toString('latin1')
-  t.match(await params('/gr%C3%BC%C3%9Fe.php'), { SCRIPT_FILENAME: utf8(`${root}/gr\u00fc\u00dfe.php`) })
+  t.match(await params('/gr%C3%BC%C3%9Fe.php'), {
+    SCRIPT_FILENAME: utf8(`${root}/gr\u00fc\u00dfe.php`),
+  })
   t.match(await params('/caf%C3%A9/'), { SCRIPT_NAME: utf8('/caf\u00e9/index.php') })
   t.match(await params('/%ff.php'), { SCRIPT_NAME: '/\u00ff.php' })
 })

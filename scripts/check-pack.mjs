@@ -1,0 +1,71 @@
+// Packs every package as it would be published, and has publint and attw look at the tarballs.
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+
+const ATTW = fileURLToPath(
+  new URL('dist/index.js', import.meta.resolve('@arethetypeswrong/cli/package.json')),
+)
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const directory = mkdtempSync(join(tmpdir(), 'pack-'))
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
+
+if (
+  spawnSync(process.execPath, ['node_modules/typescript/bin/tsc', '-b'], { stdio: 'inherit' })
+    .status !== 0
+)
+  fail('TypeScript does not compile it.')
+for (const name of readdirSync('packages')) {
+  const manifest = JSON.parse(readFileSync(`packages/${name}/package.json`, 'utf8'))
+  const problems = await check(name, manifest)
+  console.log(
+    [manifest.name, ...(problems.length > 0 ? problems : ['fit to be published'])].join('\n  '),
+  )
+  if (problems.length > 0) process.exitCode = 1
+}
+
+/** What is wrong with a package. */
+async function check(name, manifest) {
+  const tarball = pack(name)
+  const problems = existsSync(`packages/${name}/README.md`) ? [] : ['there is no README.md']
+  const bytes = new Uint8Array(readFileSync(tarball))
+  const { messages } = await publint({ pack: { tarball: bytes.buffer }, strict: true })
+  problems.push(
+    ...messages.map((message) => `publint: ${formatMessage(message, manifest, { color: false })}`),
+  )
+  // A command without exports has no types that anybody could import.
+  if (manifest.exports !== undefined) {
+    const { status, stdout, stderr } = spawnSync(
+      process.execPath,
+      [ATTW, tarball, '--profile', 'esm-only'],
+      {
+        encoding: 'utf8',
+      },
+    )
+    if (status !== 0) problems.push(`attw: ${stdout}${stderr}`)
+  }
+  return problems
+}
+
+/**
+ * The path of the tarball. pnpm makes it, for it puts versions in the place of `workspace:^`. One string through the
+ * shell: on Windows npx is a batch file.
+ */
+function pack(name) {
+  const target = join(directory, name)
+  const command = `npx -y pnpm@12 pack --pack-destination "${target}"`
+  const cwd = `packages/${name}`
+  const { status, stdout, stderr } = spawnSync(command, { shell: true, encoding: 'utf8', cwd })
+  if (status !== 0) fail(`${stdout}${stderr}\nThis failed in ${cwd}: ${command}`)
+  return join(target, readdirSync(target)[0])
+}
+
+function fail(message) {
+  console.error(message)
+  process.exit(1)
+}
