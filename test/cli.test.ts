@@ -18,8 +18,8 @@ const MAIN = fileURLToPath(new URL('../../packages/cli/dist/main.js', import.met
 const VERSION: string = JSON.parse(
   readFileSync(new URL('../../packages/cli/package.json', import.meta.url), 'utf8'),
 ).version
-/** Without tap's loader: it would change what signals do, and what is on stderr. */
-const ENV = { ...process.env, NODE_OPTIONS: '' }
+/** Without tap's loader, which would change what signals do and what is on stderr, and without the cost of coverage. */
+const ENV = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
 
 const SECRET = 'this is source'
 const SOURCE = `<?php /* ${SECRET} */ echo 'run'; ?>`

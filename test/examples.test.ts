@@ -179,6 +179,7 @@ for (const option of ['--fastify', '--express'])
     const env = {
       ...process.env,
       NODE_OPTIONS: '',
+      NODE_V8_COVERAGE: '',
       HOST: '127.0.0.1',
       PORT: '0',
       TMPDIR: temporary,

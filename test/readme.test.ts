@@ -179,7 +179,7 @@ async function runBlock(t: Test, block: Block): Promise<void> {
 
   const child = spawn(process.execPath, [file], {
     cwd: root,
-    env: { ...process.env, NODE_OPTIONS: '' },
+    env: { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.teardown(() => child.kill('SIGKILL'))

@@ -1,6 +1,5 @@
 /** Passive health: what takes a member out, for how long, what brings it back. */
 import t, { type Test } from 'tap'
-import type { Health as HealthType } from '../src/balancer/health.ts'
 import {
   answers,
   type Behaviour,
@@ -18,7 +17,7 @@ import {
 
 const { Health } = (await import(
   new URL('../../dist/balancer/health.js', import.meta.url).href
-)) as { Health: typeof HealthType }
+)) as typeof import('../src/balancer/health.ts')
 
 const RULES = { retry: 1000, maxFailures: 3, failureWindow: 10_000 }
 
