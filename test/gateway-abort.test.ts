@@ -71,7 +71,7 @@ eachAdapter(t, 'in a body it does not read', async (t, adapter) => {
 })
 
 eachAdapter(t, 'while it uploads', async (t, adapter) => {
-  const { app, peer } = await behind(t, adapter, silent)
+  const { app, peer } = await behind(t, adapter, silent, { spoolMemory: 0 })
   const head = 'POST /x.php HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n'
   for (const way of ['destroy', 'end'] as const) {
     const before = peer.requests.length

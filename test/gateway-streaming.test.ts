@@ -6,7 +6,7 @@ import { createGateway } from '@fastcgi/gateway'
 import t from 'tap'
 import { eachAdapter } from './helpers/adapters.ts'
 import { behind, whole } from './helpers/behind.ts'
-import { rawConnect, rawGet } from './helpers/raw-http.ts'
+import { rawConnect, rawGet, rawRequest } from './helpers/raw-http.ts'
 import { eachRequest, endRecord, stdoutRecords, wellBehaved } from './helpers/scripted-peer.ts'
 import { turns, until, within } from './helpers/wait.ts'
 
@@ -94,11 +94,32 @@ eachAdapter(t, 'a slow reader slows the application down', async (t, adapter) =>
   t.ok(length > 40_000_000)
 })
 
+for (const [name, options] of [
+  ['a short upload', {}],
+  ['any upload with spoolBodies', { spoolBodies: true, spoolMemory: 5 }],
+] as const)
+  eachAdapter(t, `${name} is sent only when it is whole`, async (t, adapter) => {
+    const script = wellBehaved((request) => `${request.stdinLength}`)
+    const { app, peer } = await behind(t, adapter, script, options)
+    const head =
+      'POST /x.php HTTP/1.1\r\nHost: h\r\nConnection: close\r\nContent-Length: 20\r\n\r\n'
+    const broken = await rawConnect(app.port)
+    broken.write(`${head}0123456789`)
+    await turns(20)
+    broken.destroy()
+    await until('a line in the log', () => app.log.length > 0)
+    t.equal(peer.connections.length, 0, 'the application knows nothing of the one that broke off')
+    const whole = await rawRequest(app.port, `${head}01234567890123456789`)
+    t.equal(whole.status, 200)
+    t.equal(peer.requests[0]?.stdinLength, 20)
+  })
+
 eachAdapter(t, 'an upload goes through as it comes', async (t, adapter) => {
   const { app, peer } = await behind(
     t,
     adapter,
     wellBehaved((request) => `${request.stdinLength}`),
+    { spoolMemory: 0 },
   )
   const socket = await rawConnect(app.port)
   let text = ''

@@ -42,7 +42,14 @@ async function front(t: Test, kind: string, script: Script): Promise<Front> {
   const log: string[] = []
   const keep = (_details: object, message: string): void => void log.push(message)
   const logger = { info() {}, warn: keep, error: keep }
-  const options = { upstream: peer.address, root: '/srv', checkLocal: false, logger, retries: 0 }
+  const options = {
+    upstream: peer.address,
+    root: '/srv',
+    checkLocal: false,
+    logger,
+    retries: 0,
+    spoolMemory: 0,
+  }
   let port = 0
   let close: () => Promise<void>
   if (kind === 'fastify') {

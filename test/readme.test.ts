@@ -21,7 +21,7 @@ import { delay, within } from './helpers/wait.ts'
 const PHP_FPM = needs('php-fpm', findPhpFpm())
 const WORKSPACE = fileURLToPath(new URL('../../', import.meta.url))
 /** How long a block may take, on a machine that is busy. */
-const DEADLINE = 20_000
+const DEADLINE = 10_000
 
 const SITE: Readonly<Record<string, string>> = {
   'index.php': `<?php echo 'Hello from PHP, ', $_SERVER['REQUEST_URI'], "\\n";`,
@@ -202,7 +202,8 @@ async function runBlock(t: Test, block: Block): Promise<void> {
     }
   if (serves) child.kill('SIGTERM')
   const end = await within('the block to end', exited, DEADLINE).catch((error) => error.message)
-  if (!serves) t.equal(end, 0, 'ends by itself, with exit code 0', { stderr })
+  const hint = 'what serves says so before it: <!-- test: GET / -> 200 Hello -->'
+  if (!serves) t.equal(end, 0, 'ends by itself, with exit code 0', { stderr, hint })
   for (const expected of block.expected)
     if (expected.kind === 'output') t.match(stdout, expected.text, 'output', { stderr })
 }

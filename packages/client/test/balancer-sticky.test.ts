@@ -241,6 +241,7 @@ t.test('params for the application', async (t) => {
     })
   })
   t.test('the request’s own stay', (t) => {
+    made.balancer.update('a', { status: 'disabled' })
     send(made.balancer, { params: new Map([['A', '1'], ['B', '2']]) })
     t.strictSame(second.last.pairs.slice(0, 2), [
       ['A', '1'],

@@ -49,7 +49,9 @@ function clientOf(request: FastifyRequest): ClientInfo {
 
 function send(reply: FastifyReply, response: GatewayResponse): void {
   const { status, reason, body } = response
-  reply.code(status).headers(groupFields(response.headers))
+  // Of cookies Fastify itself keeps those that are there.
+  const own = (name: string) => (name === 'vary' ? reply.getHeader(name) : undefined)
+  reply.code(status).headers(groupFields(response.headers, own))
   if (reason !== '' && reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = reason
   if (body === null) reply.send()
   else if (!Buffer.isBuffer(body)) {

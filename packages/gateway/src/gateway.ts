@@ -15,6 +15,7 @@ import { consoleLogger, type GatewayLogger } from './logger.ts'
 import { createHandler, type NodeHandler } from './node-handler.ts'
 import { checkGatewayOptions, type GatewayOptions, poolOptions } from './options.ts'
 import { type BodyRules, type RequestBody, requestBody } from './request-body.ts'
+import { RequestHints } from './request-hints.ts'
 import { belowMount, normalizePath, parseTarget, type RequestTarget } from './request-target.ts'
 import { type GatewayCallback, Responder } from './responder.ts'
 import { Route } from './route.ts'
@@ -88,6 +89,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
     this.#logger = options.logger
     this.#bodyRules = {
       unknownLength: options.unknownLength ?? 'spool',
+      spoolAll: options.spoolBodies ?? false,
       maxBodySize: options.maxBodySize,
       spool: {
         memory: options.spoolMemory ?? 65_536,
@@ -179,7 +181,10 @@ class HTTPGateway<Source> implements Gateway<Source> {
 
   #act(passage: Passage<Source>, route: Route<Source>, found: Resolution, at: number): void {
     const { method } = passage.request.req
-    if (found.kind === 'script') this.#run(passage, route, found.script, found.pathInfo)
+    // The mount point without its slash is a directory as well.
+    const bare = passage.mount !== '' && passage.target.path === passage.mount
+    if (found.kind === 'script' && found.isIndex && bare) redirect(passage)
+    else if (found.kind === 'script') this.#run(passage, route, found.script, found.pathInfo)
     else if (found.kind === 'directory') redirect(passage)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
       this.#sendFile(passage, route, found.path)
@@ -249,6 +254,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
         body,
         bodyLength: length,
         idempotent: IDEMPOTENT_METHODS.has(req.method ?? ''),
+        balance: new RequestHints(req, request.client.address, passage.path),
       },
       responder,
     )

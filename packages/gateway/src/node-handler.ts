@@ -6,7 +6,7 @@ import type { ClientInfo } from './environment.ts'
 import type { GatewayError } from './error-status.ts'
 import type { Gateway } from './gateway.ts'
 import type { GatewayResponse } from './responder.ts'
-import { groupFields } from './response-fields.ts'
+import { type FieldValue, groupFields } from './response-fields.ts'
 
 /** A request handler of node:http, also good as connect middleware. */
 export type NodeHandler = (
@@ -52,8 +52,11 @@ export function writeResponse(res: ServerResponse, response: GatewayResponse): v
     if (body !== null && !Buffer.isBuffer(body)) body.destroy()
     return
   }
-  for (const [name, value] of Object.entries(groupFields(response.headers)))
-    res.setHeader(name, name === 'set-cookie' ? withOwnCookies(res, value) : value)
+  // Middleware may have set cookies, or said what else the response depends on.
+  const own = (name: string): FieldValue =>
+    name === 'set-cookie' || name === 'vary' ? res.getHeader(name) : undefined
+  for (const [name, value] of Object.entries(groupFields(response.headers, own)))
+    res.setHeader(name, value)
   res.statusCode = status
   if (reason !== '' && res.req.httpVersionMajor < 2) res.statusMessage = reason
   if (body === null || Buffer.isBuffer(body)) endWith(res, status, body)
@@ -79,15 +82,6 @@ function pipeBody(res: ServerResponse, body: NodeJS.ReadableStream): void {
   if ((body as { readableLength?: number }).readableLength === 0) res.write('', 'latin1')
   // A body that breaks off destroys the connection: the client must not take a part for the whole.
   pipeline(body, res, () => {})
-}
-
-/** Middleware may have set cookies of its own; the application's come on top of them. */
-function withOwnCookies(res: ServerResponse, value: string | string[]): string[] {
-  const own = res.getHeader('set-cookie') ?? []
-  return [
-    ...(Array.isArray(own) ? own : [String(own)]),
-    ...(Array.isArray(value) ? value : [value]),
-  ]
 }
 
 /** Writes a failure as a short text. */

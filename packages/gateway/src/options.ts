@@ -36,7 +36,7 @@ export interface RouteOptions<Source = IncomingMessage> {
   index?: string | false | undefined
   /** Script that answers whatever is neither script nor file, e.g. `'/index.php'` (nginx `try_files … /index.php`). */
   frontController?: string | undefined
-  /** Endings of scripts; only files with one of them are run. An empty array lifts that. @default ['.php'] */
+  /** Endings of scripts; only files with one of them are run. An empty array lifts that. @default ['.php'], [] for a generic backend */
   extensions?: readonly string[] | undefined
   /** Further endings, and the one each stands for (lighttpd `fastcgi.map-extensions`): `{ '.php3': '.php' }`. */
   mapExtensions?: Readonly<Record<string, string>> | undefined
@@ -96,6 +96,12 @@ export interface GatewayOptions<Source = IncomingMessage>
    * it; others read to the end), or refused with 411. @default 'spool'
    */
   unknownLength?: 'spool' | 'stream' | 'reject' | undefined
+  /**
+   * Take every request body in whole before the application is asked (nginx `fastcgi_request_buffering on`), so that an
+   * upload that breaks off never reaches it, and a slow one does not hold it. Bodies up to `spoolMemory` always are.
+   * @default false
+   */
+  spoolBodies?: boolean | undefined
   /** Most bytes of a request body, else 413. @default 1 GiB for what is spooled, no limit for what is streamed */
   maxBodySize?: number | undefined
   /** Bytes of a spooled body kept in memory, the rest goes to a temporary file. @default 65536 */
@@ -170,6 +176,7 @@ const gatewayChecks: Checks = {
   routes: (value) => (Array.isArray(value) && value.length > 0 ? undefined : 'an array of routes'),
   exclude: listOf(urlPath),
   unknownLength: oneOf('spool', 'stream', 'reject'),
+  spoolBodies: flag,
   maxBodySize: integer(0),
   spoolMemory: integer(0),
   spoolDirectory: absolute,

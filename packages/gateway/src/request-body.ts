@@ -10,6 +10,8 @@ import { spoolStream } from './spool-stream.ts'
 export interface BodyRules {
   /** What to do with a body that does not say how long it is. */
   unknownLength: 'spool' | 'stream' | 'reject'
+  /** Take in every body whole, not only short ones. */
+  spoolAll: boolean
   /** Most bytes of a body; undefined bounds only what is spooled. */
   maxBodySize: number | undefined
   spool: SpoolLimits
@@ -30,7 +32,8 @@ const NO_BODY: RequestBody = { body: null, length: undefined, parsed: false }
 
 /**
  * Makes a body out of a request, at once where it can be streamed. PHP reads exactly CONTENT_LENGTH bytes, so a body of
- * unknown length is spooled first.
+ * unknown length is spooled first. So is a short one: php-fpm runs the script with what it got of a body that broke
+ * off, and a slow client would hold a child all the while.
  * @param parsed what a framework made of the body, undefined if nothing.
  * @throws RequestBodyError, also by rejection
  */
@@ -53,15 +56,19 @@ export function requestBody(
       'FCGI_BODY_LENGTH_REQUIRED',
       "request body has no Content-Length (option unknownLength is 'reject')",
     )
-  const most = rules.maxBodySize ?? rules.spool.most
-  return spoolStream(req, { ...rules.spool, most }, rules.idle).then(({ body, length }) => ({
-    body,
-    length,
-    parsed: false,
-  }))
+  return spooled(req, rules, rules.maxBodySize ?? rules.spool.most)
 }
 
-function declaredBody(req: IncomingMessage, declared: string, rules: BodyRules): RequestBody {
+async function spooled(req: IncomingMessage, rules: BodyRules, most: number): Promise<RequestBody> {
+  const { body, length } = await spoolStream(req, { ...rules.spool, most }, rules.idle)
+  return { body, length, parsed: false }
+}
+
+function declaredBody(
+  req: IncomingMessage,
+  declared: string,
+  rules: BodyRules,
+): RequestBody | Promise<RequestBody> {
   // node:http lets digits through only; this is for requests that were made by other means.
   if (!/^\d{1,15}$/.test(declared))
     throw new RequestBodyError('FCGI_BODY_LENGTH_REQUIRED', 'Content-Length is no number')
@@ -73,6 +80,7 @@ function declaredBody(req: IncomingMessage, declared: string, rules: BodyRules):
     )
   if (length === 0) return { body: null, length: 0, parsed: false }
   if (wasRead(req)) throw unreadable(req)
+  if (rules.spoolAll || length <= rules.spool.memory) return spooled(req, rules, length)
   return { body: req, length, parsed: false }
 }
 

@@ -78,16 +78,24 @@ function connectionNames(flat: readonly string[]): Set<string> | undefined {
   return undefined
 }
 
-/** Fields as node:http's setHeader and Fastify want them: lower-case names, repeated ones as arrays. */
-export function groupFields(flat: readonly string[]): Record<string, string | string[]> {
+/** Value of a field as frameworks keep it. */
+export type FieldValue = string | string[] | number | undefined
+
+/**
+ * Fields as node:http's setHeader and Fastify want them: lower-case names, repeated ones as arrays.
+ * @param own what middleware has set of a field before, where the application's is to come on top of it.
+ */
+export function groupFields(
+  flat: readonly string[],
+  own: (name: string) => FieldValue,
+): Record<string, string | string[]> {
   const grouped: Record<string, string | string[]> = Object.create(null)
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const name = (flat[at] ?? '').toLowerCase()
     const value = flat[at + 1] ?? ''
-    const known = grouped[name]
+    const known = name in grouped ? grouped[name] : own(name)
     if (known === undefined) grouped[name] = value
-    else if (Array.isArray(known)) known.push(value)
-    else grouped[name] = [known, value]
+    else grouped[name] = [...(Array.isArray(known) ? known : [String(known)]), value]
   }
   return grouped
 }

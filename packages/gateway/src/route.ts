@@ -1,4 +1,4 @@
-import type { Dispatcher } from '@fastcgi/client'
+import { type Dispatcher, OptionError } from '@fastcgi/client'
 import { checkRoot, DocumentRoot, latin1 } from './document-root.ts'
 import { type Env, Environment } from './environment.ts'
 import type { RouteOptions } from './options.ts'
@@ -66,7 +66,7 @@ export class Route<Source> {
     })
     this.environment = new Environment({
       env: typeof options.env === 'function' ? {} : (options.env ?? {}),
-      serverName: options.serverName,
+      serverName: options.serverName && latin1(options.serverName),
       passHeaders: options.passHeaders ?? [],
       maxParamsSize,
       stripRequestUri: options.stripRequestUri?.replace(/\/$/, ''),
@@ -81,7 +81,10 @@ export class Route<Source> {
   /** What the `env` function says of a request. */
   envFor(source: Source): Env | undefined {
     const { env } = this.#options
-    return typeof env === 'function' ? env(source) : undefined
+    const result = typeof env === 'function' ? env(source) : undefined
+    if (typeof (result as Partial<Promise<unknown>> | undefined)?.then === 'function')
+      throw new OptionError('option env: the function must return params, not a promise of them')
+    return result
   }
 
   /** The names of a script that was found. */
@@ -97,7 +100,9 @@ export class Route<Source> {
 }
 
 function extensionsOf(match: string, options: RouteOptions<never>): readonly string[] {
-  const base = match.startsWith('.') ? [match] : (options.extensions ?? ['.php'])
+  const base = match.startsWith('.')
+    ? [match]
+    : (options.extensions ?? (options.backendType === 'generic' ? [] : ['.php']))
   const mapped = Object.entries(options.mapExtensions ?? {})
     .filter(([, target]) => base.includes(target))
     .map(([from]) => from)

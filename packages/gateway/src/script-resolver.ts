@@ -12,7 +12,13 @@ import {
 
 /** What a path turns out to be. All paths begin with a slash, relative to the root; text is latin1. */
 export type Resolution =
-  | { readonly kind: 'script'; readonly script: string; readonly pathInfo: string }
+  | {
+      readonly kind: 'script'
+      readonly script: string
+      readonly pathInfo: string
+      /** Whether it stands for the directory that the path names. */
+      readonly isIndex?: boolean
+    }
   | { readonly kind: 'file'; readonly path: string }
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'none' }
@@ -92,7 +98,7 @@ export class ScriptResolver {
     if (path.endsWith('/')) {
       if (index === undefined || (await this.#look(path + index)) !== 'file') return NONE
       if (hasExtension(index, extensions) || extensions.length === 0)
-        return { kind: 'script', script: path + index, pathInfo: '' }
+        return { kind: 'script', script: path + index, pathInfo: '', isIndex: true }
       return this.#asStatic(path + index)
     }
     const kind = await this.#look(path)

@@ -40,6 +40,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   routes: [[], 'an array of routes'],
   exclude: [['static'], "an array, each item a path that begins with '/'"],
   unknownLength: ['buffer', 'one of "spool", "stream", "reject"'],
+  spoolBodies: ['all', 'true or false'],
   maxBodySize: [-1, 'a whole number, 0 or more'],
   spoolMemory: [1.5, 'a whole number, 0 or more'],
   spoolDirectory: ['tmp', 'an absolute path'],

@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream'
-import { encodeNameValues, type FastCGIError } from '@fastcgi/protocol'
+import type { FastCGIError } from '@fastcgi/protocol'
 import type { Attempt, DispatchControl, DispatchHandler, FastCGIRequest } from '../dispatcher.ts'
 import { AbortedError } from '../errors.ts'
 import { encodeParams } from '../params.ts'
 import type { Member } from './member.ts'
+import type { Intake } from './replay.ts'
 
 /** Who decides about a balanced exchange: its balancer. */
 export interface ExchangeOwner {
@@ -13,9 +14,12 @@ export interface ExchangeOwner {
     member: Member,
     error: FastCGIError,
     retryable: boolean,
+    probe: boolean,
   ): void
   /** A member answered. */
-  onAnswered(member: Member, status: number): void
+  onAnswered(member: Member, status: number, probe: boolean): void
+  /** A probe was given up; nothing was learnt of its member. */
+  onUndecided(member: Member): void
   /** It is over, one way or the other. */
   onOver(exchange: BalancedExchange, failed: boolean): void
 }
@@ -29,6 +33,10 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   readonly startedAt: number
   /** Replaces the request's body: a stream that was short enough to be kept. */
   body: Buffer | Readable | string | null
+  /** What the last attempt failed with. */
+  lastError: FastCGIError | undefined
+  /** Takes the body in, at first. */
+  intake: Intake | undefined
 
   readonly #handler: DispatchHandler
   readonly #owner: ExchangeOwner
@@ -37,6 +45,10 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   #control: DispatchControl | undefined
   #status = 0
   #attemptAt = 0
+  /** Whether the attempt tries out a member that was out, and nothing is known yet. */
+  #probe = false
+  /** Whether its owner has been told that the member answers. */
+  #judged = false
   #over = false
 
   /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded. */
@@ -59,20 +71,25 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     return this.#over
   }
 
-  /** Sends it to a member, with the balancer's own params. */
+  /**
+   * Sends it to a member, with the balancer's own params.
+   * @throws ParamsTooLargeError, ProtocolError when those cannot be encoded.
+   */
   start(member: Member, params: Readonly<Record<string, string>>): void {
+    const block = Buffer.concat([this.#params, encodeParams(params)])
     this.#member = member
     this.#status = 0
     this.#attemptAt = performance.now()
-    member.health.chosen()
-    const block = Buffer.concat([this.#params, encodeNameValues(Object.entries(params))])
+    this.#probe = member.health.chosen()
+    this.#judged = false
     member.counters.connected++
     member.counters.load++
-    member.counters.bytesSent += block.length + (this.request.bodyLength ?? 0)
+    member.counters.bytesSent += block.length + this.#bodyLength()
     const { signal: _, ...request } = this.request
     const control = member.dispatcher.dispatch({ ...request, body: this.body, params: block }, this)
     if (this.#over) control.abort()
-    else this.#control = control
+    // One that fails at once has handed it on to the next member already.
+    else if (this.#member === member) this.#control = control
   }
 
   resume(): void {
@@ -80,10 +97,17 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   }
 
   abort(reason?: unknown): void {
+    this.giveUp(new AbortedError({ cause: reason }), reason)
+  }
+
+  /** Fails it, wherever it is, and whoever has it lets go of it. */
+  giveUp(error: FastCGIError, reason?: unknown): void {
     if (this.#over) return
     const control = this.#control
-    this.#member?.health.undecided()
-    this.fail(new AbortedError({ cause: reason }))
+    const probed = this.#probe ? this.#member : undefined
+    this.#probe = false
+    if (probed !== undefined) this.#owner.onUndecided(probed)
+    this.fail(error)
     control?.abort(reason)
   }
 
@@ -108,6 +132,12 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   onHead(status: number, headers: string[], reason: string): void {
     this.#status = status
     this.#member?.headTimes.observe(performance.now() - this.#attemptAt)
+    // The body may take hours, as a stream of events does.
+    if (this.#probe && this.#member !== undefined) {
+      this.#probe = false
+      this.#judged = true
+      this.#owner.onAnswered(this.#member, status, true)
+    }
     this.#handler.onHead(status, headers, reason)
   }
 
@@ -128,8 +158,9 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     if (this.#over) return
     const member = this.#member
     member?.totalTimes.observe(performance.now() - this.#attemptAt)
+    const [judged, probe] = [this.#judged, this.#probe]
     this.#finish()
-    if (member !== undefined) this.#owner.onAnswered(member, this.#status)
+    if (member !== undefined && !judged) this.#owner.onAnswered(member, this.#status, probe)
     this.#owner.onOver(this, false)
     this.#handler.onEnd(appStatus)
   }
@@ -137,19 +168,28 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   onError(error: FastCGIError, retryable: boolean): void {
     const member = this.#leaveMember()
     if (this.#over || member === undefined) return
+    const probe = this.#probe
+    this.#probe = false
     this.tried.add(member)
-    this.#owner.onAttemptFailed(this, member, error, retryable)
+    this.#owner.onAttemptFailed(this, member, error, retryable, probe)
+  }
+
+  #bodyLength(): number {
+    const { body } = this
+    if (typeof body === 'string' || Buffer.isBuffer(body)) return Buffer.byteLength(body)
+    return this.request.bodyLength ?? 0
   }
 
   #leaveMember(): Member | undefined {
     const member = this.#member
     this.#member = this.#control = undefined
-    if (member !== undefined) member.counters.load--
+    member?.left()
     return member
   }
 
   #finish(): void {
     this.#over = true
+    this.intake?.stop()
     this.#leaveMember()
     this.request.signal?.removeEventListener('abort', this.#onSignal)
   }

@@ -1,4 +1,4 @@
-import type { FastCGIError } from '@fastcgi/protocol'
+import { FastCGIError } from '@fastcgi/protocol'
 import { BaseDispatcher } from '../base-dispatcher.ts'
 import type {
   DispatchControl,
@@ -8,6 +8,7 @@ import type {
 } from '../dispatcher.ts'
 import { AbortedError, ClosedError, OptionError, OverloadedError } from '../errors.ts'
 import { asFastCGIError } from '../exchange.ts'
+import { DEFAULT_TIMEOUTS } from '../options.ts'
 import { BalancedExchange, type ExchangeOwner } from './balanced-exchange.ts'
 import { DiscoveredMembers } from './discovered-members.ts'
 import { type DiscoverOptions, Discovery } from './discovery.ts'
@@ -19,7 +20,7 @@ import { ByHeartbeat, type Heartbeat } from './methods/heartbeat.ts'
 import { createMethod } from './methods/index.ts'
 import type { Method } from './methods/method.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
-import { isShortStream, takeIn } from './replay.ts'
+import { Intake, isShortStream } from './replay.ts'
 import { eligible } from './selection.ts'
 import { type SessionRoute, Sticky } from './sticky.ts'
 import { WaitingRoom } from './waiting-room.ts'
@@ -42,7 +43,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly #waiting = new WaitingRoom()
   readonly #leaving = new Set<Promise<void>>()
   #retryTimer: NodeJS.Timeout | undefined
-  #inFlight = 0
+  readonly #underWay = new Set<BalancedExchange>()
   #requests = 0
   #failed = 0
   #retries = 0
@@ -53,15 +54,19 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   constructor(options: BalancerOptions) {
     super()
     checkBalancerOptions(options)
-    this.#options = options
+    this.#options = { ...options, failOnStatus: options.failOnStatus?.slice() }
     this.name = options.name ?? 'default'
     this.#members = new MemberList(this.name, options)
     this.#method = createMethod(options)
     this.#sticky = options.stickySession ? new Sticky(options.stickySession) : undefined
     for (const member of options.members ?? []) this.add(member)
     if (options.healthCheck !== undefined)
-      this.#check = new HealthCheck(options.healthCheck, this.#members.all, this.#onChecked)
-    this.#discovery = options.discover && this.#discover(options.discover)
+      this.#check = new HealthCheck(
+        { ...options.healthCheck },
+        this.#members.all,
+        this.#onChecked,
+      )
+    this.#discovery = options.discover && this.#discover({ ...options.discover })
   }
 
   // ---- members
@@ -122,18 +127,21 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       process.nextTick(() => handler.onError(asFastCGIError(error), false))
       return { resume() {}, abort() {} }
     }
-    this.#inFlight++
+    this.#underWay.add(exchange)
     const refusal = this.#refusal(request)
     if (refusal !== undefined) process.nextTick(() => exchange.fail(refusal))
-    else if (isShortStream(request, this.#options.replayBuffer ?? 65_536))
-      takeIn(request.body, request.bodyLength).then(
+    else if (isShortStream(request, this.#options.replayBuffer ?? 65_536)) {
+      const timeouts = this.#options.timeouts
+      const timeout = request.timeouts?.body ?? timeouts?.body ?? DEFAULT_TIMEOUTS.body
+      exchange.intake = new Intake(request.body, request.bodyLength, timeout)
+      exchange.intake.taken.then(
         (body) => {
           exchange.body = body
           this.#run(exchange)
         },
         (error) => exchange.fail(error),
       )
-    else this.#run(exchange)
+    } else this.#run(exchange)
     return exchange
   }
 
@@ -167,7 +175,8 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   override async destroy(error?: Error): Promise<void> {
     this.#closing = true
-    for (const exchange of this.#waiting.open()) exchange.fail(this.#closedError(error))
+    const reason = this.#closedError(error)
+    for (const exchange of [...this.#underWay]) exchange.giveUp(reason, error)
     await Promise.all(this.members.map((member) => member.destroy(error)))
     await this.close()
   }
@@ -176,7 +185,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     const most = this.#options.maxRequestsInFlight
     if (this.#closing) return this.#closedError()
     if (request.signal?.aborted) return new AbortedError({ cause: request.signal.reason })
-    if (most !== undefined && this.#inFlight > most)
+    if (most !== undefined && this.#underWay.size > most)
       return new OverloadedError(
         `balancer ${this.name} has ${most} requests under way (option maxRequestsInFlight)`,
       )
@@ -186,21 +195,45 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   /** Finds a member and sends the request to it, or lets it wait. */
   #run(exchange: BalancedExchange): void {
     if (exchange.over) return
-    const now = performance.now()
-    const untried = this.members.filter((member) => !exchange.tried.has(member))
-    const session = this.#sticky?.routeOf(exchange.request.balance)
-    const own = session && this.#sticky?.memberOf(session.route, untried, now)
-    const stays = session !== undefined && this.#options.nofailover === true
-    const member = own ?? (stays ? undefined : this.#choose(exchange, untried, now))
-    if (member !== undefined) exchange.start(member, this.#params(member, session))
-    else this.#postpone(exchange)
+    try {
+      this.#place(exchange)
+    } catch (error) {
+      // The option key, a hint, or a param that cannot be encoded.
+      if (exchange.over) throw error
+      exchange.giveUp(
+        error instanceof FastCGIError
+          ? error
+          : new FastCGIError('FCGI_HANDLER', `no member could be chosen: ${error}`, {
+              cause: error,
+            }),
+      )
+    }
   }
 
-  #choose(exchange: BalancedExchange, untried: readonly Member[], now: number): Member | undefined {
-    let candidates = eligible(untried, now)
+  #place(exchange: BalancedExchange): void {
+    const now = performance.now()
+    const session = this.#sticky?.routeOf(exchange.request.balance)
+    const own = session && this.#sticky?.memberOf(session.route, this.members, exchange.tried, now)
+    const member = own ?? (this.#mustStay(session) ? undefined : this.#choose(exchange, now))
+    if (member === undefined) {
+      this.#postpone(exchange)
+      return
+    }
+    if (exchange.tried.size > 0) this.#retries++
+    exchange.start(member, this.#params(member, session))
+  }
+
+  /** A route that nobody has, as after a member was renamed, ties a session to nobody. */
+  #mustStay(session: SessionRoute | undefined): boolean {
+    if (session === undefined || this.#options.nofailover !== true) return false
+    return this.members.some((member) => member.route === session.route)
+  }
+
+  #choose(exchange: BalancedExchange, now: number): Member | undefined {
+    let candidates = eligible(this.members, exchange.tried, now)
     if (candidates.length === 0 && this.#options.forceRecovery !== false && this.#allFailed()) {
-      for (const member of this.members) member.health.forget()
-      candidates = eligible(untried, now)
+      this.#forgiveAll()
+      candidates = eligible(this.members, exchange.tried, now)
     }
     if (candidates.length === 0) return undefined
     return this.#method.pick(candidates, exchange.request.balance, now)
@@ -211,6 +244,14 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     return taking.length > 0 && taking.every((member) => member.health.failed)
   }
 
+  #forgiveAll(): void {
+    for (const member of this.members) {
+      if (!member.health.failed) continue
+      member.health.forget()
+      this.#members.tell(member, 'recovered')
+    }
+  }
+
   /** Apache's variables for the application. */
   #params(member: Member, session: SessionRoute | undefined): Record<string, string> {
     const params: Record<string, string> = {
@@ -219,7 +260,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       BALANCER_WORKER_ROUTE: member.route ?? '',
     }
     if (this.#sticky === undefined) return params
-    params.BALANCER_SESSION_STICKY = this.#sticky.name
+    params.BALANCER_SESSION_STICKY = session?.name ?? this.#sticky.name
     if (session !== undefined) params.BALANCER_SESSION_ROUTE = session.route
     if (session?.route !== member.route) params.BALANCER_ROUTE_CHANGED = '1'
     return params
@@ -229,7 +270,8 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   #postpone(exchange: BalancedExchange): void {
     const timeout = this.#patience()
     const left = exchange.startedAt + timeout - performance.now()
-    if (left > 0) {
+    // One that has failed already waits for nobody: its members will not get it again.
+    if (left > 0 && exchange.tried.size === 0) {
       this.#waiting.enter(exchange, left + 1, () => this.#postpone(exchange))
       this.#scheduleRetry()
       return
@@ -239,6 +281,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     exchange.fail(
       new OverloadedError(
         `no member of balancer ${this.name} can take the request (waited ${timeout} ms, option timeout): ${states || 'it has none'}`,
+        { cause: exchange.lastError },
       ),
     )
   }
@@ -252,13 +295,13 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   /** Members come back by the clock, of which nobody tells those who wait. */
   #scheduleRetry(): void {
-    if (this.#retryTimer !== undefined || this.#waiting.size === 0) return
+    clearTimeout(this.#retryTimer)
+    if (this.#waiting.size === 0) return
     const now = performance.now()
     const outs = this.members.map((member) => member.health.outFor(now)).filter((out) => out > 0)
     if (outs.length === 0) return
     this.#retryTimer = setTimeout(
       () => {
-        this.#retryTimer = undefined
         this.#serveWaiting()
         this.#scheduleRetry()
       },
@@ -277,61 +320,69 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     member: Member,
     error: FastCGIError,
     retryable: boolean,
+    probe: boolean,
   ): void {
-    this.#judge(member, error)
-    const most = this.#options.maxAttempts ?? this.members.length
-    if (!retryable || this.#closing || exchange.tried.size >= most || !this.#hasOther(exchange)) {
+    exchange.lastError = error
+    this.#judge(member, error, probe)
+    const most = this.#options.maxAttempts ?? Number.POSITIVE_INFINITY
+    if (!retryable || this.#closing || exchange.tried.size >= most || !this.#hasOther(exchange))
       exchange.fail(error)
-      return
-    }
-    this.#retries++
-    this.#run(exchange)
+    else this.#run(exchange)
   }
 
   #hasOther(exchange: BalancedExchange): boolean {
-    const untried = this.members.filter((member) => !exchange.tried.has(member))
-    return eligible(untried, performance.now()).length > 0
+    return eligible(this.members, exchange.tried, performance.now()).length > 0
   }
 
-  onAnswered(member: Member, status: number): void {
+  onAnswered(member: Member, status: number, probe: boolean): void {
     if (this.#options.failOnStatus?.includes(status)) {
       const error = new OverloadedError(`it answered ${status} (option failOnStatus)`)
-      this.#count(member, error, true)
+      this.#count(member, error, { certain: true, probe })
       return
     }
-    const back = member.health.failed
-    member.health.succeeded()
-    if (back) this.#recovered(member)
+    const before = member.health.failed
+    member.health.succeeded(probe)
+    if (before && !member.health.failed) this.#recovered(member)
+  }
+
+  onUndecided(member: Member): void {
+    member.health.undecided(true)
+    this.#serveWaiting()
   }
 
   onOver(exchange: BalancedExchange, failed: boolean): void {
-    this.#inFlight--
+    this.#underWay.delete(exchange)
     if (failed) this.#failed++
     this.#waiting.leave(exchange)
     this.#checkDrained()
   }
 
   /** What a failure says about a member. */
-  #judge(member: Member, error: FastCGIError): void {
+  #judge(member: Member, error: FastCGIError, probe: boolean): void {
     const meaning = meaningOf(error)
     if (meaning === 'died') member.counters.died++
     if (meaning === 'overloaded') member.counters.overloaded++
-    if (meaning === 'died' || meaning === 'sick') this.#count(member, error, false)
-    else member.health.undecided()
+    if (meaning === 'died' || meaning === 'sick') this.#count(member, error, { probe })
+    else if (probe) this.onUndecided(member)
   }
 
-  #count(member: Member, error: FastCGIError, certain: boolean): void {
+  #count(
+    member: Member,
+    error: FastCGIError,
+    { certain = false, probe }: { certain?: boolean; probe: boolean },
+  ): void {
     const { retry = 10_000, maxFailures = 3, failureWindow = 10_000 } = this.#options
     member.lastError = { message: error.message, at: new Date() }
     // The only member is never put out: there is nobody to ask instead.
     if (member.ignoreErrors || this.members.length === 1) {
-      member.health.undecided()
+      member.health.undecided(probe)
       return
     }
     const rules = { retry: member.retry ?? retry, maxFailures, failureWindow }
-    if (!member.health.record(performance.now(), rules, certain)) return
+    if (!member.health.record(performance.now(), rules, { certain, probe })) return
     member.counters.disabled++
     this.#members.tell(member, 'failed', error)
+    this.#scheduleRetry()
   }
 
   #recovered(member: Member): void {
@@ -362,7 +413,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   #checkDrained(): void {
-    if (!this.#closing || this.#inFlight > 0) return
+    if (!this.#closing || this.#underWay.size > 0) return
     for (const resolve of this.#onDrained.splice(0)) resolve()
   }
 }

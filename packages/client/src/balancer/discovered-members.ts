@@ -18,17 +18,18 @@ export class DiscoveredMembers {
     if (result.kind === 'silence') return
     if (result.kind === 'members') {
       this.#goneSince = undefined
-      this.#follow(result.members)
+      this.#follow(result.members, result.complete)
       return
     }
     this.#goneSince ??= now
-    if (now - this.#goneSince >= this.#grace) this.#follow([])
+    if (now - this.#goneSince >= this.#grace) this.#follow([], true)
   }
 
-  #follow(found: readonly DiscoveredMember[]): void {
+  #follow(found: readonly DiscoveredMember[], complete: boolean): void {
     const wanted = new Map(found.map((member) => [member.address, member]))
     for (const name of [...this.#names]) {
-      if (wanted.has(name)) continue
+      // Of half an answer it cannot be said what it leaves out.
+      if (wanted.has(name) || !complete) continue
       this.#names.delete(name)
       // What runs on it may end; it is out of the list at once.
       void this.#balancer.remove(name).catch(() => {})

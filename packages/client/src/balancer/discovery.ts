@@ -27,7 +27,12 @@ export interface DiscoveredMember {
 
 /** What a look-up brought: members, none because there is no such name, or nothing because nobody answered. */
 export type DiscoveryResult =
-  | { readonly kind: 'members'; readonly members: readonly DiscoveredMember[] }
+  | {
+      readonly kind: 'members'
+      readonly members: readonly DiscoveredMember[]
+      /** Whether all name servers that were asked for a part of it answered. */
+      readonly complete: boolean
+    }
   | { readonly kind: 'gone'; readonly error: Error }
   | { readonly kind: 'silence'; readonly error: Error }
 
@@ -39,6 +44,7 @@ export class Discovery {
   readonly #timer: NodeJS.Timeout
   #stopped = false
   #looking = false
+  #complete = true
 
   constructor(options: DiscoverOptions, report: (result: DiscoveryResult) => void) {
     this.#options = options
@@ -68,15 +74,14 @@ export class Discovery {
 
   async #resolve(): Promise<DiscoveryResult> {
     const { name } = this.#options
+    this.#complete = true
     try {
       const members = name.startsWith('srv:')
         ? await this.#services(name.slice('srv:'.length))
         : await this.#hosts(name)
-      return { kind: 'members', members }
+      return { kind: 'members', members, complete: this.#complete }
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      const gone = code === 'ENOTFOUND' || code === 'ENODATA'
-      return { kind: gone ? 'gone' : 'silence', error: error as Error }
+      return { kind: isGone(error) ? 'gone' : 'silence', error: error as Error }
     }
   }
 
@@ -93,7 +98,7 @@ export class Discovery {
     const records = await resolver.resolveSrv(name)
     const priorities = [...new Set(records.map(({ priority }) => priority))].sort((a, b) => a - b)
     const heaviest = Math.max(1, ...records.map(({ weight }) => weight))
-    const found = await Promise.all(
+    return this.#whatIsFound(
       records.map(async (record) => {
         const addresses = await this.#addresses(record.name)
         return addresses.map((address) => ({
@@ -103,7 +108,6 @@ export class Discovery {
         }))
       }),
     )
-    return found.flat()
   }
 
   async #addresses(host: string): Promise<string[]> {
@@ -111,12 +115,25 @@ export class Discovery {
     const resolver = this.#resolver
     if (resolver === undefined)
       return (await lookup(host, { all: true })).map(({ address }) => address)
-    const families = await Promise.allSettled([resolver.resolve4(host), resolver.resolve6(host)])
-    const found = families.flatMap((family) => (family.status === 'fulfilled' ? family.value : []))
-    const refused = families.find((family) => family.status === 'rejected')
-    if (found.length === 0 && refused !== undefined) throw refused.reason
+    return this.#whatIsFound([resolver.resolve4(host), resolver.resolve6(host)])
+  }
+
+  /** One family, or one target of a service, may be missing without a word about the others. */
+  async #whatIsFound<T>(parts: ReadonlyArray<Promise<T[]>>): Promise<T[]> {
+    const settled = await Promise.allSettled(parts)
+    const found = settled.flatMap((part) => (part.status === 'fulfilled' ? part.value : []))
+    const reasons = settled.flatMap((part) => (part.status === 'rejected' ? [part.reason] : []))
+    const silence = reasons.find((reason) => !isGone(reason))
+    if (found.length === 0 && reasons.length > 0) throw silence ?? reasons[0]
+    if (silence !== undefined) this.#complete = false
     return found
   }
+}
+
+/** There is no such name, or none of that type; anything else is no answer. */
+function isGone(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException
+  return code === 'ENOTFOUND' || code === 'ENODATA'
 }
 
 function join(address: string, port: string): string {

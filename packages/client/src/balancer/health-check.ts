@@ -38,7 +38,8 @@ export class HealthCheck {
     for (const member of this.#members)
       this.#ask(member).then(
         () => this.#count(member, true, undefined),
-        (error) => this.#count(member, false, error),
+        // It has no room, or its queue is full: that is work, not sickness.
+        (error) => error.code === 'FCGI_OVERLOADED' || this.#count(member, false, error),
       )
   }
 
@@ -54,7 +55,7 @@ export class HealthCheck {
     if (!status.includes(response.status))
       throw new Error(`health check ${path}: status ${response.status}`)
     if (body === undefined) return
-    const matches = typeof body === 'string' ? text.includes(body) : body.test(text)
+    const matches = typeof body === 'string' ? text.includes(body) : text.search(body) !== -1
     if (!matches) throw new Error(`health check ${path}: the body does not match ${body}`)
   }
 

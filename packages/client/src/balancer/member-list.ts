@@ -23,6 +23,9 @@ export type MemberChange = Pick<
   | 'slowStart'
 >
 
+/** What a member can be without; of anything else, undefined changes nothing. */
+const CAN_BE_NONE: ReadonlySet<string> = new Set(['route', 'redirect', 'retry'])
+
 /** What happened to a member. */
 export interface MemberEvent {
   readonly balancer: string
@@ -63,7 +66,8 @@ export class MemberList {
   update(name: string, change: MemberChange): void {
     checkOptions(`balancer ${this.#balancer}, member ${name}`, change, memberChangeChecks)
     const member = this.named(name)
-    Object.assign(member, change)
+    for (const [option, value] of Object.entries(change))
+      if (value !== undefined || CAN_BE_NONE.has(option)) Object.assign(member, { [option]: value })
     this.tell(member, 'changed')
   }
 
@@ -89,6 +93,8 @@ export class MemberList {
   }
 
   tell(member: Member, event: MemberEvent['event'], error?: Error): void {
+    // What still runs on one that was removed is nobody's business.
+    if (event !== 'removed' && !this.all.includes(member)) return
     const told: MemberEvent = { balancer: this.#balancer, member: member.name, event, error }
     for (const listener of this.#listeners) listener(told)
   }

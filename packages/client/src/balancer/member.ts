@@ -55,6 +55,7 @@ export class Member {
   /** When it came, or came back; its share grows from there. */
   #since: number
   readonly #owned: boolean
+  #onIdle: Array<() => void> = []
 
   constructor(options: MemberOptions, defaults: PoolOptions & { slowStart: number }, now: number) {
     const { address, name, weight, lbset, route, redirect, status, role, ignoreErrors } = options
@@ -103,8 +104,16 @@ export class Member {
     return this.health.usable(now) ? 'recovering' : 'failed'
   }
 
+  /** A request has left it. */
+  left(): void {
+    this.counters.load--
+    if (this.counters.load === 0) for (const resolve of this.#onIdle.splice(0)) resolve()
+  }
+
+  /** Resolves when what runs on it has ended; closes it where it is the balancer's own. */
   async close(): Promise<void> {
     if (this.#owned) await this.dispatcher.close()
+    if (this.counters.load > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve))
   }
 
   async destroy(error?: Error): Promise<void> {
@@ -120,5 +129,12 @@ export class Member {
 function memberPool(defaults: PoolOptions, own: PoolOptions & Partial<MemberOptions>): PoolOptions {
   const { address, name, weight, lbset, route, redirect, status, role, ignoreErrors, ...pool } = own
   const { slowStart, ...base } = defaults as PoolOptions & { slowStart?: number }
-  return { ...base, ...pool, timeouts: { ...base.timeouts, ...pool.timeouts } }
+  const timeouts = { ...base.timeouts, ...given(pool.timeouts ?? {}) }
+  return { ...base, ...given(pool), timeouts }
+}
+
+/** What is not undefined. */
+function given<T extends object>(options: T): Partial<T> {
+  const entries = Object.entries(options).filter(([, value]) => value !== undefined)
+  return Object.fromEntries(entries) as Partial<T>
 }

@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns'
 import {
   anyOf,
   type Check,
@@ -52,7 +53,7 @@ export interface MemberOptions extends PoolOptions {
   role?: MemberRole | undefined
   /** Failures never take it out (Apache status `I`). @default false */
   ignoreErrors?: boolean | undefined
-  /** Milliseconds it stays out after failures; doubles up to a minute (Apache `retry`, lighttpd `disable-time`). @default the balancer's */
+  /** Milliseconds it stays out after failures; doubles up to a minute, if it is not longer than that itself (Apache `retry`, lighttpd `disable-time`). @default the balancer's */
   retry?: number | undefined
   /** Milliseconds over which its share grows from nothing, after it came or came back. @default the balancer's */
   slowStart?: number | undefined
@@ -114,7 +115,7 @@ export interface BalancerOptions extends PoolOptions {
   stickySession?: string | StickySession | undefined
   /** A session whose member cannot take it is refused instead of moved. @default false */
   nofailover?: boolean | undefined
-  /** Members tried for one request (Apache `maxattempts`). @default number of members */
+  /** Members tried for one request (Apache `maxattempts`). @default all of them */
   maxAttempts?: number | undefined
   /** Statuses that take a member out (Apache `failonstatus`). @default none */
   failOnStatus?: readonly number[] | undefined
@@ -126,7 +127,7 @@ export interface BalancerOptions extends PoolOptions {
   retry?: number | undefined
   /** So many failures within `failureWindow` take a member out. @default 3 */
   maxFailures?: number | undefined
-  /** Milliseconds failures are remembered. @default 10000 */
+  /** Milliseconds failures are remembered; 0 for ever. @default 10000 */
   failureWindow?: number | undefined
   /** Milliseconds over which the share of a new or recovered member grows. @default 0 */
   slowStart?: number | undefined
@@ -146,6 +147,36 @@ const number =
 
 const weight = number('a number over 0, up to 100', (value) => value > 0 && value <= 100)
 const statuses = listOf(integer(100, 999))
+
+/** An object that passes and has a name which is not optional. */
+const having =
+  (name: string, check: Check): Check =>
+  (value) =>
+    check(value) ??
+    ((value as Record<string, unknown>)[name] === undefined ? `an object with ${name}` : undefined)
+
+/** `'NAME'`, or Apache's `'cookie|parameter'`. */
+const sessionNames: Check = (value) =>
+  typeof value === 'string' && /^[^|]+(\|[^|]+)?$/.test(value)
+    ? undefined
+    : "a name, or two as 'cookie|parameter'"
+
+const discoverName: Check = (value) => {
+  const [, host, port = ''] = /^(?!srv:)(.+):(\d{1,5})$/.exec(String(value)) ?? []
+  const right =
+    typeof value === 'string' &&
+    (/^srv:[^:]+$/.test(value) || (host !== undefined && +port >= 1 && +port <= 65_535))
+  return right ? undefined : "'host:port' or 'srv:_service._tcp.domain'"
+}
+
+const nameServers: Check = (value) => {
+  try {
+    new Resolver().setServers(value as string[])
+    return (value as string[]).length > 0 ? undefined : 'an array of one at least'
+  } catch {
+    return "an array of 'address' or 'address:port'"
+  }
+}
 
 /** Checks of what can be changed about a member while it runs. */
 export const memberChangeChecks: Checks = {
@@ -198,8 +229,11 @@ const balancerChecks: Checks = {
   ),
   key: callable,
   stickySession: anyOf(
-    text,
-    shape({ cookie: text, parameter: text, separator: anyOf(oneOf(false), text) }),
+    sessionNames,
+    having(
+      'cookie',
+      shape({ cookie: text, parameter: text, separator: anyOf(oneOf(false), text) }),
+    ),
   ),
   nofailover: flag,
   maxAttempts: integer(1),
@@ -212,16 +246,16 @@ const balancerChecks: Checks = {
   slowStart: milliseconds,
   replayBuffer: integer(0),
   maxRequestsInFlight: integer(1),
-  healthCheck: healthCheckShape,
-  discover: shape({
-    name: (value) =>
-      typeof value === 'string' && /^(srv:[^:]+|.+:\d{1,5})$/.test(value)
-        ? undefined
-        : "'host:port' or 'srv:_service._tcp.domain'",
-    interval: integer(1),
-    grace: milliseconds,
-    servers: listOf(text),
-  }),
+  healthCheck: having('path', healthCheckShape),
+  discover: having(
+    'name',
+    shape({
+      name: discoverName,
+      interval: integer(1),
+      grace: milliseconds,
+      servers: nameServers,
+    }),
+  ),
 }
 
 /** @throws OptionError */
@@ -234,6 +268,8 @@ export function checkBalancerOptions(options: BalancerOptions): void {
 /** @throws OptionError */
 export function checkMemberOptions(options: MemberOptions): void {
   checkOptions('Balancer member', options, memberChecks)
+  if (options.address === undefined)
+    throw new OptionError('Balancer member: option address is missing')
 }
 
 function isDispatcher(value: unknown): value is Dispatcher {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { FastCGIRequest } from '../dispatcher.ts'
-import { StdinPump } from '../stdin-pump.ts'
+import { RequestBodyError } from '../errors.ts'
+import { StdinPump, type StdinSink } from '../stdin-pump.ts'
 
 /** Whether a body is to be taken in whole before it is sent, so that it can be sent again. */
 export function isShortStream(
@@ -11,18 +12,59 @@ export function isShortStream(
   return body instanceof Readable && bodyLength !== undefined && bodyLength <= most
 }
 
-/** Takes in a stream of known length. @throws RequestBodyError */
-export function takeIn(stream: Readable, length: number): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = []
-    const pump = new StdinPump(stream, length, {
-      sendStdin(chunk) {
-        chunks.push(chunk)
-        return true
-      },
-      endStdin: () => resolve(Buffer.concat(chunks, length)),
-      stdinFailed: reject,
+/** Takes in a stream of known length. */
+export class Intake implements StdinSink {
+  /** The whole of it. Rejects with a RequestBodyError. */
+  readonly taken: Promise<Buffer>
+
+  readonly #length: number
+  readonly #chunks: Buffer[] = []
+  readonly #pump: StdinPump
+  readonly #timer: NodeJS.Timeout | undefined
+  #resolve!: (body: Buffer) => void
+  #reject!: (error: RequestBodyError) => void
+
+  /** @param timeout milliseconds between two pieces; 0 for ever. */
+  constructor(stream: Readable, length: number, timeout: number) {
+    this.#length = length
+    this.#pump = new StdinPump(stream, length, this)
+    this.taken = new Promise((resolve, reject) => {
+      this.#resolve = resolve
+      this.#reject = reject
     })
-    pump.start()
-  })
+    if (timeout > 0) this.#timer = setTimeout(() => this.#expired(timeout), timeout)
+    this.#pump.start()
+  }
+
+  /** Lets go of the stream. Nothing is told any more. */
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#pump.stop()
+  }
+
+  sendStdin(chunk: Buffer): boolean {
+    this.#timer?.refresh()
+    this.#chunks.push(chunk)
+    return true
+  }
+
+  endStdin(): void {
+    clearTimeout(this.#timer)
+    this.#resolve(Buffer.concat(this.#chunks, this.#length))
+  }
+
+  stdinFailed(error: RequestBodyError): void {
+    clearTimeout(this.#timer)
+    this.#reject(error)
+  }
+
+  #expired(timeout: number): void {
+    this.#pump.stop()
+    this.#reject(
+      new RequestBodyError(
+        'FCGI_BODY_TIMEOUT',
+        `the source of the request body gave nothing for ${timeout} ms (option timeouts.body)`,
+      ),
+    )
+  }
 }

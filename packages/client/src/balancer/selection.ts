@@ -3,19 +3,30 @@ import type { Member } from './member.ts'
 /**
  * Who may take a request, as Apache's mod_proxy_balancer frames it: the lowest lbset that has anybody; in it all active
  * members that are usable, and as many hot spares as there are unusable ones; hot standbys when there is nobody else.
+ * For a request, the members that have failed it are unusable, too.
  */
-export function eligible(members: readonly Member[], now: number): Member[] {
+export function eligible(
+  members: readonly Member[],
+  tried: ReadonlySet<Member>,
+  now: number,
+): Member[] {
   for (const lbset of new Set(members.map((member) => member.lbset).sort((a, b) => a - b))) {
     const tier = members.filter((member) => member.lbset === lbset)
-    const found = eligibleIn(tier, now)
+    const found = eligibleIn(tier, tried, now)
     if (found.length > 0) return found
   }
   return []
 }
 
-function eligibleIn(tier: readonly Member[], now: number): Member[] {
+function eligibleIn(
+  tier: readonly Member[],
+  tried: ReadonlySet<Member>,
+  now: number,
+): Member[] {
   const usable = (role: Member['role']): Member[] =>
-    tier.filter((member) => member.role === role && member.takesNew(now))
+    tier.filter(
+      (member) => member.role === role && !tried.has(member) && member.takesNew(now),
+    )
   const active = usable('active')
   const missing = tier.filter((member) => member.role === 'active').length - active.length
   const found = [...active, ...usable('spare').slice(0, missing)]

@@ -4,8 +4,8 @@ import type { StickySession } from './options.ts'
 
 /** What a request says of its session. */
 export interface SessionRoute {
-  /** The session id as it came, with its route. */
-  readonly session: string
+  /** Name of the cookie or parameter it came in. */
+  readonly name: string
   /** The route in it. */
   readonly route: string
 }
@@ -23,32 +23,47 @@ export class Sticky {
     this.#separator = full.separator ?? '.'
   }
 
-  /** Name of the session, sent as BALANCER_SESSION_STICKY. */
+  /** Name of the session where a request has none, sent as BALANCER_SESSION_STICKY. */
   get name(): string {
     return this.#cookie
   }
 
   /** The path parameter counts before the cookie; an id without a separator has no route. */
   routeOf(hints: BalanceHints | undefined): SessionRoute | undefined {
-    const session = hints?.pathParameter(this.#parameter) ?? hints?.cookie(this.#cookie)
+    const parameter = hints?.pathParameter(this.#parameter)
+    const session = parameter ?? hints?.cookie(this.#cookie)
     if (session === undefined) return undefined
-    if (this.#separator === false) return { session, route: session }
-    const at = session.indexOf(this.#separator)
-    if (at === -1) return undefined
-    return { session, route: session.slice(at + this.#separator.length) }
+    const name = parameter === undefined ? this.#cookie : this.#parameter
+    const route = this.#routeIn(session)
+    return route === '' ? undefined : { name, route }
   }
 
-  /** The member of a route, or the one that stands in for it; undefined when none of them can take it. */
-  memberOf(route: string, members: readonly Member[], now: number): Member | undefined {
+  /**
+   * The member of a route, or the one that stands in for it; undefined when none of them can take it.
+   * @param tried members that have failed the request.
+   */
+  memberOf(
+    route: string,
+    members: readonly Member[],
+    tried: ReadonlySet<Member>,
+    now: number,
+  ): Member | undefined {
     let wanted: string | undefined = route
     // Redirects may lead in a circle.
     for (let step = 0; step <= members.length && wanted !== undefined; step++) {
       const named: Member[] = members.filter((member) => member.route === wanted)
-      const usable = named.find((member) => member.takesSession(now))
-      if (usable !== undefined) return usable
+      const usable = named.filter((member) => !tried.has(member) && member.takesSession(now))
+      const best = usable.find((member) => member.role !== 'standby') ?? usable[0]
+      if (best !== undefined) return best
       wanted = named.find((member) => member.redirect !== undefined)?.redirect
     }
     return undefined
+  }
+
+  #routeIn(session: string): string {
+    if (this.#separator === false) return session
+    const at = session.indexOf(this.#separator)
+    return at === -1 ? '' : session.slice(at + this.#separator.length)
   }
 }
 

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { BalanceHints } from '../hints.ts'
 import type { Member } from '../member.ts'
+import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 
 /**
@@ -10,13 +11,20 @@ import type { Method } from './method.ts'
  */
 export class Hash implements Method {
   readonly #key: (hints: BalanceHints) => string
+  readonly #keyless = new ByRequests()
 
   constructor(key: (hints: BalanceHints) => string) {
     this.#key = key
   }
 
-  pick(members: readonly Member[], hints: BalanceHints | undefined): Member | undefined {
-    const key = hints === undefined ? '' : this.#key(hints)
+  pick(
+    members: readonly Member[],
+    hints: BalanceHints | undefined,
+    now: number,
+  ): Member | undefined {
+    // Nothing is known of the request: one key for all of these would mean one member for all.
+    if (hints === undefined) return this.#keyless.pick(members, hints, now)
+    const key = this.#key(hints)
     let best: Member | undefined
     let most = Number.NEGATIVE_INFINITY
     for (const member of members) {

@@ -1,4 +1,5 @@
 // Apache mod_lbmethod_heartbeat: servers say how many idle workers they have; a random choice weighted by that.
+import { OptionError } from '../../errors.ts'
 import type { BalanceHints } from '../hints.ts'
 import type { Member } from '../member.ts'
 import { ByRequests } from './byrequests.ts'
@@ -17,11 +18,15 @@ const BELIEVED_FOR = 10_000
 /** By the idle workers of members that were heard of in the last ten seconds. */
 export class ByHeartbeat implements Method {
   readonly #heard = new WeakMap<Member, { ready: number; at: number }>()
-
   readonly #unheard = new ByRequests()
 
   /** A member was heard of. One that is busy with nothing has just started: its ready ones count a quarter. */
   beat(member: Member, { busy, ready }: Heartbeat, now: number): void {
+    for (const [name, value] of Object.entries({ busy, ready }))
+      if (!(Number.isFinite(value) && value >= 0))
+        throw new OptionError(
+          `heartbeat of ${member.name}: ${name} must be a number, 0 or more; got ${value}`,
+        )
     this.#heard.set(member, { ready: busy === 0 ? ready / 4 : ready, at: now })
   }
 
@@ -35,10 +40,12 @@ export class ByHeartbeat implements Method {
     // Apache refuses when it has heard of nobody. That says nothing of the members, so ours shares by weight.
     if (total === 0) return this.#unheard.pick(members, hints, now)
     let left = Math.random() * total
-    return members.find((_, at) => {
+    const drawn = members.find((_, at) => {
       left -= ready[at] ?? 0
       return left < 0
     })
+    // What is left may be a rounding error.
+    return drawn ?? members.findLast((_, at) => (ready[at] ?? 0) > 0)
   }
 
   #ready(member: Member, now: number): number {
