@@ -118,7 +118,8 @@ const fails =
 
 t.test('three failures take it out, and the event says why', async (t) => {
   const made = two(t, refuses, { retry: 60_000 })
-  for (let n = 0; n < 4; n++) t.equal((await sent(made.balancer)).result, 200)
+  // Each of them asks the first one first: after a failover it is its turn again.
+  for (let n = 0; n < 2; n++) t.equal((await sent(made.balancer)).result, 200)
   t.strictSame(made.told(), [])
   for (let n = 0; n < 16; n++) t.equal((await sent(made.balancer)).result, 200)
   t.equal(counts(made.stubs)[0], 3)
@@ -158,7 +159,7 @@ t.test('what counts as a failure', async (t) => {
 t.test('OVERLOADED is counted as such, and others are asked', async (t) => {
   const made = two(t, fails('FCGI_OVERLOADED'))
   for (let n = 0; n < 10; n++) t.equal((await sent(made.balancer)).result, 200)
-  t.match(made.balancer.members[0]?.counters, { overloaded: 5, died: 0, disabled: 0 })
+  t.match(made.balancer.members[0]?.counters, { overloaded: 10, died: 0, disabled: 0 })
 })
 
 t.test('clients that go away say nothing', async (t) => {

@@ -1,6 +1,6 @@
 /** Every method: who gets how many of 10,000 requests. */
 import t, { type Test } from 'tap'
-import { type Call, counts, hints, keeps, type Setup, send, setup, type Stub } from './balancer-stubs.ts'
+import { type Call, counts, fire, hints, keeps, type Setup, setup, type Stub } from './balancer-stubs.ts'
 
 const MANY = 10_000
 const WEIGHTS = [{ weight: 1 }, { weight: 2 }, { weight: 4 }]
@@ -19,7 +19,7 @@ function inProportion(t: Test, found: number[], weights: number[], tolerance = 0
 }
 
 function many(setup: Setup, request = (_n: number) => ({})): number[] {
-  for (let n = 0; n < MANY; n++) send(setup.balancer, request(n))
+  for (let n = 0; n < MANY; n++) fire(setup.balancer, request(n))
   return counts(setup.stubs)
 }
 
@@ -33,7 +33,7 @@ t.test('byrequests: by weight, evenly interleaved', (t) => {
       picked.push(stub.name)
       call.answer()
     }
-  for (let n = 0; n < 8; n++) send(order.balancer)
+  for (let n = 0; n < 8; n++) fire(order.balancer)
   t.equal(picked.join(''), 'babbbabb', 'as Apache and nginx interleave them')
   t.end()
 })
@@ -64,8 +64,8 @@ t.test('bytraffic: bodies of requests count, whatever they are', (t) => {
     const [member] = made.balancer.members
     const before = member?.counters.bytesSent ?? 0
     // The second one has less so far, and is filled up again after it.
-    send(made.balancer, { body })
-    for (let n = 0; n < 40; n++) send(made.balancer, {})
+    fire(made.balancer, { body })
+    for (let n = 0; n < 40; n++) fire(made.balancer, {})
     t.ok((member?.counters.bytesSent ?? 0) - before > 2500)
   }
   const [first, second] = made.balancer.members.map(({ counters }) => counters.bytesSent)
@@ -79,7 +79,7 @@ function manyOpen({ balancer, stubs }: Setup, open: number): number[] {
   const waiting: Call[] = []
   for (const stub of stubs) stub.behaviour = (call) => void waiting.push(call)
   for (let n = 0; n < MANY; n++) {
-    send(balancer)
+    fire(balancer)
     if (waiting.length > open)
       waiting.splice(Math.floor(Math.random() * waiting.length), 1)[0]?.answer()
   }
@@ -134,7 +134,7 @@ function placement(made: Setup, keys: number, request = keyOf): string[] {
       places.push(stub.name)
       call.answer()
     }
-  for (let n = 0; n < keys; n++) send(made.balancer, request(n))
+  for (let n = 0; n < keys; n++) fire(made.balancer, request(n))
   return places
 }
 

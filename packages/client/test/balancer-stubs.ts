@@ -43,7 +43,10 @@ export class Call implements DispatchControl {
 
   /** The params, every one that was sent. */
   get pairs(): Array<[string, string]> {
-    return decodeNameValues(this.request.params as Buffer)
+    const { params } = this.request
+    return Buffer.isBuffer(params)
+      ? decodeNameValues(params)
+      : Object.entries(params as Record<string, string>)
   }
 
   /** The params that a balancer adds. */
@@ -210,6 +213,20 @@ export function send(balancer: Balancer, request: Partial<FastCGIRequest> = {}):
   const taken = new Taken()
   taken.control = balancer.dispatch({ params: { N: '1' }, ...request }, taken)
   return taken
+}
+
+const NOBODY: DispatchHandler = {
+  onHead() {},
+  onData: () => true,
+  onEnd() {},
+  onError(error) {
+    throw error
+  },
+}
+
+/** Dispatches a request that cannot fail and whose answer is of no interest: one of very many. */
+export function fire(balancer: Balancer, request: Partial<FastCGIRequest> = {}): void {
+  balancer.dispatch({ params: {}, ...request }, NOBODY)
 }
 
 /** Dispatches a request and waits for its end. */

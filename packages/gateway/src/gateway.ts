@@ -182,7 +182,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
   #act(passage: Passage<Source>, route: Route<Source>, found: Resolution, at: number): void {
     const { method } = passage.request.req
     // The mount point without its slash is a directory as well.
-    const bare = passage.mount !== '' && passage.target.path === passage.mount
+    const bare = passage.mount !== '' && passage.path === '/' && !rawPath(passage).endsWith('/')
     if (found.kind === 'script' && found.isIndex && bare) redirect(passage)
     else if (found.kind === 'script') this.#run(passage, route, found.script, found.pathInfo)
     else if (found.kind === 'directory') redirect(passage)
@@ -291,15 +291,20 @@ function mergeEnv(a: Env | undefined, b: Env | undefined): Env | undefined {
   return a === undefined || b === undefined ? (a ?? b) : { ...a, ...b }
 }
 
+/** The path as the client sent it. */
+function rawPath({ target: { uri } }: Passage<unknown>): string {
+  const mark = uri.indexOf('?')
+  return mark === -1 ? uri : uri.slice(0, mark)
+}
+
 /** To the same URL with a slash: relative links of a directory's index need it. */
-function redirect({ target, request, done }: Passage<unknown>): void {
-  const mark = target.uri.indexOf('?')
-  const path = mark === -1 ? target.uri : target.uri.slice(0, mark)
+function redirect(passage: Passage<unknown>): void {
+  const path = rawPath(passage)
   // Two slashes at the start would name another host.
-  const location = `${path.replace(/^\/+/, '/')}/${mark === -1 ? '' : target.uri.slice(mark)}`
-  const safe = request.req.method === 'GET' || request.req.method === 'HEAD'
-  done(undefined, {
-    status: safe ? 301 : 308,
+  const location = `${path.replace(/^\/+/, '/')}/${passage.target.uri.slice(path.length)}`
+  const { method } = passage.request.req
+  passage.done(undefined, {
+    status: method === 'GET' || method === 'HEAD' ? 301 : 308,
     reason: '',
     headers: ['Location', location, 'Content-Length', '0'],
     body: null,
