@@ -1,3 +1,4 @@
+import { traced } from './diagnostics.ts'
 import type {
   DispatchControl,
   Dispatcher,
@@ -7,12 +8,17 @@ import type {
 } from './dispatcher.ts'
 import { type FastCGIResponse, request } from './response.ts'
 
-/** What all dispatchers have in common: the comfortable path, on top of their own fast one. */
+/** What all dispatchers have in common: the comfortable path on top of their own fast one, and who is told of it. */
 export abstract class BaseDispatcher implements Dispatcher {
-  abstract dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl
+  /** What {@link Dispatcher.dispatch} comes down to. */
+  protected abstract run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl
   abstract close(): Promise<void>
   abstract destroy(error?: Error): Promise<void>
   abstract get stats(): DispatcherStats
+
+  dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
+    return this.run(request, traced(request, handler))
+  }
 
   request(init: FastCGIRequest): Promise<FastCGIResponse> {
     return request(this, init)

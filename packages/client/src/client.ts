@@ -24,7 +24,7 @@ export class FastCGIClient extends BaseDispatcher {
     return this.#upstream.dispatcher
   }
 
-  override dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
+  protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     return this.#upstream.dispatcher.dispatch(request, handler)
   }
 

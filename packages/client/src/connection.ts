@@ -133,12 +133,13 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
   #send(exchange: Exchange, reused: boolean): void {
     const now = performance.now()
     this.#sentAt = now
-    exchange.started({
+    const attempt = {
       address: this.#address.name,
       reused,
       queueTime: (reused ? now : this.createdAt) - exchange.startedAt,
       connectTime: reused ? 0 : this.#connectedAt - this.createdAt,
-    })
+    }
+    exchange.started(attempt, now)
     if (exchange.done || this.#closed) return
     this.#writer.start(exchange, this.#keep)
   }

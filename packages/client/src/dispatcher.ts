@@ -62,11 +62,19 @@ export interface Attempt {
   queueTime: number
   /** Milliseconds it took to connect; 0 on a reused connection. */
   connectTime: number
+  /** Milliseconds from sending to the response head; undefined before that. */
+  headTime?: number
+  /** Milliseconds from sending to the end, whichever it was; undefined before that. */
+  totalTime?: number
+  /** How it ended: `'ok'`, or the code of the error; undefined before that. */
+  outcome?: string
 }
 
 /** Takes one response. Exactly one of `onEnd` and `onError` is called, once, and nothing after it. */
 export interface DispatchHandler {
-  /** The request was sent; once per attempt. */
+  /** Set by dispatchers that hand a request on to another one: events of the exchange are published once. */
+  readonly inner?: boolean
+  /** The request is being sent; once per attempt. The object is filled in as the attempt goes on. */
   onStart?(attempt: Attempt): void
   /** An informational (1xx) head came; another head follows. */
   onInformational?(status: number, headers: string[]): void

@@ -6,6 +6,7 @@ import {
   ResponseHeadParser,
   Role,
 } from '@fastcgi/protocol'
+import { publishAttempt } from './diagnostics.ts'
 import type {
   Attempt,
   DispatchControl,
@@ -57,6 +58,8 @@ export class Exchange implements DispatchControl {
   #head: ResponseHeadParser | undefined
   #stderr: StderrLines | undefined
   #stdoutEnded = false
+  #attempt: Attempt | undefined
+  #attemptAt = 0
   #done = false
 
   /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded. */
@@ -110,8 +113,21 @@ export class Exchange implements DispatchControl {
     this.fail(new AbortedError({ cause: reason }))
   }
 
-  started(attempt: Attempt): void {
+  /** An attempt begins. */
+  started(attempt: Attempt, now: number): void {
+    this.#attempt = attempt
+    this.#attemptAt = now
     this.#handler.onStart?.(attempt)
+  }
+
+  /** The attempt is over; the exchange may go on with another one. */
+  finishAttempt(outcome: string): void {
+    const attempt = this.#attempt
+    if (attempt === undefined) return
+    this.#attempt = undefined
+    attempt.totalTime = performance.now() - this.#attemptAt
+    attempt.outcome = outcome
+    publishAttempt(attempt)
   }
 
   /** Takes output; returns false when the handler wants a pause. @throws ProtocolError */
@@ -169,14 +185,14 @@ export class Exchange implements DispatchControl {
 
   end(appStatus: number): void {
     if (this.#done) return
-    this.#settle()
+    this.#settle('ok')
     this.#handler.onEnd(appStatus)
   }
 
   fail(error: FastCGIError): void {
     if (this.#done) return
     const retryable = mayRetry(this, error)
-    this.#settle()
+    this.#settle(error.code)
     this.#handler.onError(error, retryable)
   }
 
@@ -188,12 +204,14 @@ export class Exchange implements DispatchControl {
       this.#handler.onInformational?.(head.status, head.headers)
     } else {
       this.#head = undefined
+      if (this.#attempt !== undefined) this.#attempt.headTime = performance.now() - this.#attemptAt
       this.#handler.onHead(head.status, head.headers, head.reason)
     }
   }
 
-  #settle(): void {
+  #settle(outcome: string): void {
     this.#stderr?.end()
+    this.finishAttempt(outcome)
     this.#done = true
     this.holder = undefined
     this.#signal?.removeEventListener('abort', this.#onSignal)

@@ -35,6 +35,7 @@ export {
   text,
 } from './check-options.ts'
 export { FastCGIClient } from './client.ts'
+export type { ExchangeEvent } from './diagnostics.ts'
 export type {
   Attempt,
   DispatchControl,

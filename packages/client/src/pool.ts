@@ -61,7 +61,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     })
   }
 
-  override dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
+  protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     this.#requests++
     const refusal = this.#closing ? this.#closedError() : undefined
     let exchange: Exchange
@@ -259,6 +259,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void {
+    exchange.finishAttempt(error.code)
     // Of what a kept connection did not take, the application knows nothing: that was no attempt.
     if (connection.requests > 1 && !exchange.sent) exchange.attempts--
     const pause = BACKLOG_PAUSES[exchange.attempts - 1]

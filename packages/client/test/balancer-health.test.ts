@@ -1,4 +1,6 @@
 /** Passive health: what takes a member out, for how long, what brings it back. */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t, { type Test } from 'tap'
 import {
   answers,
@@ -353,6 +355,19 @@ t.test('active checks', async (t) => {
     t.equal(made.told().length, 8)
     t.equal(made.balancer.members[0]?.counters.disabled, 4)
     t.equal(made.balancer.members[0]?.counters.connected, 0, 'checks are no requests')
+  })
+
+  t.test('end in time, whatever the garbage collector does', async (t) => {
+    setFlagsFromString('--expose-gc')
+    const collect = runInNewContext('gc') as () => void
+    const made = setup(t, [{ does: keeps }, { does: pong }], {
+      healthCheck: { path: '/ping', interval: 60_000, timeout: 100 },
+    })
+    const collecting = setInterval(collect, 20)
+    t.teardown(() => clearInterval(collecting))
+    await until('its failure', () => made.told().includes('a failed'))
+    t.match(made.events[0]?.error, { message: 'health check /ping: not done within 100 ms' })
+    t.ok(made.stubs[0]?.last.aborted)
   })
 
   t.test('passes and fails', async (t) => {

@@ -240,14 +240,28 @@ t.test('informational heads, flushes and stderr are passed on', async (t) => {
   handler.onFlush?.()
   handler.onStderr?.('warning')
   handler.onEnd(7)
-  t.strictSame(heard, ['x', 103, ['Link', 'y'], 201, ['A', 'b'], 'Made', 'z', 'flush', 'warning', 7])
+  t.strictSame(heard, [
+    'x',
+    103,
+    ['Link', 'y'],
+    201,
+    ['A', 'b'],
+    'Made',
+    'z',
+    'flush',
+    'warning',
+    7,
+  ])
 })
 
 t.test('balancers nest', async (t) => {
   const inner = setup(t, [{}, {}], { name: 'inner', method: 'round-robin' })
   const outer = new Balancer({
     name: 'outer',
-    members: [{ address: inner.balancer, name: 'inner' }, { address: new Stub('z'), name: 'z' }],
+    members: [
+      { address: inner.balancer, name: 'inner' },
+      { address: new Stub('z'), name: 'z' },
+    ],
     method: 'round-robin',
   })
   for (let n = 0; n < 4; n++) t.equal((await sent(outer)).result, 200)

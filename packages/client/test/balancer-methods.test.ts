@@ -1,6 +1,15 @@
 /** Every method: who gets how many of 10,000 requests. */
 import t, { type Test } from 'tap'
-import { type Call, counts, fire, hints, keeps, type Setup, setup, type Stub } from './balancer-stubs.ts'
+import {
+  type Call,
+  counts,
+  fire,
+  hints,
+  keeps,
+  type Setup,
+  type Stub,
+  setup,
+} from './balancer-stubs.ts'
 
 const MANY = 10_000
 const WEIGHTS = [{ weight: 1 }, { weight: 2 }, { weight: 4 }]

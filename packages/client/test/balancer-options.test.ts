@@ -43,7 +43,16 @@ const OPTIONS: Record<Exclude<keyof BalancerOptions, keyof PoolOptions>, Values>
   key: { right: [() => 'x'], wrong: ['path'] },
   stickySession: {
     right: ['ROUTE', 'A|b', { cookie: 'A' }, { cookie: 'A', parameter: 'b', separator: false }],
-    wrong: ['', 'A|', '|b', {}, { parameter: 'b' }, { cookie: 'A', separator: '' }, { cookie: 'A', separator: true }, 1],
+    wrong: [
+      '',
+      'A|',
+      '|b',
+      {},
+      { parameter: 'b' },
+      { cookie: 'A', separator: '' },
+      { cookie: 'A', separator: true },
+      1,
+    ],
   },
   nofailover: { right: [true], wrong: ['on'] },
   maxAttempts: { right: [1], wrong: [0, 1.5] },
@@ -57,7 +66,10 @@ const OPTIONS: Record<Exclude<keyof BalancerOptions, keyof PoolOptions>, Values>
   replayBuffer: { right: [0], wrong: [-1, '64k'] },
   maxRequestsInFlight: { right: [1], wrong: [0, Number.POSITIVE_INFINITY] },
   healthCheck: {
-    right: [{ path: '/ping', body: 'pong' }, { path: '/ping', body: /pong/ }],
+    right: [
+      { path: '/ping', body: 'pong' },
+      { path: '/ping', body: /pong/ },
+    ],
     wrong: [
       '/ping',
       {},
@@ -100,7 +112,8 @@ const OPTIONS: Record<Exclude<keyof BalancerOptions, keyof PoolOptions>, Values>
 
 for (const [name, { right, wrong }] of Object.entries(OPTIONS))
   t.test(name, (t) => {
-    for (const value of [...right, undefined]) make(t, { members, [name]: value ?? (name === 'members' ? members : undefined) })
+    for (const value of [...right, undefined])
+      make(t, { members, [name]: value ?? (name === 'members' ? members : undefined) })
     for (const value of wrong) {
       const shown = JSON.stringify(value)
       t.throws(() => make(t, { members, [name]: value }), { code: 'FCGI_OPTION' }, shown)
@@ -143,18 +156,17 @@ for (const [name, { right, wrong }] of Object.entries(MEMBER))
     const member = (value: unknown) => ({ address: ':9000', [name]: value })
     for (const value of right) make(t, { members: [member(value)] })
     for (const value of wrong)
-      t.throws(
-        () => make(t, { members: [member(value)] }),
-        { code: 'FCGI_OPTION' },
-        String(value),
-      )
+      t.throws(() => make(t, { members: [member(value)] }), { code: 'FCGI_OPTION' }, String(value))
     t.end()
   })
 
 t.test('nobody knows these', (t) => {
   for (const name of ['loadfactor', 'lbmethod', 'toString', 'constructor', '__proto'])
     for (const options of [{ members, [name]: 1 }, { members: [{ address: ':9000', [name]: 1 }] }])
-      t.throws(() => make(t, options), { code: 'FCGI_OPTION', message: new RegExp(`unknown option ${name}`) })
+      t.throws(() => make(t, options), {
+        code: 'FCGI_OPTION',
+        message: new RegExp(`unknown option ${name}`),
+      })
   t.throws(() => make(t, {}), { message: /option members is missing.*discover/ })
   t.throws(() => make(t, null), { code: 'FCGI_OPTION' })
   t.throws(() => make(t, { members: [':9000', ':9000'] }), { message: /already/ })

@@ -10,7 +10,10 @@ function asked(made: Setup): string {
   const before = counts(made.stubs)
   for (let n = 0; n < 10; n++) send(made.balancer)
   const after = counts(made.stubs)
-  return made.stubs.filter((_, at) => after[at] !== before[at]).map(({ name }) => name).join('')
+  return made.stubs
+    .filter((_, at) => after[at] !== before[at])
+    .map(({ name }) => name)
+    .join('')
 }
 
 const set = (made: Setup, name: string, status: MemberStatus) =>

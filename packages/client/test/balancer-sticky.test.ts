@@ -30,7 +30,10 @@ function placed(made: Setup, request = {}): string {
   const before = counts(made.stubs)
   send(made.balancer, request)
   const after = counts(made.stubs)
-  return made.stubs.filter((_, at) => after[at] !== before[at]).map(({ name }) => name).join('')
+  return made.stubs
+    .filter((_, at) => after[at] !== before[at])
+    .map(({ name }) => name)
+    .join('')
 }
 
 /** Who gets twenty of them. */
@@ -242,7 +245,12 @@ t.test('params for the application', async (t) => {
   })
   t.test('the request’s own stay', (t) => {
     made.balancer.update('a', { status: 'disabled' })
-    send(made.balancer, { params: new Map([['A', '1'], ['B', '2']]) })
+    send(made.balancer, {
+      params: new Map([
+        ['A', '1'],
+        ['B', '2'],
+      ]),
+    })
     t.strictSame(second.last.pairs.slice(0, 2), [
       ['A', '1'],
       ['B', '2'],

@@ -10,7 +10,7 @@ import {
   type DispatchHandler,
   FastCGIError,
   type FastCGIRequest,
-  FastCGIResponse,
+  type FastCGIResponse,
   type MemberEvent,
   type MemberOptions,
 } from '@fastcgi/client'
@@ -127,6 +127,7 @@ export class Stub implements Dispatcher {
   dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     const call = new Call(request, handler)
     this.calls.push(call)
+    request.signal?.addEventListener('abort', () => call.abort())
     this.behaviour(call)
     return call
   }

@@ -100,7 +100,12 @@ t.test('timeout: waits for a member', async (t) => {
     )
     made.balancer.update('a', { route: 'ra' })
     const session = {
-      balance: { path: '', clientAddress: '', cookie: () => 'x.ra', pathParameter: () => undefined },
+      balance: {
+        path: '',
+        clientAddress: '',
+        cookie: () => 'x.ra',
+        pathParameter: () => undefined,
+      },
     }
     await sent(made.balancer, session)
     const stays = send(made.balancer, session)

@@ -26,6 +26,7 @@ export interface ExchangeOwner {
 
 /** One request on its way through the members, until one has answered or none is left. */
 export class BalancedExchange implements DispatchHandler, DispatchControl {
+  readonly inner = true
   readonly request: FastCGIRequest
   /** Members that have failed it. */
   readonly tried: Set<Member> = new Set()

@@ -61,11 +61,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#sticky = options.stickySession ? new Sticky(options.stickySession) : undefined
     for (const member of options.members ?? []) this.add(member)
     if (options.healthCheck !== undefined)
-      this.#check = new HealthCheck(
-        { ...options.healthCheck },
-        this.#members.all,
-        this.#onChecked,
-      )
+      this.#check = new HealthCheck({ ...options.healthCheck }, this.#members.all, this.#onChecked)
     this.#discovery = options.discover && this.#discover({ ...options.discover })
   }
 
@@ -117,7 +113,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   // ---- requests
 
-  override dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
+  protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     this.#requests++
     let exchange: BalancedExchange
     try {
@@ -137,11 +133,11 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       exchange.intake.taken.then(
         (body) => {
           exchange.body = body
-          this.#run(exchange)
+          this.#carry(exchange)
         },
         (error) => exchange.fail(error),
       )
-    } else this.#run(exchange)
+    } else this.#carry(exchange)
     return exchange
   }
 
@@ -193,7 +189,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   /** Finds a member and sends the request to it, or lets it wait. */
-  #run(exchange: BalancedExchange): void {
+  #carry(exchange: BalancedExchange): void {
     if (exchange.over) return
     try {
       this.#place(exchange)
@@ -310,7 +306,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   #serveWaiting(): void {
-    for (const exchange of this.#waiting.open()) this.#run(exchange)
+    for (const exchange of this.#waiting.open()) this.#carry(exchange)
   }
 
   // ---- what exchanges tell
@@ -327,7 +323,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     const most = this.#options.maxAttempts ?? Number.POSITIVE_INFINITY
     if (!retryable || this.#closing || exchange.tried.size >= most || !this.#hasOther(exchange))
       exchange.fail(error)
-    else this.#run(exchange)
+    else this.#carry(exchange)
   }
 
   #hasOther(exchange: BalancedExchange): boolean {

@@ -1,4 +1,5 @@
 import { checkOptions } from '../check-options.ts'
+import { publishMember } from '../diagnostics.ts'
 import { OptionError } from '../errors.ts'
 import { type PoolOptions, poolChecks } from '../options.ts'
 import { Member } from './member.ts'
@@ -96,6 +97,7 @@ export class MemberList {
     // What still runs on one that was removed is nobody's business.
     if (event !== 'removed' && !this.all.includes(member)) return
     const told: MemberEvent = { balancer: this.#balancer, member: member.name, event, error }
+    publishMember(told)
     for (const listener of this.#listeners) listener(told)
   }
 }

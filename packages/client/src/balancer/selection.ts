@@ -18,15 +18,9 @@ export function eligible(
   return []
 }
 
-function eligibleIn(
-  tier: readonly Member[],
-  tried: ReadonlySet<Member>,
-  now: number,
-): Member[] {
+function eligibleIn(tier: readonly Member[], tried: ReadonlySet<Member>, now: number): Member[] {
   const usable = (role: Member['role']): Member[] =>
-    tier.filter(
-      (member) => member.role === role && !tried.has(member) && member.takesNew(now),
-    )
+    tier.filter((member) => member.role === role && !tried.has(member) && member.takesNew(now))
   const active = usable('active')
   const missing = tier.filter((member) => member.role === 'active').length - active.length
   const found = [...active, ...usable('spare').slice(0, missing)]
