@@ -1,5 +1,5 @@
 // Makes `npm start` and `npm test` work from a fresh clone: installs what is missing, then compiles.
-// node scripts/prepare.mjs [--fresh-tests]: compiled tests go first, because tsc leaves those of removed sources.
+// --packages compiles no tests; --fresh-tests compiles all of them anew, because tsc leaves those of removed sources.
 import { spawnSync } from 'node:child_process'
 import { readdirSync, statSync, utimesSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -11,7 +11,9 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 requireNode(20, 19)
 if (!installed()) install()
 if (process.argv.includes('--fresh-tests')) node('scripts/clean.mjs', ...compiledTests())
-node('node_modules/typescript/bin/tsc', '-b')
+// Who runs an example waits for what it needs, not for the tests.
+const projects = process.argv.includes('--packages') ? ['packages/cli'] : []
+node('node_modules/typescript/bin/tsc', '-b', ...projects)
 
 function requireNode(major, minor) {
   const [have, haveMinor] = process.versions.node.split('.').map(Number)

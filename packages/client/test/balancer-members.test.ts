@@ -232,7 +232,8 @@ t.test('informational heads, flushes and stderr are passed on', async (t) => {
       onError: (error) => heard.push(error),
     },
   )
-  const { handler } = stubs[0]?.last as Call
+  const [stub] = stubs as [Stub]
+  const { handler } = stub.last
   handler.onStart?.({ address: 'x', reused: false, queueTime: 0, connectTime: 0 })
   handler.onInformational?.(103, ['Link', 'y'])
   handler.onHead(201, ['A', 'b'], 'Made')

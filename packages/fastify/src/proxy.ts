@@ -1,3 +1,4 @@
+import { METHODS } from 'node:http'
 import { OptionError } from '@fastcgi/client'
 import { createGateway, type Env, type Gateway, type GatewayOptions } from '@fastcgi/gateway'
 import type {
@@ -69,6 +70,9 @@ function routes(gateway: Gateway<FastifyRequest>): FastifyPluginAsync {
     const prefix = scope.prefix.replace(/\/$/, '')
     const handler: RouteHandlerMethod = (request, reply) =>
       respond(gateway, request, reply, { mount: mountIn(request.raw.url ?? '', prefix) })
+    // Those of WebDAV and others Fastify has to be told of; the application is to see whatever Express would pass on.
+    for (const unknown of METHODS.filter((name) => !scope.supportedMethods.includes(name)))
+      if (unknown !== 'CONNECT') scope.addHttpMethod(unknown, { hasBody: true })
     const method = scope.supportedMethods
     scope.route({ method, url: '/', handler, exposeHeadRoute: false })
     scope.route({ method, url: '/*', handler, exposeHeadRoute: false })

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
+import { Readable } from 'node:stream'
 import {
   type DispatcherStats,
   IDEMPOTENT_METHODS,
@@ -224,6 +225,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
   ): void {
     const { request, target, done } = passage
     const { req, res } = request
+    const spooled = body instanceof Readable && body !== req ? body : undefined
     let params: Buffer
     let names: ReturnType<Route<Source>['names']>
     try {
@@ -238,6 +240,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
         extra: mergeEnv(route.envFor(request.source), request.env),
       })
     } catch (error) {
+      spooled?.destroy()
       this.#refuse(passage, error)
       return
     }
@@ -247,6 +250,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
       logger: this.#loggerOf(request),
       scriptFilename: names.scriptFilename,
       done,
+      spooled,
     })
     responder.control = route.dispatcher.dispatch(
       {

@@ -39,6 +39,8 @@ export interface ResponderContext {
   /** SCRIPT_FILENAME as it was sent, for messages. */
   readonly scriptFilename: string | undefined
   readonly done: GatewayCallback
+  /** The temporary file of the request body, to be closed when the exchange is over. */
+  readonly spooled: Readable | undefined
 }
 
 /** How much of a body that nobody wants (HEAD, 204, 304) is read to keep the connection. */
@@ -133,7 +135,7 @@ export class Responder implements DispatchHandler {
 
   onEnd(): void {
     if (this.#over) return
-    this.#over = true
+    this.#finish()
     const missing = this.#missing()
     if (missing !== undefined) this.#fail(missing)
     else if (this.#body !== undefined) this.#body.finish()
@@ -142,7 +144,7 @@ export class Responder implements DispatchHandler {
 
   onError(error: FastCGIError): void {
     if (this.#over) return
-    this.#over = true
+    this.#finish()
     this.#fail(error)
   }
 
@@ -154,7 +156,7 @@ export class Responder implements DispatchHandler {
 
   #discard(): boolean {
     if (this.#received > MOST_DISCARDED) {
-      this.#over = true
+      this.#finish()
       if (!this.#delivered) this.#deliver(null)
       this.#control?.abort()
     }
@@ -163,7 +165,7 @@ export class Responder implements DispatchHandler {
 
   /** More came than Content-Length says: on a kept connection the rest would be taken for the next response. */
   #cut(chunk: Buffer, room: number): boolean {
-    this.#over = true
+    this.#finish()
     this.#log(
       `the application sent more than its Content-Length of ${this.#fields?.contentLength}; cut`,
     )
@@ -229,6 +231,12 @@ export class Responder implements DispatchHandler {
     const details = { err, address: this.#attempt?.address, scriptFilename }
     if (status >= 500) logger.error(details, `${req.method} ${message}`)
     else logger.info(details, `${req.method} refused: ${message}`)
+  }
+
+  #finish(): void {
+    this.#over = true
+    // Its reader stops at the last byte, before the end that would close the file.
+    this.#context.spooled?.destroy()
   }
 
   readonly #onClientGone = (): void => {

@@ -86,8 +86,10 @@ const SOURCE_LIKE = ['.phtml', '.phar', '.inc']
  */
 export function isSourceLike(path: string, extensions: readonly string[]): boolean {
   const name = `/x${path.slice(path.lastIndexOf('/') + 1)}`
+  // PHP is never text, whatever the route runs.
+  const scripts = ['.php', ...extensions]
   for (let end = 3; end <= name.length; end++) {
-    if (extensions.some((extension) => endsWithASCII(name, end, extension))) return true
+    if (scripts.some((extension) => endsWithASCII(name, end, extension))) return true
     const next = name[end]
     const whole = next === undefined || !/[A-Za-z0-9]/.test(next)
     if (whole && SOURCE_LIKE.some((extension) => endsWithASCII(name, end, extension))) return true

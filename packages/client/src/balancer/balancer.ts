@@ -75,7 +75,8 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   /** Adds a member. @throws OptionError, also when there is one of that name. */
   add(member: string | MemberOptions): Member {
     const added = this.#members.add(member, performance.now())
-    this.#serveWaiting()
+    // Not at once: where several are added, as from DNS, those who wait are not all for the first.
+    queueMicrotask(() => this.#serveWaiting())
     return added
   }
 
