@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { FastCGIClient, type FastCGIRequest, type PoolOptions } from '@fastcgi/client'
 import t, { type Test } from 'tap'
 import { findPhpFpm, type PhpFpmOptions, type PhpProcess, startPhpFpm } from '#php'
-import { type LoadResult, runLoad, runLoadsApart } from './helpers/load.ts'
 import { poolOf, send, sent } from './helpers/outcome.ts'
 import { needs } from './helpers/require-program.ts'
 import { delay, until } from './helpers/wait.ts'
@@ -91,25 +90,6 @@ t.test('requests in a row use one connection', options, async (t) => {
   t.match(client.stats, { connections: 1, idle: 1, retries: 0, failed: 0 })
 })
 
-t.test('16 clients on 2 children: all get their share', options, async (t) => {
-  const { address } = await php(t)
-  const result = await runLoad({ address, params: pid, clients: 16, duration: 2000 })
-  const mean = result.times.length / 16
-  t.strictSame(result.failures, [])
-  t.ok(mean > 20, `${result.times.length} answers`)
-  t.ok(
-    result.counts.every((count) => Math.abs(count - mean) < 0.25 * mean),
-    `${result.counts}`,
-  )
-  const [p50, p99] = [at(result, 0.5), at(result, 0.99)]
-  // On a busy machine everything takes long; starved clients wait for seconds, or for ever.
-  t.ok(p99 < Math.max(20 * p50, 1000), `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`)
-})
-
-function at({ times }: LoadResult, share: number): number {
-  return times[Math.min(times.length - 1, Math.floor(times.length * share))] ?? 0
-}
-
 t.test('more requests at once than children, and then none: nobody waits', options, async (t) => {
   // Far apart: what takes as long as an idle connection is kept has waited for it to be closed.
   const { client } = await phpAndClient(t, {}, { maxAge: 5000, idleTimeout: 5000 })
@@ -120,18 +100,6 @@ t.test('more requests at once than children, and then none: nobody waits', optio
     )
     const took = performance.now() - begun
     t.ok(took < 1500, `${count} requests took ${took.toFixed()} ms`)
-  }
-})
-
-t.test('two processes on the same 2 children: neither starves', options, async (t) => {
-  const { address } = await php(t)
-  const load = { address, params: pid, clients: 8, duration: 2000 }
-  const results = await runLoadsApart([load, load])
-  const total = results.reduce((sum, { times }) => sum + times.length, 0)
-  for (const { times, failures } of results) {
-    t.strictSame(failures, [])
-    t.ok(times.length > 0.2 * total, `${times.length} of ${total}`)
-    t.ok((times.at(-1) ?? 0) < 2000, `longest wait ${times.at(-1)?.toFixed()} ms`)
   }
 })
 

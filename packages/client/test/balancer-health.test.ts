@@ -349,6 +349,7 @@ t.test('active checks', async (t) => {
       does = failure
       await until('its failure', () => made.told().at(-1) === 'a failed')
       t.equal(made.balancer.members[0]?.state(performance.now()), 'failed')
+      t.ok(first.open.length <= 1, 'one at a time')
       does = pong
       await until('its recovery', () => made.told().at(-1) === 'a recovered')
     }

@@ -18,7 +18,7 @@ export class HealthCheck {
   readonly #report: CheckReport
   readonly #streaks = new WeakMap<Member, { passed: boolean; length: number }>()
   readonly #timer: NodeJS.Timeout
-  readonly #running = new Set<AbortController>()
+  readonly #running = new Map<Member, AbortController>()
   #stopped = false
 
   constructor(options: HealthCheckOptions, members: readonly Member[], report: CheckReport) {
@@ -33,16 +33,19 @@ export class HealthCheck {
   stop(): void {
     clearInterval(this.#timer)
     this.#stopped = true
-    for (const check of this.#running) check.abort()
+    for (const check of this.#running.values()) check.abort()
   }
 
   #checkAll(): void {
-    for (const member of this.#members)
+    for (const member of this.#members) {
+      // One at a time: a late answer is not to contradict a newer one.
+      if (this.#running.has(member)) continue
       this.#ask(member).then(
         () => this.#count(member, true, undefined),
         // It has no room, or its queue is full: that is work, not sickness.
         (error) => error.code === 'FCGI_OVERLOADED' || this.#count(member, false, error),
       )
+    }
   }
 
   async #ask(member: Member): Promise<void> {
@@ -50,7 +53,7 @@ export class HealthCheck {
     const check = new AbortController()
     const { timeout = 5000 } = this.#options
     const timer = setTimeout(() => check.abort(), timeout)
-    this.#running.add(check)
+    this.#running.set(member, check)
     try {
       await this.#exchange(member, check.signal)
     } catch (error) {
@@ -58,7 +61,7 @@ export class HealthCheck {
       throw new Error(`health check ${this.#options.path}: not done within ${timeout} ms`)
     } finally {
       clearTimeout(timer)
-      this.#running.delete(check)
+      this.#running.delete(member)
     }
   }
 

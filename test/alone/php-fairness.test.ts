@@ -1,10 +1,10 @@
 /** Few workers, many clients: everybody is answered, and nobody waits long. */
 import { Agent } from 'node:http'
 import t from 'tap'
-import { eachAdapter, startAdapter } from './helpers/adapters.ts'
-import { forkGateway } from './helpers/php-gateway.ts'
-import { ask } from './helpers/php-http.ts'
-import { countConnections, NEEDS_FPM, phpFpm, SITE } from './helpers/php-site.ts'
+import { eachAdapter, startAdapter } from '../helpers/adapters.ts'
+import { forkGateway } from '../helpers/php-gateway.ts'
+import { ask } from '../helpers/php-http.ts'
+import { countConnections, NEEDS_FPM, phpFpm, SITE } from '../helpers/php-site.ts'
 
 const SECONDS_2 = 2000
 
