@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { DispatcherStats } from '@fastcgi/client'
+import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import {
   type ClientInfo,
   createGateway,
@@ -25,7 +25,9 @@ export interface FastCGIMiddleware {
   (req: ExpressRequest, res: ServerResponse, next: (error?: unknown) => void): void
   /** Finishes what runs and closes the connections it made: `server.on('close', () => middleware.close())`. */
   close(): Promise<void>
-  /** Counters of every upstream. */
+  /** What carries the requests: balancers by name, pools by address. */
+  readonly dispatchers: Readonly<Record<string, Dispatcher>>
+  /** Counters of each of them. */
   readonly stats: Readonly<Record<string, DispatcherStats>>
 }
 
@@ -60,6 +62,7 @@ export function fastcgiProxy(options: GatewayOptions<ExpressRequest>): FastCGIMi
   }
   const properties = {
     close: { value: () => gateway.close() },
+    dispatchers: { get: () => gateway.dispatchers, enumerable: true },
     stats: { get: () => gateway.stats, enumerable: true },
   }
   return Object.defineProperties(middleware, properties) as FastCGIMiddleware

@@ -1,14 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
-import {
-  type DispatcherStats,
-  IDEMPOTENT_METHODS,
-  OptionError,
-  type ResolvedUpstream,
-  resolveUpstream,
-  type Upstream,
-} from '@fastcgi/client'
+import { type Dispatcher, type DispatcherStats, IDEMPOTENT_METHODS } from '@fastcgi/client'
 import { latin1 } from './document-root.ts'
 import type { ClientInfo, Env } from './environment.ts'
 import { gatewayError } from './error-status.ts'
@@ -22,6 +15,7 @@ import { type GatewayCallback, Responder } from './responder.ts'
 import { Route } from './route.ts'
 import type { Resolution } from './script-resolver.ts'
 import { staticFile } from './static-file.ts'
+import { Upstreams } from './upstreams.ts'
 
 /** What an adapter hands in of a request. */
 export interface GatewayRequest<Source = IncomingMessage> {
@@ -55,7 +49,9 @@ export interface Gateway<Source = IncomingMessage> {
   readonly handler: NodeHandler
   /** Finishes what runs and closes the connections it made. */
   close(): Promise<void>
-  /** Counters of every upstream, by address where it has one. */
+  /** What carries the requests: balancers by name, pools by address. */
+  readonly dispatchers: Readonly<Record<string, Dispatcher>>
+  /** Counters of each of them. */
   readonly stats: Readonly<Record<string, DispatcherStats>>
 }
 
@@ -75,16 +71,18 @@ class HTTPGateway<Source> implements Gateway<Source> {
   readonly #exclude: readonly string[]
   readonly #bodyRules: BodyRules
   readonly #logger: GatewayLogger | undefined
-  readonly #upstreams = new Map<Upstream, ResolvedUpstream>()
+  readonly #upstreams: Upstreams
 
   constructor(options: GatewayOptions<Source>, where: string) {
     checkGatewayOptions(where, options)
     const { routes, ...base } = options
+    const pool = poolOptions(options as GatewayOptions<never>)
+    this.#upstreams = new Upstreams(where, pool, options.clusters ?? {})
     const matches = routes ?? [{ match: '/' }]
     this.#routes = matches.map(({ match, ...over }) => {
       const route = { ...base, ...over }
-      const upstream = this.#upstream(where, route.upstream, options)
-      return new Route(where, match, route, options.maxParamsSize ?? 131_072, upstream.dispatcher)
+      const dispatcher = this.#upstreams.get(route.upstream)
+      return new Route(where, match, route, options.maxParamsSize ?? 131_072, dispatcher)
     })
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
     this.#logger = options.logger
@@ -128,36 +126,17 @@ class HTTPGateway<Source> implements Gateway<Source> {
     else this.#route({ request, target, mount, path, done }, 0)
   }
 
-  async close(): Promise<void> {
-    const owned = [...this.#upstreams.values()].filter((upstream) => upstream.owned)
-    await Promise.all(owned.map((upstream) => upstream.dispatcher.close()))
+  close(): Promise<void> {
+    return this.#upstreams.close()
+  }
+
+  get dispatchers(): Readonly<Record<string, Dispatcher>> {
+    return this.#upstreams.all
   }
 
   get stats(): Readonly<Record<string, DispatcherStats>> {
-    return Object.fromEntries(
-      [...this.#upstreams].map(([upstream, { dispatcher }], at) => [
-        typeof upstream === 'string' ? upstream : `upstream ${at + 1}`,
-        dispatcher.stats,
-      ]),
-    )
-  }
-
-  /** Routes that name the same upstream share its connections. */
-  #upstream(
-    where: string,
-    upstream: Upstream | undefined,
-    options: GatewayOptions<Source>,
-  ): ResolvedUpstream {
-    if (upstream === undefined)
-      throw new OptionError(
-        `${where}: option upstream is missing; say where the application listens, such as 'unix:/run/php/php-fpm.sock'`,
-      )
-    let resolved = this.#upstreams.get(upstream)
-    if (resolved === undefined) {
-      resolved = resolveUpstream(upstream, poolOptions(options as GatewayOptions<never>))
-      this.#upstreams.set(upstream, resolved)
-    }
-    return resolved
+    const all = Object.entries(this.dispatchers)
+    return Object.fromEntries(all.map(([name, dispatcher]) => [name, dispatcher.stats]))
   }
 
   #isExcluded(path: string): boolean {

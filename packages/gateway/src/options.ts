@@ -18,12 +18,14 @@ import {
 import type { Env } from './environment.ts'
 import type { GatewayLogger } from './logger.ts'
 import type { PathInfoMode } from './script-path.ts'
+import type { Clusters } from './upstreams.ts'
 
 /** Where scripts are and what they are told. `Source` is the framework's request. */
 export interface RouteOptions<Source = IncomingMessage> {
   /**
-   * Where the application listens: an address such as `'unix:/run/php/php-fpm.sock'` or `'fcgi://127.0.0.1:9000'`, a
-   * dispatcher that you close, or a function that makes one to be closed with the gateway. Never taken from a request.
+   * Where the application listens: an address such as `'unix:/run/php/php-fpm.sock'` or `'fcgi://127.0.0.1:9000'`,
+   * several of them or `{ members }` for a balancer, `'balancer://name'` for one of `clusters`, a dispatcher that you
+   * close, or a function that makes one to be closed with the gateway. Never taken from a request.
    */
   upstream?: Upstream | undefined
   /** Absolute path of the directory the URL paths are looked up in (nginx `root`). Needed unless `checkLocal` is false. */
@@ -89,6 +91,8 @@ export interface GatewayOptions<Source = IncomingMessage>
     PoolOptions {
   /** Routes by ending or prefix; without them the gateway's options are the one route for all paths. */
   routes?: ReadonlyArray<RouteMatch<Source>> | undefined
+  /** Balancers that routes share by name: `upstream: 'balancer://name'` (Apache `<Proxy balancer://name>`). */
+  clusters?: Clusters | undefined
   /** Path prefixes that are none of the gateway's (Apache `ProxyPass /path !`). */
   exclude?: readonly string[] | undefined
   /**
@@ -174,6 +178,7 @@ const gatewayChecks: Checks = {
   ...routeChecks,
   ...poolChecks,
   routes: (value) => (Array.isArray(value) && value.length > 0 ? undefined : 'an array of routes'),
+  clusters: (value) => (isObject(value) ? undefined : 'an object of balancers by name'),
   exclude: listOf(urlPath),
   unknownLength: oneOf('spool', 'stream', 'reject'),
   spoolBodies: flag,

@@ -50,7 +50,7 @@ const MOST_DISCARDED = 1_048_576
 export class Responder implements DispatchHandler {
   readonly #context: ResponderContext
   #control: DispatchControl | undefined
-  #attempt: Attempt | undefined
+  readonly #attempts: Attempt[] = []
   #status = 0
   #reason = ''
   #fields: ResponseFields | undefined
@@ -73,7 +73,7 @@ export class Responder implements DispatchHandler {
   }
 
   onStart(attempt: Attempt): void {
-    this.#attempt = attempt
+    this.#attempts.push(attempt)
   }
 
   onInformational(status: number, headers: string[]): void {
@@ -128,7 +128,7 @@ export class Responder implements DispatchHandler {
       ? `; SCRIPT_FILENAME was ${scriptFilename}: is that where the application sees the file (option remoteRoot)?`
       : ''
     logger.warn(
-      { address: this.#attempt?.address, scriptFilename },
+      { address: this.#attempts.at(-1)?.address, scriptFilename },
       `stderr of the application: ${line}${hint}`,
     )
   }
@@ -228,7 +228,7 @@ export class Responder implements DispatchHandler {
 
   #log(message: string, err?: Error, status = 500): void {
     const { logger, scriptFilename, req } = this.#context
-    const details = { err, address: this.#attempt?.address, scriptFilename }
+    const details = { err, attempts: this.#attempts, scriptFilename }
     if (status >= 500) logger.error(details, `${req.method} ${message}`)
     else logger.info(details, `${req.method} refused: ${message}`)
   }

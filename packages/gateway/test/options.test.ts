@@ -38,6 +38,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   fixRootScriptName: ['on', 'true or false'],
   stripRequestUri: ['app', "a path that begins with '/'"],
   routes: [[], 'an array of routes'],
+  clusters: ['main', 'an object of balancers by name'],
   exclude: [['static'], "an array, each item a path that begins with '/'"],
   unknownLength: ['buffer', 'one of "spool", "stream", "reject"'],
   spoolBodies: ['all', 'true or false'],

@@ -1,0 +1,81 @@
+import {
+  Balancer,
+  type BalancerOptions,
+  type Dispatcher,
+  OptionError,
+  type PoolOptions,
+  type ResolvedUpstream,
+  resolveUpstream,
+  type Upstream,
+} from '@fastcgi/client'
+
+/** Named balancers, for several routes to share: options, or a balancer that somebody else closes. */
+export type Clusters = Readonly<Record<string, BalancerOptions | Balancer>>
+
+const CLUSTER = 'balancer://'
+
+/** The dispatchers behind the routes of a gateway. Routes that name the same upstream share its connections. */
+export class Upstreams {
+  readonly #where: string
+  readonly #pool: PoolOptions
+  readonly #clusters: Clusters
+  readonly #resolved = new Map<Upstream, ResolvedUpstream>()
+
+  constructor(where: string, pool: PoolOptions, clusters: Clusters) {
+    this.#where = where
+    this.#pool = pool
+    this.#clusters = clusters
+  }
+
+  /** The dispatcher of a route; `'balancer://name'` means one of the clusters. @throws OptionError */
+  get(upstream: Upstream | undefined): Dispatcher {
+    if (upstream === undefined)
+      throw new OptionError(
+        `${this.#where}: option upstream is missing; say where the application listens, such as 'unix:/run/php/php-fpm.sock'`,
+      )
+    let resolved = this.#resolved.get(upstream)
+    if (resolved === undefined) {
+      resolved = this.#isCluster(upstream)
+        ? this.#cluster(upstream.slice(CLUSTER.length).replace(/\/$/, ''))
+        : resolveUpstream(upstream, this.#pool)
+      this.#resolved.set(upstream, resolved)
+    }
+    return resolved.dispatcher
+  }
+
+  /** All of them: clusters and other balancers by their name, pools by their address. */
+  get all(): Readonly<Record<string, Dispatcher>> {
+    return Object.fromEntries(
+      [...this.#resolved].map(([upstream, { dispatcher }], at) => [
+        nameOf(upstream, dispatcher, at),
+        dispatcher,
+      ]),
+    )
+  }
+
+  /** Closes those that were made here. */
+  async close(): Promise<void> {
+    const owned = [...this.#resolved.values()].filter((upstream) => upstream.owned)
+    await Promise.all(owned.map((upstream) => upstream.dispatcher.close()))
+  }
+
+  #isCluster(upstream: Upstream): upstream is string {
+    return typeof upstream === 'string' && upstream.startsWith(CLUSTER)
+  }
+
+  #cluster(name: string): ResolvedUpstream {
+    const cluster = Object.hasOwn(this.#clusters, name) ? this.#clusters[name] : undefined
+    if (cluster instanceof Balancer) return { dispatcher: cluster, owned: false }
+    if (cluster !== undefined)
+      return { dispatcher: new Balancer({ ...this.#pool, name, ...cluster }), owned: true }
+    const names = Object.keys(this.#clusters).join(', ') || 'none'
+    throw new OptionError(
+      `${this.#where}: option upstream: there is no cluster ${name} (option clusters); there are: ${names}`,
+    )
+  }
+}
+
+function nameOf(upstream: Upstream, dispatcher: Dispatcher, at: number): string {
+  if (dispatcher instanceof Balancer) return dispatcher.name
+  return typeof upstream === 'string' ? upstream : `upstream ${at + 1}`
+}
