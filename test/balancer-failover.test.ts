@@ -104,6 +104,14 @@ t.test('one that closes before any answer', async (t) => {
     t.strictSame(asked(peers), [1, 0])
   })
 
+  t.test('where nothing is said, the method does', async (t) => {
+    for (const [REQUEST_METHOD, requests] of Object.entries({ GET: [1, 1], POST: [1, 0] })) {
+      const { balancer, peers } = await setup(t, [dies, digests])
+      await sent(t, balancer, { params: { REQUEST_METHOD } })
+      t.strictSame(asked(peers), requests, REQUEST_METHOD)
+    }
+  })
+
   t.test('a stream up to replayBuffer is sent whole to the next', async (t) => {
     const { balancer, peers } = await setup(t, [diesLate, dies, digests], {
       replayBuffer: bytes.length,

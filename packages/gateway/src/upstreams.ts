@@ -4,6 +4,7 @@ import {
   type Dispatcher,
   OptionError,
   type PoolOptions,
+  parseAddress,
   type ResolvedUpstream,
   resolveUpstream,
   type Upstream,
@@ -33,12 +34,14 @@ export class Upstreams {
       throw new OptionError(
         `${this.#where}: option upstream is missing; say where the application listens, such as 'unix:/run/php/php-fpm.sock'`,
       )
-    let resolved = this.#resolved.get(upstream)
+    const key = keyOf(upstream)
+    let resolved = this.#resolved.get(key)
     if (resolved === undefined) {
-      resolved = this.#isCluster(upstream)
-        ? this.#cluster(upstream.slice(CLUSTER.length).replace(/\/$/, ''))
-        : resolveUpstream(upstream, this.#pool)
-      this.#resolved.set(upstream, resolved)
+      resolved =
+        typeof key === 'string' && key.startsWith(CLUSTER)
+          ? this.#cluster(key.slice(CLUSTER.length))
+          : resolveUpstream(upstream, this.#pool)
+      this.#resolved.set(key, resolved)
     }
     return resolved.dispatcher
   }
@@ -59,10 +62,6 @@ export class Upstreams {
     await Promise.all(owned.map((upstream) => upstream.dispatcher.close()))
   }
 
-  #isCluster(upstream: Upstream): upstream is string {
-    return typeof upstream === 'string' && upstream.startsWith(CLUSTER)
-  }
-
   #cluster(name: string): ResolvedUpstream {
     const cluster = Object.hasOwn(this.#clusters, name) ? this.#clusters[name] : undefined
     if (cluster instanceof Balancer) return { dispatcher: cluster, owned: false }
@@ -73,6 +72,12 @@ export class Upstreams {
       `${this.#where}: option upstream: there is no cluster ${name} (option clusters); there are: ${names}`,
     )
   }
+}
+
+/** One key for all spellings of an address. @throws OptionError */
+function keyOf(upstream: Upstream): Upstream {
+  if (typeof upstream !== 'string' || upstream.startsWith('srv:')) return upstream
+  return upstream.startsWith(CLUSTER) ? upstream.replace(/\/$/, '') : parseAddress(upstream).name
 }
 
 function nameOf(upstream: Upstream, dispatcher: Dispatcher, at: number): string {

@@ -3,6 +3,7 @@ import type { FastCGIError } from '@fastcgi/protocol'
 import type { Attempt, DispatchControl, DispatchHandler, FastCGIRequest } from '../dispatcher.ts'
 import { AbortedError } from '../errors.ts'
 import { encodeParams } from '../params.ts'
+import { isIdempotent } from '../retry.ts'
 import type { Member } from './member.ts'
 import type { Intake } from './replay.ts'
 
@@ -42,6 +43,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   readonly #handler: DispatchHandler
   readonly #owner: ExchangeOwner
   readonly #params: Buffer
+  readonly #idempotent: boolean
   #member: Member | undefined
   #control: DispatchControl | undefined
   #status = 0
@@ -65,6 +67,8 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#handler = handler
     this.#owner = owner
     this.#params = encodeParams(request.params)
+    // Of encoded params, members could not tell.
+    this.#idempotent = isIdempotent(request)
     request.signal?.addEventListener('abort', this.#onSignal, { once: true })
   }
 
@@ -87,7 +91,10 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     member.counters.load++
     member.counters.bytesSent += block.length + this.#bodyLength()
     const { signal: _, ...request } = this.request
-    const control = member.dispatcher.dispatch({ ...request, body: this.body, params: block }, this)
+    const control = member.dispatcher.dispatch(
+      { ...request, idempotent: this.#idempotent, body: this.body, params: block },
+      this,
+    )
     if (this.#over) control.abort()
     // One that fails at once has handed it on to the next member already.
     else if (this.#member === member) this.#control = control
