@@ -222,9 +222,13 @@ export class Exchange implements DispatchControl {
   }
 }
 
-/** Turns what a handler threw into an error of ours. */
+/** Turns what a handler, or a function among the options, threw into an error of ours. */
 export function asFastCGIError(error: unknown): FastCGIError {
   return error instanceof FastCGIError
     ? error
-    : new FastCGIError('FCGI_HANDLER', `a response handler threw: ${error}`, { cause: error })
+    : new FastCGIError(
+        'FCGI_HANDLER',
+        `a handler or an option that is a function threw: ${error}`,
+        { cause: error },
+      )
 }

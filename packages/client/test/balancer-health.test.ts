@@ -280,6 +280,19 @@ t.test('a status that is not listed is nobody’s failure', async (t) => {
   t.strictSame(made.told(), [])
 })
 
+t.test(
+  'when the last healthy one fails a request, those that are out are tried for it',
+  async (t) => {
+    const made = setup(t, [{ does: refuses }, { does: answers }], { maxFailures: 1, retry: 60_000 })
+    while (made.told().length === 0) t.equal((await sent(made.balancer)).result, 200)
+    t.strictSame(made.told(), ['a failed'])
+    const [first, second] = made.stubs
+    if (first !== undefined) first.behaviour = answers
+    if (second !== undefined) second.behaviour = refuses
+    t.equal((await sent(made.balancer)).result, 200, 'a answers although it is out')
+  },
+)
+
 t.test('forceRecovery: when all are out, all are tried', async (t) => {
   const made = setup(t, [{ does: refuses }, { does: refuses }], { maxFailures: 1, retry: 60_000 })
   t.equal((await sent(made.balancer)).result, 'FCGI_CONNECT')

@@ -1,4 +1,4 @@
-import { FastCGIError } from '@fastcgi/protocol'
+import type { FastCGIError } from '@fastcgi/protocol'
 import { BaseDispatcher } from '../base-dispatcher.ts'
 import type {
   DispatchControl,
@@ -12,8 +12,8 @@ import { DEFAULT_TIMEOUTS } from '../options.ts'
 import { BalancedExchange, type ExchangeOwner } from './balanced-exchange.ts'
 import { DiscoveredMembers } from './discovered-members.ts'
 import { type DiscoverOptions, Discovery } from './discovery.ts'
-import { meaningOf } from './failure.ts'
 import { HealthCheck } from './health-check.ts'
+import { HealthKeeper } from './health-keeper.ts'
 import type { Member } from './member.ts'
 import { type MemberChange, type MemberEvent, MemberList } from './member-list.ts'
 import { ByHeartbeat, type Heartbeat } from './methods/heartbeat.ts'
@@ -22,7 +22,7 @@ import type { Method } from './methods/method.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
 import { Intake, isShortStream } from './replay.ts'
 import { eligible } from './selection.ts'
-import { type SessionRoute, Sticky } from './sticky.ts'
+import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
 /** Milliseconds a request waits for the first answer of DNS. */
@@ -36,6 +36,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly name: string
   readonly #options: BalancerOptions
   readonly #members: MemberList
+  readonly #health: HealthKeeper
   readonly #method: Method
   readonly #sticky: Sticky | undefined
   readonly #check: HealthCheck | undefined
@@ -57,11 +58,19 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#options = { ...options, failOnStatus: options.failOnStatus?.slice() }
     this.name = options.name ?? 'default'
     this.#members = new MemberList(this.name, options)
+    this.#health = new HealthKeeper(this.#options, this.#members, {
+      onBack: () => this.#serveWaiting(),
+      onOut: () => this.#scheduleRetry(),
+    })
     this.#method = createMethod(options)
     this.#sticky = options.stickySession ? new Sticky(options.stickySession) : undefined
     for (const member of options.members ?? []) this.add(member)
     if (options.healthCheck !== undefined)
-      this.#check = new HealthCheck({ ...options.healthCheck }, this.#members.all, this.#onChecked)
+      this.#check = new HealthCheck(
+        { ...options.healthCheck },
+        this.#members.all,
+        this.#health.checked,
+      )
     this.#discovery = options.discover && this.#discover({ ...options.discover })
   }
 
@@ -197,13 +206,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     } catch (error) {
       // The option key, a hint, or a param that cannot be encoded.
       if (exchange.over) throw error
-      exchange.giveUp(
-        error instanceof FastCGIError
-          ? error
-          : new FastCGIError('FCGI_HANDLER', `no member could be chosen: ${error}`, {
-              cause: error,
-            }),
-      )
+      exchange.giveUp(asFastCGIError(error))
     }
   }
 
@@ -217,7 +220,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       return
     }
     if (exchange.tried.size > 0) this.#retries++
-    exchange.start(member, this.#params(member, session))
+    exchange.start(member, balancerParams(this.name, member, this.#sticky, session))
   }
 
   /** A route that nobody has, as after a member was renamed, ties a session to nobody. */
@@ -227,40 +230,22 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   #choose(exchange: BalancedExchange, now: number): Member | undefined {
-    let candidates = eligible(this.members, exchange.tried, now)
-    if (candidates.length === 0 && this.#options.forceRecovery !== false && this.#allFailed()) {
-      this.#forgiveAll()
-      candidates = eligible(this.members, exchange.tried, now)
-    }
+    const candidates = this.#candidates(exchange, now)
     if (candidates.length === 0) return undefined
     return this.#method.pick(candidates, exchange.request.balance, now)
   }
 
-  #allFailed(): boolean {
-    const taking = this.members.filter((member) => member.status === 'enabled')
-    return taking.length > 0 && taking.every((member) => member.health.failed)
-  }
-
-  #forgiveAll(): void {
-    for (const member of this.members) {
-      if (!member.health.failed) continue
-      member.health.forget()
-      this.#members.tell(member, 'recovered')
-    }
-  }
-
-  /** Apache's variables for the application. */
-  #params(member: Member, session: SessionRoute | undefined): Record<string, string> {
-    const params: Record<string, string> = {
-      BALANCER_NAME: `balancer://${this.name}`,
-      BALANCER_WORKER_NAME: member.name,
-      BALANCER_WORKER_ROUTE: member.route ?? '',
-    }
-    if (this.#sticky === undefined) return params
-    params.BALANCER_SESSION_STICKY = session?.name ?? this.#sticky.name
-    if (session !== undefined) params.BALANCER_SESSION_ROUTE = session.route
-    if (session?.route !== member.route) params.BALANCER_ROUTE_CHANGED = '1'
-    return params
+  #candidates(exchange: BalancedExchange, now: number): Member[] {
+    const found = eligible(this.members, exchange.tried, now)
+    if (found.length > 0 || this.#options.forceRecovery === false) return found
+    // Rather somebody who is out than nobody: all have failed, or all others have failed this request.
+    if (exchange.tried.size > 0)
+      return this.members.filter(
+        (member) => member.status === 'enabled' && !exchange.tried.has(member),
+      )
+    if (!this.#health.allFailed) return found
+    this.#health.forgiveAll()
+    return eligible(this.members, exchange.tried, now)
   }
 
   /** Nobody can take it now: it waits for as long as `timeout` says, or fails. */
@@ -320,7 +305,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     probe: boolean,
   ): void {
     exchange.lastError = error
-    this.#judge(member, error, probe)
+    this.#health.failed(member, error, probe)
     const most = this.#options.maxAttempts ?? Number.POSITIVE_INFINITY
     if (!retryable || this.#closing || exchange.tried.size >= most || !this.#hasOther(exchange))
       exchange.fail(error)
@@ -328,23 +313,15 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   #hasOther(exchange: BalancedExchange): boolean {
-    return eligible(this.members, exchange.tried, performance.now()).length > 0
+    return this.#candidates(exchange, performance.now()).length > 0
   }
 
   onAnswered(member: Member, status: number, probe: boolean): void {
-    if (this.#options.failOnStatus?.includes(status)) {
-      const error = new OverloadedError(`it answered ${status} (option failOnStatus)`)
-      this.#count(member, error, { certain: true, probe })
-      return
-    }
-    const before = member.health.failed
-    member.health.succeeded(probe)
-    if (before && !member.health.failed) this.#recovered(member)
+    this.#health.answered(member, status, probe)
   }
 
   onUndecided(member: Member): void {
-    member.health.undecided(true)
-    this.#serveWaiting()
+    this.#health.undecided(member)
   }
 
   onOver(exchange: BalancedExchange, failed: boolean): void {
@@ -352,52 +329,6 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     if (failed) this.#failed++
     this.#waiting.leave(exchange)
     this.#checkDrained()
-  }
-
-  /** What a failure says about a member. */
-  #judge(member: Member, error: FastCGIError, probe: boolean): void {
-    const meaning = meaningOf(error)
-    if (meaning === 'died') member.counters.died++
-    if (meaning === 'overloaded') member.counters.overloaded++
-    if (meaning === 'died' || meaning === 'sick') this.#count(member, error, { probe })
-    else if (probe) this.onUndecided(member)
-  }
-
-  #count(
-    member: Member,
-    error: FastCGIError,
-    { certain = false, probe }: { certain?: boolean; probe: boolean },
-  ): void {
-    const { retry = 10_000, maxFailures = 3, failureWindow = 10_000 } = this.#options
-    member.lastError = { message: error.message, at: new Date() }
-    // The only member is never put out: there is nobody to ask instead.
-    if (member.ignoreErrors || this.members.length === 1) {
-      member.health.undecided(probe)
-      return
-    }
-    const rules = { retry: member.retry ?? retry, maxFailures, failureWindow }
-    if (!member.health.record(performance.now(), rules, { certain, probe })) return
-    member.counters.disabled++
-    this.#members.tell(member, 'failed', error)
-    this.#scheduleRetry()
-  }
-
-  #recovered(member: Member): void {
-    member.recovered(performance.now())
-    this.#members.tell(member, 'recovered')
-    this.#serveWaiting()
-  }
-
-  readonly #onChecked = (member: Member, passed: boolean, error: Error | undefined): void => {
-    const before = member.health.failed
-    member.health.checked(passed)
-    if (!passed) member.lastError = { message: error?.message ?? 'check failed', at: new Date() }
-    if (before === member.health.failed) return
-    if (passed) this.#recovered(member)
-    else {
-      member.counters.disabled++
-      this.#members.tell(member, 'failed', error)
-    }
   }
 
   #discover(options: DiscoverOptions): Discovery {

@@ -72,3 +72,22 @@ function parseNames(text: string): StickySession {
   const [cookie = text, parameter = cookie] = text.split('|', 2)
   return { cookie, parameter }
 }
+
+/** What the application is told (Apache's BALANCER_ variables). */
+export function balancerParams(
+  balancer: string,
+  member: Member,
+  sticky: Sticky | undefined,
+  session: SessionRoute | undefined,
+): Record<string, string> {
+  const params: Record<string, string> = {
+    BALANCER_NAME: `balancer://${balancer}`,
+    BALANCER_WORKER_NAME: member.name,
+    BALANCER_WORKER_ROUTE: member.route ?? '',
+  }
+  if (sticky === undefined) return params
+  params.BALANCER_SESSION_STICKY = session?.name ?? sticky.name
+  if (session !== undefined) params.BALANCER_SESSION_ROUTE = session.route
+  if (session?.route !== member.route) params.BALANCER_ROUTE_CHANGED = '1'
+  return params
+}
