@@ -121,6 +121,20 @@ t.test('addresses', NEEDS_DNS, async (t) => {
     t.match(balancer.stats, { failed: 0, active: 0 })
   })
 
+  t.test('of both families', async (t) => {
+    const peers = await startLoopbackPeers(t, ['::1', ONE], wellBehaved())
+    const port = peers[1]?.address.split(':')[1]
+    const dns = await startDns({ [NAME]: ['::1', ONE] })
+    t.teardown(() => dns.close())
+    const discover = { name: `${NAME}:${port}`, interval: INTERVAL, servers: [dns.address] }
+    const client = new FastCGIClient({ discover, method: 'round-robin' })
+    t.teardown(() => client.destroy())
+    for (let n = 0; n < 4; n++) t.equal(await (await client.request({ params: {} })).text(), 'ok')
+    const names = (client.dispatcher as Balancer).members.map(({ name }) => name).sort()
+    t.strictSame(names, [`127.0.0.2:${port}`, `[::1]:${port}`])
+    t.strictSame(counts(peers), [2, 2])
+  })
+
   t.test('an outage of the name server moves nobody', async (t) => {
     const { dns, balancer, members } = await setup(
       t,
