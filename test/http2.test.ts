@@ -54,8 +54,7 @@ async function front(t: Test, kind: string, script: Script): Promise<Front> {
   let close: () => Promise<void>
   if (kind === 'fastify') {
     const app = Fastify({ http2: true })
-    // biome-ignore lint/suspicious/noExplicitAny: the plugin is typed for node:http
-    app.register(fastcgiProxy as any, options)
+    app.register(fastcgiProxy, options)
     await app.listen({ host: '127.0.0.1', port: 0 })
     port = (app.server.address() as AddressInfo).port
     close = () => app.close()

@@ -20,7 +20,7 @@ import { ByHeartbeat, type Heartbeat } from './methods/heartbeat.ts'
 import { createMethod } from './methods/index.ts'
 import type { Method } from './methods/method.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
-import { Intake, isShortStream } from './replay.ts'
+import { explainBody, Intake, isShortStream } from './replay.ts'
 import { eligible } from './selection.ts'
 import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
 import { WaitingRoom } from './waiting-room.ts'
@@ -136,7 +136,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#underWay.add(exchange)
     const refusal = this.#refusal(request)
     if (refusal !== undefined) process.nextTick(() => exchange.fail(refusal))
-    else if (isShortStream(request, this.#options.replayBuffer ?? 65_536)) {
+    else if (isShortStream(request, this.#replayBuffer)) {
       const timeouts = this.#options.timeouts
       const timeout = request.timeouts?.body ?? timeouts?.body ?? DEFAULT_TIMEOUTS.body
       exchange.intake = new Intake(request.body, request.bodyLength, timeout)
@@ -307,13 +307,18 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     exchange.lastError = error
     this.#health.failed(member, error, probe)
     const most = this.#options.maxAttempts ?? Number.POSITIVE_INFINITY
-    if (!retryable || this.#closing || exchange.tried.size >= most || !this.#hasOther(exchange))
-      exchange.fail(error)
-    else this.#carry(exchange)
+    const left = this.#candidates(exchange, performance.now()).length
+    const others = exchange.tried.size < most && left > 0
+    if (retryable && others && !this.#closing) {
+      this.#carry(exchange)
+      return
+    }
+    if (!retryable && others) explainBody(exchange.request, error, this.#replayBuffer)
+    exchange.fail(error)
   }
 
-  #hasOther(exchange: BalancedExchange): boolean {
-    return this.#candidates(exchange, performance.now()).length > 0
+  get #replayBuffer(): number {
+    return this.#options.replayBuffer ?? 65_536
   }
 
   onAnswered(member: Member, status: number, probe: boolean): void {

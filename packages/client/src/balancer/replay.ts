@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
+import type { FastCGIError } from '@fastcgi/protocol'
 import type { FastCGIRequest } from '../dispatcher.ts'
 import { RequestBodyError } from '../errors.ts'
+import { isIdempotent } from '../retry.ts'
 import { StdinPump, type StdinSink } from '../stdin-pump.ts'
 
 /** Whether a body is to be taken in whole before it is sent, so that it can be sent again. */
@@ -10,6 +12,15 @@ export function isShortStream(
 ): request is FastCGIRequest & { body: Readable; bodyLength: number } {
   const { body, bodyLength } = request
   return body instanceof Readable && bodyLength !== undefined && bodyLength <= most
+}
+
+/** Says in an error that it was the body that kept a request from another member, where it was. */
+export function explainBody(request: FastCGIRequest, error: FastCGIError, most: number): void {
+  if (!(request.body instanceof Readable) || isShortStream(request, most)) return
+  if (error.code !== 'FCGI_PREMATURE_CLOSE' || !isIdempotent(request)) return
+  const size =
+    request.bodyLength === undefined ? 'of unknown length' : `of ${request.bodyLength} bytes`
+  error.message += `; not tried on another member: of a body ${size} nothing is kept (option replayBuffer is ${most})`
 }
 
 /** Takes in a stream of known length. */
