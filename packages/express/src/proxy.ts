@@ -73,7 +73,8 @@ function rewrittenUrl({ url, baseUrl }: ExpressRequest): string | undefined {
   return url?.startsWith('/') ? (baseUrl ?? '') + url : undefined
 }
 
-function clientOf(req: ExpressRequest): ClientInfo {
+/** The client, as Express's trust in proxies makes it out. */
+export function clientOf(req: ExpressRequest): ClientInfo {
   const { address, scheme, host } = socketClient(req)
   return {
     address: req.ip ?? address,

@@ -9,3 +9,4 @@ export {
   fastcgiProxy,
   fastcgiProxy as default,
 } from './proxy.ts'
+export { type FastCGIStatusOptions, fastcgiStatus } from './status.ts'

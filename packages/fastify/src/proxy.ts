@@ -86,6 +86,13 @@ function mountIn(url: string, prefix: string): string {
   return path.split('/').slice(0, prefix.split('/').length).join('/')
 }
 
+/** The gateways a scope has so far; undefined without any. */
+export function gatewaysOf(
+  instance: FastifyInstance,
+): Iterable<Gateway<FastifyRequest>> | undefined {
+  return (instance as unknown as Partial<Record<typeof GATEWAYS, Gateways>>)[GATEWAYS]?.values()
+}
+
 function addToScope(
   instance: FastifyInstance,
   name: string,

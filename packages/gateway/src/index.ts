@@ -13,4 +13,13 @@ export type { GatewayOptions, RouteMatch, RouteOptions } from './options.ts'
 export type { GatewayCallback, GatewayResponse } from './responder.ts'
 export { groupFields } from './response-fields.ts'
 export type { PathInfoMode } from './script-path.ts'
+export { joinDispatchers } from './status/dispatchers.ts'
+export {
+  createStatus,
+  type Dispatchers,
+  type Status,
+  type StatusOptions,
+  type StatusRequest,
+  type StatusResponse,
+} from './status/status.ts'
 export type { Clusters } from './upstreams.ts'

@@ -41,6 +41,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly #sticky: Sticky | undefined
   readonly #check: HealthCheck | undefined
   readonly #discovery: Discovery | undefined
+  readonly #replayBuffer: number
   readonly #waiting = new WaitingRoom()
   readonly #leaving = new Set<Promise<void>>()
   #retryTimer: NodeJS.Timeout | undefined
@@ -57,6 +58,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     checkBalancerOptions(options)
     this.#options = { ...options, failOnStatus: options.failOnStatus?.slice() }
     this.name = options.name ?? 'default'
+    this.#replayBuffer = options.replayBuffer ?? 65_536
     this.#members = new MemberList(this.name, options)
     this.#health = new HealthKeeper(this.#options, this.#members, {
       onBack: () => this.#serveWaiting(),
@@ -315,10 +317,6 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     }
     if (!retryable && others) explainBody(exchange.request, error, this.#replayBuffer)
     exchange.fail(error)
-  }
-
-  get #replayBuffer(): number {
-    return this.#options.replayBuffer ?? 65_536
   }
 
   onAnswered(member: Member, status: number, probe: boolean): void {
