@@ -48,12 +48,15 @@ export class Upstreams {
 
   /** All of them: clusters and other balancers by their name, pools by their address. */
   get all(): Readonly<Record<string, Dispatcher>> {
-    return Object.fromEntries(
-      [...this.#resolved].map(([upstream, { dispatcher }], at) => [
-        nameOf(upstream, dispatcher, at),
-        dispatcher,
-      ]),
-    )
+    const all: Record<string, Dispatcher> = {}
+    for (const [upstream, { dispatcher }] of this.#resolved) {
+      const name = nameOf(upstream, dispatcher)
+      // Balancers that nobody gave a name are all called the same.
+      let free = name
+      for (let n = 2; Object.hasOwn(all, free); n++) free = `${name} ${n}`
+      all[free] = dispatcher
+    }
+    return all
   }
 
   /** Closes those that were made here. */
@@ -80,7 +83,7 @@ function keyOf(upstream: Upstream): Upstream {
   return upstream.startsWith(CLUSTER) ? upstream.replace(/\/$/, '') : parseAddress(upstream).name
 }
 
-function nameOf(upstream: Upstream, dispatcher: Dispatcher, at: number): string {
+function nameOf(upstream: Upstream, dispatcher: Dispatcher): string {
   if (dispatcher instanceof Balancer) return dispatcher.name
-  return typeof upstream === 'string' ? upstream : `upstream ${at + 1}`
+  return typeof upstream === 'string' ? upstream : 'upstream'
 }

@@ -11,7 +11,7 @@ import { asFastCGIError } from '../exchange.ts'
 import { DEFAULT_TIMEOUTS } from '../options.ts'
 import { BalancedExchange, type ExchangeOwner } from './balanced-exchange.ts'
 import { DiscoveredMembers } from './discovered-members.ts'
-import { type DiscoverOptions, Discovery } from './discovery.ts'
+import { Discovery } from './discovery.ts'
 import { HealthCheck } from './health-check.ts'
 import { HealthKeeper } from './health-keeper.ts'
 import type { Member } from './member.ts'
@@ -23,6 +23,7 @@ import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from '
 import { explainBody, Intake, isShortStream } from './replay.ts'
 import { eligible } from './selection.ts'
 import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
+import { sumStats } from './sum-stats.ts'
 import { WaitingRoom } from './waiting-room.ts'
 
 /** Milliseconds a request waits for the first answer of DNS. */
@@ -34,6 +35,8 @@ const FIRST_LOOKUP = 3000
  */
 export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly name: string
+  /** Who takes the next request. */
+  readonly method: NonNullable<BalancerOptions['method']>
   readonly #options: BalancerOptions
   readonly #members: MemberList
   readonly #health: HealthKeeper
@@ -44,7 +47,6 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly #replayBuffer: number
   readonly #waiting = new WaitingRoom()
   readonly #leaving = new Set<Promise<void>>()
-  #retryTimer: NodeJS.Timeout | undefined
   readonly #underWay = new Set<BalancedExchange>()
   #requests = 0
   #failed = 0
@@ -58,6 +60,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     checkBalancerOptions(options)
     this.#options = { ...options, failOnStatus: options.failOnStatus?.slice() }
     this.name = options.name ?? 'default'
+    this.method = options.method ?? 'least-connection'
     this.#replayBuffer = options.replayBuffer ?? 65_536
     this.#members = new MemberList(this.name, options)
     this.#health = new HealthKeeper(this.#options, this.#members, {
@@ -73,7 +76,12 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
         this.#members.all,
         this.#health.checked,
       )
-    this.#discovery = options.discover && this.#discover({ ...options.discover })
+    const { discover } = options
+    if (discover === undefined) return
+    const found = new DiscoveredMembers(this, discover.grace ?? 60_000)
+    this.#discovery = new Discovery({ ...discover }, (result) =>
+      found.apply(result, performance.now()),
+    )
   }
 
   // ---- members
@@ -100,6 +108,11 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   /** Lets a member serve its sessions to their end; new ones go elsewhere (Apache status N). */
   drain(name: string): void {
     this.update(name, { status: 'draining' })
+  }
+
+  /** Takes a member that is out for its failures back at once. @throws OptionError when there is none of that name. */
+  recover(name: string): void {
+    this.#health.recover(this.#members.named(name))
   }
 
   /** Takes a member away; resolves when what runs on it has ended. @throws OptionError */
@@ -154,15 +167,10 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   override get stats(): DispatcherStats {
-    const stats = this.members.map((member) => member.dispatcher.stats)
-    const sum = (of: (stats: DispatcherStats) => number): number =>
-      stats.reduce((total, item) => total + of(item), 0)
+    const sum = sumStats(this.members)
     return {
-      connections: sum((item) => item.connections),
-      idle: sum((item) => item.idle),
-      active: sum((item) => item.active),
-      queued: sum((item) => item.queued) + this.#waiting.size,
-      limit: sum((item) => item.limit),
+      ...sum,
+      queued: sum.queued + this.#waiting.size,
       requests: this.#requests,
       failed: this.#failed,
       retries: this.#retries,
@@ -177,7 +185,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       this.#onDrained.push(resolve)
       this.#checkDrained()
     })
-    clearTimeout(this.#retryTimer)
+    this.#waiting.sleep()
     await Promise.all([...this.#leaving, ...this.members.map((member) => member.close())])
   }
 
@@ -237,7 +245,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     return this.#method.pick(candidates, exchange.request.balance, now)
   }
 
-  #candidates(exchange: BalancedExchange, now: number): Member[] {
+  #candidates(exchange: BalancedExchange, now: number = performance.now()): Member[] {
     const found = eligible(this.members, exchange.tried, now)
     if (found.length > 0 || this.#options.forceRecovery === false) return found
     // Rather somebody who is out than nobody: all have failed, or all others have failed this request.
@@ -279,18 +287,12 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   /** Members come back by the clock, of which nobody tells those who wait. */
   #scheduleRetry(): void {
-    clearTimeout(this.#retryTimer)
-    if (this.#waiting.size === 0) return
     const now = performance.now()
     const outs = this.members.map((member) => member.health.outFor(now)).filter((out) => out > 0)
-    if (outs.length === 0) return
-    this.#retryTimer = setTimeout(
-      () => {
-        this.#serveWaiting()
-        this.#scheduleRetry()
-      },
-      Math.min(...outs) + 1,
-    )
+    this.#waiting.wake(Math.min(...outs) + 1, () => {
+      this.#serveWaiting()
+      this.#scheduleRetry()
+    })
   }
 
   #serveWaiting(): void {
@@ -309,8 +311,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     exchange.lastError = error
     this.#health.failed(member, error, probe)
     const most = this.#options.maxAttempts ?? Number.POSITIVE_INFINITY
-    const left = this.#candidates(exchange, performance.now()).length
-    const others = exchange.tried.size < most && left > 0
+    const others = exchange.tried.size < most && this.#candidates(exchange).length > 0
     if (retryable && others && !this.#closing) {
       this.#carry(exchange)
       return
@@ -334,17 +335,12 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#checkDrained()
   }
 
-  #discover(options: DiscoverOptions): Discovery {
-    const found = new DiscoveredMembers(this, options.grace ?? 60_000)
-    return new Discovery(options, (result) => found.apply(result, performance.now()))
-  }
-
   #closedError(cause?: Error): ClosedError {
     return new ClosedError(`balancer ${this.name} is closed`, { cause })
   }
 
   #checkDrained(): void {
-    if (!this.#closing || this.#underWay.size > 0) return
-    for (const resolve of this.#onDrained.splice(0)) resolve()
+    if (this.#closing && this.#underWay.size === 0)
+      for (const resolve of this.#onDrained.splice(0)) resolve()
   }
 }

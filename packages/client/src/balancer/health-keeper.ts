@@ -33,11 +33,13 @@ export class HealthKeeper {
 
   /** Takes everybody back (Apache `forcerecovery`). */
   forgiveAll(): void {
-    for (const member of this.#members.all) {
-      if (!member.health.failed) continue
-      member.health.forget()
-      this.#members.tell(member, 'recovered')
-    }
+    for (const member of this.#members.all) this.#forgive(member)
+  }
+
+  /** Takes one back, as an operator wants it. */
+  recover(member: Member): void {
+    this.#forgive(member)
+    this.#changes.onBack()
   }
 
   /** A member answered. `probe` tells that it had been on trial. */
@@ -91,6 +93,12 @@ export class HealthKeeper {
     }
     const rules = { retry: member.retry ?? retry, maxFailures, failureWindow }
     if (member.health.record(performance.now(), rules, { certain, probe })) this.#out(member, error)
+  }
+
+  #forgive(member: Member): void {
+    if (!member.health.failed) return
+    member.health.forget()
+    this.#members.tell(member, 'recovered')
   }
 
   #out(member: Member, error: Error | undefined): void {

@@ -4,6 +4,8 @@ import type { BalancedExchange } from './balanced-exchange.ts'
 export class WaitingRoom {
   readonly #timers = new Map<BalancedExchange, NodeJS.Timeout>()
 
+  #alarm: NodeJS.Timeout | undefined
+
   get size(): number {
     return this.#timers.size
   }
@@ -27,5 +29,15 @@ export class WaitingRoom {
     const all = [...this.#timers.keys()]
     for (const exchange of all) this.leave(exchange)
     return all
+  }
+
+  /** Calls `again` in so many milliseconds, if somebody waits; Infinity is never. The last call counts. */
+  wake(length: number, again: () => void): void {
+    this.sleep()
+    if (this.size > 0 && length < Number.POSITIVE_INFINITY) this.#alarm = setTimeout(again, length)
+  }
+
+  sleep(): void {
+    clearTimeout(this.#alarm)
   }
 }

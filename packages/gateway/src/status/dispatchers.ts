@@ -1,0 +1,18 @@
+import type { Dispatcher } from '@fastcgi/client'
+
+/** Dispatchers of several gateways, each once; of those of one name the second is called `name (2)`. */
+export function joinDispatchers(
+  gateways: Iterable<{ readonly dispatchers: Readonly<Record<string, Dispatcher>> }>,
+): Record<string, Dispatcher> {
+  const all = new Map<string, Dispatcher>()
+  const known = new Set<Dispatcher>()
+  for (const { dispatchers } of gateways)
+    for (const [name, dispatcher] of Object.entries(dispatchers)) {
+      if (known.has(dispatcher)) continue
+      known.add(dispatcher)
+      let free = name
+      for (let n = 2; all.has(free); n++) free = `${name} (${n})`
+      all.set(free, dispatcher)
+    }
+  return Object.fromEntries(all)
+}

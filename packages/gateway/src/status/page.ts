@@ -1,0 +1,184 @@
+import { BUCKETS } from '@fastcgi/client'
+import { ago, bytes, count, milliseconds, rate, seconds } from './figures.ts'
+import { actionsOf, addForm, type FormContext } from './forms.ts'
+import { html, Markup } from './markup.ts'
+import type {
+  DispatcherSnapshot,
+  MemberSnapshot,
+  StatusSnapshot,
+  TimesSnapshot,
+} from './snapshot.ts'
+import { STYLE } from './style.ts'
+
+/** What the page is made of, beside the snapshot. */
+export interface PageOptions {
+  readonly title: string
+  /** Seconds, 0 for never. */
+  readonly refresh: number
+  /** It is not to load itself anew now. */
+  readonly paused: boolean
+  /** By which the page's own style is known (Content Security Policy). */
+  readonly styleNonce: string
+  /** By which its forms are known; undefined without any. */
+  readonly actionNonce: string | undefined
+  /** Why what was wanted has not been done. */
+  readonly error: string | undefined
+}
+
+/** The whole page, for people. Works without scripts and loads nothing. */
+export function statusPage(snapshot: StatusSnapshot, options: PageOptions): string {
+  const { title, refresh, paused, styleNonce, error } = options
+  const { dispatchers, pid, uptime, at } = snapshot
+  const page = html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+${refresh > 0 && !paused && html`<meta http-equiv="refresh" content="${refresh}">`}
+<meta name="robots" content="noindex">
+<title>${title}</title>
+<style nonce="${styleNonce}">${new Markup(STYLE)}</style>
+</head>
+<body>
+<header>
+<h1>${title}</h1>
+<p>${moment(at)} · process ${pid}, up ${seconds(uptime)}</p>
+<nav>${refreshLink(options)}<a href="?format=json">JSON</a><a href="?format=prometheus">Prometheus</a></nav>
+</header>
+<main>
+${error !== undefined && html`<p class="alert" role="alert"><b>Nothing was changed.</b> ${error} <a href="?">Back to the page</a></p>`}
+${dispatchers.length === 0 && html`<p>There is nothing to show.</p>`}
+${dispatchers.map((dispatcher) => section(dispatcher, options, at))}
+</main>
+</body>
+</html>
+`
+  return page.toString()
+}
+
+function refreshLink({ refresh, paused }: PageOptions): Markup | false {
+  if (refresh === 0) return false
+  return paused
+    ? html`<a href="?">Refresh every ${refresh} s</a>`
+    : html`<a href="?refresh=0">Stop refreshing</a>`
+}
+
+function section(dispatcher: DispatcherSnapshot, options: PageOptions, at: string): Markup {
+  const { name, kind, members } = dispatcher
+  const forms =
+    options.actionNonce === undefined || kind !== 'balancer'
+      ? undefined
+      : { nonce: options.actionNonce, balancer: name }
+  return html`<section>
+<div class="top"><h2><bdi>${name}</bdi></h2><span class="kind">${kind}</span></div>
+${sums(dispatcher)}
+${members.length > 0 && table(members, forms, at)}
+${kind === 'balancer' && members.length === 0 && html`<p class="none">It has no members.</p>`}
+${forms && addForm(forms)}
+</section>
+`
+}
+
+function sums({ stats, requestsPerSecond, method }: DispatcherSnapshot): Markup {
+  const figure = (name: string, value: Markup | string): Markup =>
+    html`<div><dt>${name}</dt><dd>${value}</dd></div>`
+  return html`<dl class="sums">
+${method !== null && figure('Method', method)}
+${figure('Requests', count(stats.requests))}
+${figure('Per second', rate(requestsPerSecond))}
+${figure('Under way', count(stats.active))}
+${figure('Queued', count(stats.queued))}
+${figure('Failed', count(stats.failed))}
+${figure('Retries', count(stats.retries))}
+${figure('Connections', html`${count(stats.connections)} <small>of ${count(stats.limit)}, ${count(stats.idle)} idle</small>`)}
+</dl>`
+}
+
+const COLUMNS: ReadonlyArray<readonly [title: string, number?: 'n']> = [
+  ['Member'],
+  ['State'],
+  ['Role'],
+  ['Set', 'n'],
+  ['Weight', 'n'],
+  ['Route'],
+  ['Load', 'n'],
+  ['Requests', 'n'],
+  ['Died', 'n'],
+  ['Disabled', 'n'],
+  ['Overloaded', 'n'],
+  ['Head p50 / p99', 'n'],
+  ['Out / in', 'n'],
+]
+
+function table(
+  members: readonly MemberSnapshot[],
+  forms: FormContext | undefined,
+  at: string,
+): Markup {
+  return html`<table>
+<thead><tr>${COLUMNS.map(([title, kind]) => html`<th scope="col" class="${kind}">${title}</th>`)}</tr></thead>
+${members.map((member) => rows(member, forms, at))}
+</table>`
+}
+
+function rows(member: MemberSnapshot, forms: FormContext | undefined, at: string): Markup {
+  const { name, state, role, lbset, route, redirect, counters, headTimes, lastError } = member
+  return html`<tbody>
+<tr>
+<th scope="row"><bdi>${name}</bdi></th>
+<td data-label="State"><span class="state ${state}">${state}</span></td>
+<td class="role" data-label="Role">${role}</td>
+${cell('Set', String(lbset))}
+${cell('Weight', weight(member))}
+<td class="route" data-label="Route">${route === null ? dash() : html`<bdi>${route}</bdi>`}${redirect !== null && html`<small>then <bdi>${redirect}</bdi></small>`}</td>
+${cell('Load', counted(counters.load))}
+${cell('Requests', requests(member))}
+${cell('Died', counted(counters.died))}
+${cell('Disabled', counted(counters.disabled))}
+${cell('Overloaded', counted(counters.overloaded))}
+${cell('Head p50 / p99', quantiles(headTimes), 'n wide')}
+${cell('Out / in', html`${bytes(counters.bytesSent)} / ${bytes(counters.bytesReceived)}`, 'n wide')}
+</tr>
+${lastError !== null && html`<tr class="more error"><td colspan="${COLUMNS.length}"><b>Last error</b> ${moment(lastError.at)}, ${ago(lastError.at, at)}: <bdi>${lastError.message}</bdi></td></tr>`}
+${forms && html`<tr class="more"><td colspan="${COLUMNS.length}">${actionsOf(member, forms)}</td></tr>`}
+</tbody>
+`
+}
+
+function cell(label: string, content: Markup | string, kind: 'n' | 'n wide' = 'n'): Markup {
+  return html`<td class="${kind}" data-label="${label}">${content}</td>`
+}
+
+function weight({ weight, share }: MemberSnapshot): Markup {
+  const starting = share !== weight
+  return html`${weight}${starting && html`<small>now ${Number(share.toPrecision(2))}</small>`}`
+}
+
+function requests({ counters, requestsPerSecond }: MemberSnapshot): Markup {
+  const now = requestsPerSecond !== null && requestsPerSecond > 0
+  return html`${counted(counters.connected)}${now && html`<small>${rate(requestsPerSecond)}/s</small>`}`
+}
+
+/** Nothing to see should not catch the eye. */
+function counted(value: number): Markup {
+  return value === 0 ? html`<span class="zero">0</span>` : html`${count(value)}`
+}
+
+function quantiles(times: TimesSnapshot): Markup {
+  if (times.count === 0) return dash()
+  const mean = times.mean === null ? '' : milliseconds(times.mean)
+  return html`${quantile(times.p50)} / ${quantile(times.p99)}<small>mean ${mean}</small>`
+}
+
+/** They are bounds of buckets. */
+function quantile(value: number | null): string {
+  return value === null ? `> ${milliseconds(BUCKETS.at(-1) ?? 0)}` : `≤ ${milliseconds(value)}`
+}
+
+function dash(): Markup {
+  return html`<span class="zero">–</span>`
+}
+
+function moment(iso: string): Markup {
+  return html`<time datetime="${iso}">${iso.slice(0, 19).replace('T', ' ')} UTC</time>`
+}
