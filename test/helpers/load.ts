@@ -70,7 +70,7 @@ async function run(child: ChildProcess, load: Load): Promise<LoadResult> {
 if (process.argv[2] === 'load' && process.send !== undefined) {
   process.send('ready')
   process.once('message', async (load) => {
-    process.send?.(await runLoad(load as Load))
-    process.disconnect()
+    // Disconnecting drops what the pipe has not taken yet, and a result can be long.
+    process.send?.(await runLoad(load as Load), () => process.disconnect())
   })
 }
