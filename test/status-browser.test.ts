@@ -61,6 +61,8 @@ async function startStatus(
     name: 'shop',
     method: 'round-robin',
     maxFailures: 1,
+    // What has failed is to look so until the test has looked at it.
+    retry: 600_000,
     members: [
       { address: stub(), name: 'a', weight: 3, route: 'a' },
       { address: stub(), name: long, route: 'b'.repeat(60), redirect: 'a' },
