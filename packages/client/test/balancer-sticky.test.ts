@@ -307,7 +307,7 @@ t.test('sessions of one that is half-open probe it one at a time', async (t) => 
   const made = setup(t, [{ route: 'r1', does: refuses }, { route: 'r2' }], {
     stickySession: 'ROUTE',
     maxFailures: 1,
-    retry: 20,
+    retry: 300,
   })
   await sent(made.balancer, cookie('x.r1'))
   const [first] = made.stubs as [Stub, Stub]

@@ -53,7 +53,7 @@ t.test('timeout: waits for a member', async (t) => {
     const made = setup(t, [{ does: refuses }, { does: refuses }], {
       timeout: 5000,
       maxFailures: 1,
-      retry: 40,
+      retry: 300,
       forceRecovery: false,
     })
     await sent(made.balancer)
