@@ -1,5 +1,11 @@
 import type { ServerResponse } from 'node:http'
-import { createStatus, joinDispatchers, type StatusOptions, writeResponse } from '@fastcgi/gateway'
+import {
+  createStatus,
+  FORM_LIMIT,
+  joinDispatchers,
+  type StatusOptions,
+  writeResponse,
+} from '@fastcgi/gateway'
 import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './proxy.ts'
 
 /** Options of {@link fastcgiStatus}. */
@@ -14,9 +20,6 @@ export type StatusMiddleware = (
   res: ServerResponse,
   next: (error?: unknown) => void,
 ) => void
-
-/** Bytes of a form. */
-const FORM_LIMIT = 8192
 
 /**
  * Middleware that shows how balancers and pools fare: `app.use('/status', fastcgiStatus({ dispatchers: proxy }))`. It asks

@@ -1,5 +1,11 @@
 import { OptionError } from '@fastcgi/client'
-import { createStatus, groupFields, joinDispatchers, type StatusOptions } from '@fastcgi/gateway'
+import {
+  createStatus,
+  FORM_LIMIT,
+  groupFields,
+  joinDispatchers,
+  type StatusOptions,
+} from '@fastcgi/gateway'
 import type { FastifyPluginAsync, RegisterOptions, RouteHandlerMethod } from 'fastify'
 import { gatewaysOf } from './proxy.ts'
 
@@ -10,9 +16,6 @@ export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'>
   /** What to show, by name. @default those of every fastcgiProxy in the scope */
   dispatchers?: StatusOptions['dispatchers'] | undefined
 }
-
-/** Bytes of a form; what is longer is refused by Fastify. */
-const FORM_LIMIT = 8192
 
 /**
  * Fastify plugin that shows how balancers and pools fare: `app.register(fastcgiStatus, { prefix: '/fastcgi-status' })`.

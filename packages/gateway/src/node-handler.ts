@@ -70,12 +70,8 @@ function endWith(res: ServerResponse, status: number, body: Buffer | null): void
   // Before there is a length of its own: node:http would take Content-Disposition for UTF-8 then and change its bytes.
   res.writeHead(status)
   if (body === null) res.end()
-  // node:http joins a string with the head and makes one write of it; of a Buffer it makes two.
-  else if (body.length <= SMALL) res.end(body.toString('latin1'), 'latin1')
   else res.end(body)
 }
-
-const SMALL = 16_384
 
 function pipeBody(res: ServerResponse, body: NodeJS.ReadableStream): void {
   // The head goes out now, in latin1: flushHeaders() would write it as UTF-8 and spoil bytes over 127.

@@ -15,7 +15,7 @@ export class ActionError extends Error {
   }
 }
 
-/** Most bytes of a form. */
+/** Most bytes of a form, for adapters to stop reading at. */
 export const FORM_LIMIT = 8192
 
 /** What a request that wants something changed has to show. */
