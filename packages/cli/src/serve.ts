@@ -19,10 +19,12 @@ export async function serve(args: string[]): Promise<void> {
 async function run(options: ServeOptions): Promise<void> {
   // Only now: the frameworks take longer to load than it takes to say what is wrong with an option.
   const { startServer } = await import('./servers.ts')
+  // Before the line that says it is ready: whoever waits for that may send a signal at once.
+  const stopped = stopSignal()
   const server = await startServer(options, createLogger(options))
   const { root, upstream } = options.gateway
   console.log(`fastcgi: ${server.url}/ serves ${root} through ${upstream}`)
-  await stopSignal()
+  await stopped
   await server.close()
 }
 
