@@ -2,11 +2,8 @@
  * FastCGI for Express: PHP and other FastCGI applications as middleware.
  * @packageDocumentation
  */
-export type { GatewayOptions } from '@fastcgi/gateway'
-export {
-  type ExpressRequest,
-  type FastCGIMiddleware,
-  fastcgiProxy,
-  fastcgiProxy as default,
-} from './proxy.ts'
+export type { AuthorizerOptions, GatewayOptions, RequestVariables } from '@fastcgi/gateway'
+export { fastcgiAuthorizer } from './authorizer.ts'
+export type { ExpressRequest, FastCGIMiddleware } from './middleware.ts'
+export { fastcgiProxy, fastcgiProxy as default } from './proxy.ts'
 export { type FastCGIStatusOptions, fastcgiStatus, type StatusMiddleware } from './status.ts'

@@ -6,11 +6,11 @@ import {
   type StatusOptions,
   writeResponse,
 } from '@fastcgi/gateway'
-import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './proxy.ts'
+import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 /** Options of {@link fastcgiStatus}. */
 export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'> {
-  /** What to show: middleware of fastcgiProxy, several of them, dispatchers by name, or a function that returns those. */
+  /** What to show: middleware of fastcgiProxy or fastcgiAuthorizer, several of them, dispatchers by name, or a function that returns those. */
   dispatchers: FastCGIMiddleware | readonly FastCGIMiddleware[] | StatusOptions['dispatchers']
 }
 

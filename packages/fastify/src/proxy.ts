@@ -10,7 +10,7 @@ import type {
   RouteHandlerMethod,
 } from 'fastify'
 import fp from 'fastify-plugin'
-import { respond } from './respond.ts'
+import { mountIn, respond } from './respond.ts'
 
 /** Options of {@link fastcgiProxy}: those of the gateway and Fastify's own. */
 export interface FastCGIProxyOptions extends GatewayOptions<FastifyRequest> {
@@ -77,13 +77,6 @@ function routes(gateway: Gateway<FastifyRequest>): FastifyPluginAsync {
     scope.route({ method, url: '/', handler, exposeHeadRoute: false })
     scope.route({ method, url: '/*', handler, exposeHeadRoute: false })
   }
-}
-
-/** The prefix as it stands in a URL, where it may have parameters, escapes and capitals. */
-function mountIn(url: string, prefix: string): string {
-  if (url.startsWith(prefix)) return prefix
-  const [path = ''] = url.split('?', 1)
-  return path.split('/').slice(0, prefix.split('/').length).join('/')
 }
 
 /** The gateways a scope has so far; undefined without any. */

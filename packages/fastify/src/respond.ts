@@ -15,12 +15,16 @@ export type RespondOptions = Pick<
   'mount' | 'script' | 'env' | 'parsedBody'
 >
 
-/** Has a gateway answer a request. Goes through reply.send, so that hooks and plugins keep working. */
+/**
+ * Has a gateway, or an authorizer, answer a request. Goes through reply.send, so that hooks and plugins keep working.
+ * @param pass called when there is no response.
+ */
 export function respond(
   gateway: Gateway<FastifyRequest>,
   request: FastifyRequest,
   reply: FastifyReply,
   options: RespondOptions,
+  pass: () => void = () => reply.callNotFound(),
 ): void {
   gateway.handle(
     {
@@ -37,7 +41,7 @@ export function respond(
       // Nobody is left to answer, and Fastify would log that its reply could not be sent.
       if (isGone(request.raw, reply.raw)) return
       if (error !== undefined) reply.send(error)
-      else if (response === undefined) reply.callNotFound()
+      else if (response === undefined) pass()
       else send(reply, response)
     },
   )
@@ -61,4 +65,11 @@ function send(reply: FastifyReply, response: GatewayResponse): void {
   } else if (reply.hasHeader('content-type')) reply.send(body)
   // Fastify gives a Buffer without a type one of its own; a stream it leaves alone.
   else reply.header('content-length', body.length).send(Readable.from([body]))
+}
+
+/** A prefix as it stands in a URL, where it may have parameters, escapes and capitals. */
+export function mountIn(url: string, prefix: string): string {
+  if (url.startsWith(prefix)) return prefix
+  const [path = ''] = url.split('?', 1)
+  return path.split('/').slice(0, prefix.split('/').length).join('/')
 }

@@ -7,13 +7,14 @@ import {
   type StatusOptions,
 } from '@fastcgi/gateway'
 import type { FastifyPluginAsync, RegisterOptions, RouteHandlerMethod } from 'fastify'
+import { authorizersOf } from './authorizer.ts'
 import { gatewaysOf } from './proxy.ts'
 
 /** Options of {@link fastcgiStatus}: those of the status and Fastify's own. */
 export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'> {
   /** Path below the prefix. @default '/' */
   path?: string | undefined
-  /** What to show, by name. @default those of every fastcgiProxy in the scope */
+  /** What to show, by name. @default those of every fastcgiProxy and fastcgiAuthorizer in the scope */
   dispatchers?: StatusOptions['dispatchers'] | undefined
 }
 
@@ -26,16 +27,16 @@ export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (sc
   // register() takes options of its own in the same object.
   const { path, logLevel, logSerializers, prefix, ...options } = given as FastCGIStatusOptions &
     RegisterOptions
-  const found = () => joinDispatchers(gatewaysOf(scope) ?? [])
+  const found = () => joinDispatchers([...(gatewaysOf(scope) ?? []), ...authorizersOf(scope)])
   const status = createStatus(
     { ...options, dispatchers: options.dispatchers ?? found },
     'fastcgiStatus',
   )
   if (options.dispatchers === undefined)
     scope.addHook('onReady', async () => {
-      if (gatewaysOf(scope) === undefined)
+      if (Object.keys(found()).length === 0)
         throw new OptionError(
-          'fastcgiStatus: no fastcgiProxy is registered in this scope; say what to show (option dispatchers)',
+          'fastcgiStatus: neither fastcgiProxy nor fastcgiAuthorizer is registered in this scope; say what to show (option dispatchers)',
         )
     })
 

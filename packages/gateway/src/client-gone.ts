@@ -47,6 +47,11 @@ export function breakOff(req: IncomingMessage, res: ServerResponse): void {
   else if (req.httpVersion === '1.0') reset(res.socket)
 }
 
+/** Field for a response to a request whose body nobody reads: it must not be taken for the next request (RFC 9112 §9.6). */
+export function unreadClose(req: IncomingMessage): string[] {
+  return req.complete || req.httpVersionMajor >= 2 ? [] : ['Connection', 'close']
+}
+
 // Neither a unix socket nor TLS can be reset.
 function reset(socket: Socket | null): void {
   const { remoteAddress, encrypted } = (socket ?? {}) as Partial<TLSSocket>

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { OptionError } from '@fastcgi/client'
 import { NameValueEncoder } from '@fastcgi/protocol'
 import { HeaderParams } from './header-params.ts'
 import type { RequestTarget } from './request-target.ts'
@@ -32,8 +33,8 @@ export interface RequestFacts {
   readonly req: IncomingMessage
   readonly target: RequestTarget
   readonly client: ClientInfo
-  /** SCRIPT_NAME. */
-  readonly scriptName: string
+  /** SCRIPT_NAME; undefined for authorizers, who are not told (FastCGI 1.0 §6.3). */
+  readonly scriptName: string | undefined
   readonly pathInfo: string
   /** SCRIPT_FILENAME, if there is one. */
   readonly scriptFilename: string | undefined
@@ -46,6 +47,19 @@ export interface RequestFacts {
   readonly dropContentEncoding?: boolean
   /** Values for this request alone; they win over everything. */
   readonly extra: Env | undefined
+  /** What guards have said: names of params, values in latin1. Configuration wins over them. */
+  readonly variables?: ReadonlyMap<string, string> | undefined
+}
+
+/** What an `env` option says of one request: nothing but what its function returns. @throws OptionError */
+export function envOf<Source>(
+  env: Env | ((request: Source) => Env) | undefined,
+  source: Source,
+): Env | undefined {
+  const result = typeof env === 'function' ? env(source) : undefined
+  if (typeof (result as Partial<Promise<unknown>> | undefined)?.then === 'function')
+    throw new OptionError('option env: the function must return params, not a promise of them')
+  return result
 }
 
 /** Params of every request; configuration may override them. */
@@ -94,6 +108,8 @@ export class Environment {
       for (const [name, value] of this.#constants) writer.addConstant(name, value)
       for (const [name, value] of entriesOf(extra)) writer.addOwn(name, value)
     }
+    if (facts.variables !== undefined)
+      for (const [name, value] of facts.variables) writer.add(name, value)
     this.#addScript(writer, facts)
     this.#addRequest(writer, facts)
     addClient(writer, facts.req, facts.client)
@@ -105,13 +121,13 @@ export class Environment {
   #addScript(writer: ParamWriter, facts: RequestFacts): void {
     const { scriptName, pathInfo, scriptFilename, documentRoot } = facts
     if (scriptFilename !== undefined) writer.add('SCRIPT_FILENAME', scriptFilename)
-    writer.add('SCRIPT_NAME', scriptName)
+    if (scriptName !== undefined) writer.add('SCRIPT_NAME', scriptName)
     if (pathInfo !== '') {
       writer.add('PATH_INFO', pathInfo)
       if (documentRoot !== undefined) writer.add('PATH_TRANSLATED', documentRoot + pathInfo)
     }
     if (documentRoot !== undefined) writer.add('DOCUMENT_ROOT', documentRoot)
-    writer.add('DOCUMENT_URI', scriptName + pathInfo)
+    writer.add('DOCUMENT_URI', (scriptName ?? facts.target.path) + pathInfo)
   }
 
   #addRequest(writer: ParamWriter, facts: RequestFacts): void {

@@ -13,3 +13,10 @@ export class RootError extends FastCGIError {
     super('FCGI_ROOT', message, options)
   }
 }
+
+/** A guard could not be asked: down, too slow, or what it answered makes no sense. Nobody is let through then. */
+export class AuthorizerError extends FastCGIError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('FCGI_AUTHORIZER', message, options)
+  }
+}

@@ -2,20 +2,21 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { Readable } from 'node:stream'
 import { type Dispatcher, type DispatcherStats, IDEMPOTENT_METHODS } from '@fastcgi/client'
+import { variablesFor } from './authorizer/request-state.ts'
 import { latin1 } from './document-root.ts'
 import type { ClientInfo, Env } from './environment.ts'
 import { gatewayError } from './error-status.ts'
-import { consoleLogger, type GatewayLogger } from './logger.ts'
+import { consoleLogger, type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler, type NodeHandler } from './node-handler.ts'
 import { checkGatewayOptions, type GatewayOptions, poolOptions } from './options.ts'
 import { type BodyRules, type RequestBody, requestBody } from './request-body.ts'
 import { RequestHints } from './request-hints.ts'
-import { belowMount, normalizePath, parseTarget, type RequestTarget } from './request-target.ts'
+import { belowMount, locate, parseTarget, type RequestTarget } from './request-target.ts'
 import { type GatewayCallback, Responder } from './responder.ts'
 import { Route } from './route.ts'
 import type { Resolution } from './script-resolver.ts'
 import { staticFile } from './static-file.ts'
-import { Upstreams } from './upstreams.ts'
+import { statsOf, Upstreams } from './upstreams.ts'
 
 /** What an adapter hands in of a request. */
 export interface GatewayRequest<Source = IncomingMessage> {
@@ -105,13 +106,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
     let mount: string
     let path: string | undefined
     try {
-      target = parseTarget(request.url)
-      if (request.rewrittenUrl !== undefined && request.rewrittenUrl !== request.url) {
-        const { path, query } = parseTarget(request.rewrittenUrl)
-        target = { ...target, path, query }
-      }
-      mount = request.mount === '' ? '' : normalizePath(request.mount).replace(/\/$/, '')
-      path = belowMount(target.path, mount)
+      ;({ target, mount, path } = locate(request.url, request.rewrittenUrl, request.mount))
       if (request.script !== undefined) {
         const inner = parseTarget(latin1(request.script))
         if (request.script.includes('?')) target = { ...target, query: inner.query }
@@ -135,8 +130,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
   }
 
   get stats(): Readonly<Record<string, DispatcherStats>> {
-    const all = Object.entries(this.dispatchers)
-    return Object.fromEntries(all.map(([name, dispatcher]) => [name, dispatcher.stats]))
+    return statsOf(this.dispatchers)
   }
 
   #isExcluded(path: string): boolean {
@@ -216,6 +210,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
         ...names,
         contentLength: length,
         dropContentEncoding: parsed,
+        variables: variablesFor(req)?.params,
         extra: mergeEnv(route.envFor(request.source), request.env),
       })
     } catch (error) {
@@ -249,13 +244,8 @@ class HTTPGateway<Source> implements Gateway<Source> {
 
   /** A failure before there was anything to dispatch. */
   #refuse(passage: Passage<Source>, cause: unknown): void {
-    const error = gatewayError(cause)
-    const { req } = passage.request
-    const logger = this.#loggerOf(passage.request)
-    const message = (error.cause as Error | undefined)?.message ?? error.message
-    if (error.status >= 500) logger.error({ err: error }, `${req.method} ${message}`)
-    else logger.info({ err: error }, `${req.method} refused: ${message}`)
-    passage.done(error, undefined)
+    const { request } = passage
+    passage.done(reportFailure(this.#loggerOf(request), request.req, cause), undefined)
   }
 }
 

@@ -70,6 +70,7 @@ export class HeaderParams {
   }
 }
 
-function paramName(field: string): string {
+/** HTTP_ and the name of a field, in the letters of params. */
+export function paramName(field: string): string {
   return `HTTP_${field.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`
 }

@@ -123,9 +123,13 @@ const expect =
   (value) =>
     typeof value === 'string' && test(value) ? undefined : what
 
-const absolute = expect('an absolute path', (value) => /^(\/|[a-z]:[\\/])/i.test(value))
-const urlPath = expect("a path that begins with '/'", (value) => value.startsWith('/'))
-const extension = expect("an ending such as '.php', in lower case", (value) =>
+export const absolute: Check = expect('an absolute path', (value) =>
+  /^(\/|[a-z]:[\\/])/i.test(value),
+)
+export const urlPath: Check = expect("a path that begins with '/'", (value) =>
+  value.startsWith('/'),
+)
+export const extension: Check = expect("an ending such as '.php', in lower case", (value) =>
   /^\.[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(value),
 )
 const fileName = expect("a file name, such as 'index.php'", (value) => /^[^/\0]+$/.test(value))
@@ -146,13 +150,22 @@ const env: Check = (value) => {
     : `an object of params, each a string, a number or null without NUL; ${wrong[0]} is not`
 }
 
-const routeChecks: Checks = {
+/** What a route and an authorizer have in common. */
+const applicationChecks: Checks = {
   upstream: (value) =>
     typeof value === 'string' || typeof value === 'function' || isObject(value)
       ? undefined
       : "an address such as 'unix:/run/php/php-fpm.sock', a dispatcher, or a function that makes one",
   root: absolute,
   remoteRoot: absolute,
+  env,
+  serverName: text,
+  passHeaders: listOf(text),
+  stripRequestUri: urlPath,
+}
+
+const routeChecks: Checks = {
+  ...applicationChecks,
   resolveRoot: flag,
   index: anyOf(oneOf(false), fileName),
   frontController: urlPath,
@@ -166,30 +179,32 @@ const routeChecks: Checks = {
   checkLocal: flag,
   followSymlinks: flag,
   static: flag,
-  env,
-  serverName: text,
-  passHeaders: listOf(text),
   brokenScriptFilename: flag,
   fixRootScriptName: flag,
-  stripRequestUri: urlPath,
+}
+
+/** What a gateway and an authorizer have in common. */
+export const sharedChecks: Checks = {
+  ...applicationChecks,
+  ...poolChecks,
+  clusters: (value) => (isObject(value) ? undefined : 'an object of balancers by name'),
+  maxParamsSize: integer(1024, 16_777_216),
+  logger: (value) =>
+    isObject(value) && ['info', 'warn', 'error'].every((l) => !callable(Reflect.get(value, l)))
+      ? undefined
+      : 'an object with the functions info, warn and error',
 }
 
 const gatewayChecks: Checks = {
   ...routeChecks,
-  ...poolChecks,
+  ...sharedChecks,
   routes: (value) => (Array.isArray(value) && value.length > 0 ? undefined : 'an array of routes'),
-  clusters: (value) => (isObject(value) ? undefined : 'an object of balancers by name'),
   exclude: listOf(urlPath),
   unknownLength: oneOf('spool', 'stream', 'reject'),
   spoolBodies: flag,
   maxBodySize: integer(0),
   spoolMemory: integer(0),
   spoolDirectory: absolute,
-  maxParamsSize: integer(1024, 16_777_216),
-  logger: (value) =>
-    isObject(value) && ['info', 'warn', 'error'].every((l) => !callable(Reflect.get(value, l)))
-      ? undefined
-      : 'an object with the functions info, warn and error',
 }
 
 const matchChecks: Checks = { ...routeChecks, match: anyOf(urlPath, extension) }

@@ -89,3 +89,27 @@ export function belowMount(path: string, mount: string): string | undefined {
   if (path.length === mount.length) return '/'
   return path[mount.length] === '/' ? path.slice(mount.length) : undefined
 }
+
+/** Where in a gateway a request lands. */
+export interface Location {
+  readonly target: RequestTarget
+  /** Decoded mount point, '' for none. */
+  readonly mount: string
+  /** Decoded path below it; undefined when it is not below it. */
+  readonly path: string | undefined
+}
+
+/**
+ * Finds out where a request lands.
+ * @param rewritten what a framework has made of `url`: this is what is run, REQUEST_URI stays `url`.
+ * @throws BadRequestError
+ */
+export function locate(url: string, rewritten: string | undefined, mountPoint: string): Location {
+  let target = parseTarget(url)
+  if (rewritten !== undefined && rewritten !== url) {
+    const { path, query } = parseTarget(rewritten)
+    target = { ...target, path, query }
+  }
+  const mount = mountPoint === '' ? '' : normalizePath(mountPoint).replace(/\/$/, '')
+  return { target, mount, path: belowMount(target.path, mount) }
+}

@@ -9,7 +9,7 @@ import {
   ProtocolError,
   ResponseBody,
 } from '@fastcgi/client'
-import { breakOff, hasFinished, isGone, onceClosed } from './client-gone.ts'
+import { breakOff, hasFinished, isGone, onceClosed, unreadClose } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { GatewayLogger } from './logger.ts'
 import { type ResponseFields, responseFields } from './response-fields.ts'
@@ -207,8 +207,7 @@ export class Responder implements DispatchHandler {
     this.#delivered = true
     const { req, done } = this.#context
     const headers = withoutLength(this.#fields?.headers ?? [], this.#status)
-    // An upload nobody reads any more must not be taken for the next request (RFC 9112 §9.6).
-    if (!req.complete && req.httpVersionMajor < 2) headers.push('Connection', 'close')
+    headers.push(...unreadClose(req))
     done(undefined, { status: this.#status, reason: this.#reason, headers, body })
   }
 

@@ -1,6 +1,6 @@
-import { type Dispatcher, OptionError } from '@fastcgi/client'
+import type { Dispatcher } from '@fastcgi/client'
 import { checkRoot, DocumentRoot, latin1 } from './document-root.ts'
-import { type Env, Environment } from './environment.ts'
+import { type Env, Environment, envOf } from './environment.ts'
 import type { RouteOptions } from './options.ts'
 import { type Resolution, ScriptResolver } from './script-resolver.ts'
 
@@ -80,11 +80,7 @@ export class Route<Source> {
 
   /** What the `env` function says of a request. */
   envFor(source: Source): Env | undefined {
-    const { env } = this.#options
-    const result = typeof env === 'function' ? env(source) : undefined
-    if (typeof (result as Partial<Promise<unknown>> | undefined)?.then === 'function')
-      throw new OptionError('option env: the function must return params, not a promise of them')
-    return result
+    return envOf(this.#options.env, source)
   }
 
   /** The names of a script that was found. */

@@ -2,6 +2,7 @@ import {
   Balancer,
   type BalancerOptions,
   type Dispatcher,
+  type DispatcherStats,
   OptionError,
   type PoolOptions,
   parseAddress,
@@ -75,6 +76,14 @@ export class Upstreams {
       `${this.#where}: option upstream: there is no cluster ${name} (option clusters); there are: ${names}`,
     )
   }
+}
+
+/** Counters of dispatchers, by the same names. */
+export function statsOf(
+  dispatchers: Readonly<Record<string, Dispatcher>>,
+): Readonly<Record<string, DispatcherStats>> {
+  const all = Object.entries(dispatchers)
+  return Object.fromEntries(all.map(([name, dispatcher]) => [name, dispatcher.stats]))
 }
 
 /** One key for all spellings of an address. @throws OptionError */

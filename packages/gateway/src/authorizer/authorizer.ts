@@ -1,0 +1,107 @@
+import type { IncomingMessage } from 'node:http'
+import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
+import { onceClosed } from '../client-gone.ts'
+import type { Gateway, GatewayRequest } from '../gateway.ts'
+import { consoleLogger, type GatewayLogger, reportFailure } from '../logger.ts'
+import { createHandler, type NodeHandler } from '../node-handler.ts'
+import { poolOptions } from '../options.ts'
+import { locate } from '../request-target.ts'
+import type { GatewayCallback, GatewayResponse } from '../responder.ts'
+import { statsOf, Upstreams } from '../upstreams.ts'
+import { Guard, type Question } from './guard.ts'
+import { type AuthorizerOptions, checkAuthorizerOptions } from './options.ts'
+
+/**
+ * Makes an authorizer of one guard or of a list, which are asked in order. It has a gateway's face: what it lets through
+ * goes to `next`, or, for {@link Gateway.handle}, ends without a response.
+ * @throws OptionError
+ */
+export function createAuthorizer<Source = IncomingMessage>(
+  guards: AuthorizerOptions<Source> | ReadonlyArray<AuthorizerOptions<Source>>,
+  where = 'createAuthorizer',
+): Gateway<Source> {
+  const list = Array.isArray(guards) ? guards : [guards]
+  checkAuthorizerOptions(where, list)
+  return new Authorizer<Source>(where, list)
+}
+
+class Authorizer<Source> implements Gateway<Source> {
+  readonly handler: NodeHandler
+  readonly #guards: ReadonlyArray<Guard<Source>>
+  readonly #logger: GatewayLogger | undefined
+
+  constructor(where: string, list: ReadonlyArray<AuthorizerOptions<Source>>) {
+    this.#logger = list.find((options) => options.logger !== undefined)?.logger
+    this.#guards = list.map((options) => {
+      const pool = poolOptions(options as AuthorizerOptions<never>)
+      return new Guard(options, new Upstreams(where, pool, options.clusters ?? {}))
+    })
+    this.handler = createHandler(this as unknown as Gateway)
+  }
+
+  handle(request: GatewayRequest<Source>, done: GatewayCallback): void {
+    this.#authorize(request).then(
+      (response) => done(undefined, response),
+      (error) => done(reportFailure(this.#loggerOf(request), request.req, error), undefined),
+    )
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#guards.map((guard) => guard.upstreams.close()))
+  }
+
+  get dispatchers(): Readonly<Record<string, Dispatcher>> {
+    return Object.assign({}, ...this.#guards.map((guard) => guard.upstreams.all))
+  }
+
+  get stats(): Readonly<Record<string, DispatcherStats>> {
+    return statsOf(this.dispatchers)
+  }
+
+  async #authorize(request: GatewayRequest<Source>): Promise<GatewayResponse | undefined> {
+    const { req, res } = request
+    const { target, path } = locate(request.url, request.rewrittenUrl, request.mount)
+    const gone = new AbortController()
+    onceClosed(req, res, () => gone.abort())
+    const logger = this.#loggerOf(request)
+    const { signal } = gone
+    return this.#ask({ request, target, path: path ?? target.path, logger, signal }, path)
+  }
+
+  /** Asks one guard after the other. Of those without authority and the one behind them the first yes counts. */
+  async #ask(
+    question: Question<Source>,
+    below: string | undefined,
+  ): Promise<GatewayResponse | undefined> {
+    let docroot: string | undefined
+    let state: 'open' | 'allowed' | 'refused' = 'open'
+    for (const guard of this.#guards) {
+      // A no that was passed on needs somebody who has the last word, whatever he is usually asked about.
+      if (state === 'refused' || (state === 'open' && guard.matches(question.path))) {
+        const decision = await guard.ask(question)
+        if (decision.allowed) docroot = guard.docroot ?? docroot
+        else if (guard.authoritative) return decision.response
+        state = decision.allowed ? 'allowed' : 'refused'
+      }
+      if (guard.authoritative) state = 'open'
+    }
+    return docroot === undefined || below === undefined
+      ? undefined
+      : this.#file(question, docroot, below)
+  }
+
+  async #file(
+    { request }: Question<Source>,
+    docroot: string,
+    path: string,
+  ): Promise<GatewayResponse | undefined> {
+    void request
+    void docroot
+    void path
+    return undefined
+  }
+
+  #loggerOf(request: GatewayRequest<Source>): GatewayLogger {
+    return this.#logger ?? request.logger ?? consoleLogger
+  }
+}
