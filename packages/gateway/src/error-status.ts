@@ -6,6 +6,9 @@ const STATUS: Readonly<Record<string, number>> = {
   FCGI_BODY_TIMEOUT: 408,
   FCGI_BODY_LENGTH_REQUIRED: 411,
   FCGI_BODY_TOO_LARGE: 413,
+  FCGI_FILE_MISSING: 404,
+  FCGI_FILE_REFUSED: 403,
+  FCGI_FILE_TRUNCATED: 500,
   FCGI_PARAMS_TOO_LARGE: 431,
   FCGI_BODY_CONSUMED: 500,
   FCGI_OPTION: 500,
@@ -27,6 +30,8 @@ const RETRY_AFTER_SECONDS = '1'
 
 /** What clients are told; the whole message goes to the log, for it names addresses and paths. */
 const PUBLIC_MESSAGE: Readonly<Record<number, string>> = {
+  403: 'Forbidden',
+  404: 'Not Found',
   500: 'Internal Server Error',
   502: 'Bad Gateway',
   503: 'Service Unavailable',
@@ -42,7 +47,7 @@ export class GatewayError extends Error {
   readonly code: string
   readonly statusCode: number
   readonly status: number
-  /** Whether `message` may be shown to clients; those of 5xx name addresses, so they are kept for the log. */
+  /** Whether `message` may be shown to clients; those of causes that name addresses or paths are kept for the log. */
   readonly expose: boolean
   /** Response headers that go with it, e.g. Retry-After. */
   readonly headers: Readonly<Record<string, string>>
@@ -50,7 +55,8 @@ export class GatewayError extends Error {
   constructor(cause: FastCGIError) {
     const status = STATUS[cause.code] ?? 500
     const expose = status < 500
-    super(expose ? escapeControls(cause.message) : (PUBLIC_MESSAGE[status] ?? 'Error'), { cause })
+    const message = expose ? escapeControls(cause.message) : 'Error'
+    super(PUBLIC_MESSAGE[status] ?? message, { cause })
     this.name = 'GatewayError'
     this.code = cause.code
     this.statusCode = this.status = status

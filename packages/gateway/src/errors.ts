@@ -20,3 +20,26 @@ export class AuthorizerError extends FastCGIError {
     super('FCGI_AUTHORIZER', message, options)
   }
 }
+
+/** A file that was to be sent is not there. */
+export class FileMissingError extends FastCGIError {
+  /** @param option name of the option that says where files may lie. */
+  constructor(message: string, option: string) {
+    super('FCGI_FILE_MISSING', `${message} (option ${option})`)
+  }
+}
+
+/** A file must not be sent: it lies outside of the directories that are named for it, is no regular file, or unreadable. */
+export class FileRefusedError extends FastCGIError {
+  /** @param option name of the option that says where files may lie. */
+  constructor(message: string, option: string) {
+    super('FCGI_FILE_REFUSED', `${message} (option ${option})`)
+  }
+}
+
+/** A file became shorter while it was sent. */
+export class FileTruncatedError extends FastCGIError {
+  constructor(message: string) {
+    super('FCGI_FILE_TRUNCATED', message)
+  }
+}

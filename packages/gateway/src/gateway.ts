@@ -166,7 +166,9 @@ class HTTPGateway<Source> implements Gateway<Source> {
   }
 
   #sendFile(passage: Passage<Source>, route: Route<Source>, path: string): void {
-    staticFile(passage.request.req, route.root ?? '/', path).then(
+    const { req, res } = passage.request
+    const logger = this.#loggerOf(passage.request)
+    staticFile({ req, res, logger }, route.staticFile(path)).then(
       (response) => passage.done(undefined, response),
       (error) => this.#refuse(passage, error),
     )

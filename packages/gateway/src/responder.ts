@@ -12,7 +12,7 @@ import {
 import { breakOff, hasFinished, isGone, onceClosed, unreadClose } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { GatewayLogger } from './logger.ts'
-import { type ResponseFields, responseFields } from './response-fields.ts'
+import { type ResponseFields, responseFields, withoutFields } from './response-fields.ts'
 
 /** A response, for an adapter to write. */
 export interface GatewayResponse {
@@ -45,6 +45,8 @@ export interface ResponderContext {
 
 /** How much of a body that nobody wants (HEAD, 204, 304) is read to keep the connection. */
 const MOST_DISCARDED = 1_048_576
+
+const LENGTH = new Set(['content-length'])
 
 /** Makes an HTTP response of an exchange in the responder role (FastCGI 1.0 §6.2). */
 export class Responder implements DispatchHandler {
@@ -206,7 +208,9 @@ export class Responder implements DispatchHandler {
   #deliver(body: Buffer | Readable | null): void {
     this.#delivered = true
     const { req, done } = this.#context
-    const headers = withoutLength(this.#fields?.headers ?? [], this.#status)
+    let headers = this.#fields?.headers ?? []
+    // RFC 9110 §8.6.
+    if (this.#status === 204) headers = withoutFields(headers, LENGTH)
     headers.push(...unreadClose(req))
     done(undefined, { status: this.#status, reason: this.#reason, headers, body })
   }
@@ -242,11 +246,4 @@ export class Responder implements DispatchHandler {
     if (this.#over || hasFinished(this.#context.req, this.#context.res)) return
     this.#control?.abort(new Error('the client has gone'))
   }
-}
-
-/** RFC 9110 §8.6: no Content-Length in a 204. */
-function withoutLength(headers: string[], status: number): string[] {
-  if (status !== 204) return headers
-  const isLength = (name: string | undefined) => name?.toLowerCase() === 'content-length'
-  return headers.filter((_, at) => !isLength(headers[at % 2 === 0 ? at : at - 1]))
 }

@@ -78,6 +78,19 @@ function connectionNames(flat: readonly string[]): Set<string> | undefined {
   return undefined
 }
 
+/** The first value of a field, whatever its case. */
+export function fieldValue(flat: readonly string[], name: string): string | undefined {
+  const wanted = name.toLowerCase()
+  for (let at = 0; at + 1 < flat.length; at += 2)
+    if (flat[at]?.toLowerCase() === wanted) return flat[at + 1]
+  return undefined
+}
+
+/** All fields but those with one of the names, which are in lower case. */
+export function withoutFields(flat: readonly string[], names: ReadonlySet<string>): string[] {
+  return flat.filter((_, at) => !names.has(flat[at - (at % 2)]?.toLowerCase() ?? ''))
+}
+
 /** Value of a field as frameworks keep it. */
 export type FieldValue = string | string[] | number | undefined
 

@@ -3,6 +3,7 @@ import { checkRoot, DocumentRoot, latin1 } from './document-root.ts'
 import { type Env, Environment, envOf } from './environment.ts'
 import type { RouteOptions } from './options.ts'
 import { type Resolution, ScriptResolver } from './script-resolver.ts'
+import type { StaticFile } from './static-file.ts'
 
 /** What the application is told of a script. Text is latin1. */
 export interface ScriptNames {
@@ -16,7 +17,7 @@ export interface ScriptNames {
 export class Route<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
-  readonly root: string | undefined
+  readonly #root: string | undefined
   readonly #resolver: ScriptResolver
   readonly #documentRoot: DocumentRoot | undefined
   readonly #options: RouteOptions<Source>
@@ -43,7 +44,7 @@ export class Route<Source> {
     if (checkLocal && !this.#all) checkRoot(where, options.root)
     this.dispatcher = dispatcher
     this.#options = options
-    this.root = options.root?.replace(/(.)\/$/, '$1')
+    this.#root = options.root?.replace(/(.)\/$/, '$1')
     this.#frontController = options.frontController && latin1(options.frontController)
     const sentRoot = options.remoteRoot ?? options.root
     this.#documentRoot =
@@ -55,7 +56,7 @@ export class Route<Source> {
           )
     this.#resolver = new ScriptResolver({
       prefix: match.startsWith('/') ? latin1(match) : '/',
-      root: this.root,
+      root: this.#root,
       index: options.index === false ? undefined : latin1(options.index ?? 'index.php'),
       frontController: this.#frontController,
       extensions: extensionsOf(match, options),
@@ -76,6 +77,12 @@ export class Route<Source> {
   /** What a path below the mount point is. */
   resolve(path: string): Resolution | Promise<Resolution> {
     return this.#resolver.resolve(path)
+  }
+
+  /** Where a path below the root is on the disk. */
+  staticFile(path: string): StaticFile {
+    const { followSymlinks = false } = this.#options
+    return { root: latin1(this.#root ?? '/'), path, followSymlinks, option: 'root' }
   }
 
   /** What the `env` function says of a request. */

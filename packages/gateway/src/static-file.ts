@@ -1,29 +1,32 @@
-import type { IncomingMessage } from 'node:http'
-import { send } from '@fastify/send'
+import { FileMissingError } from './errors.ts'
+import { type FileReceiver, sendFile } from './files/send-file.ts'
 import type { GatewayResponse } from './responder.ts'
 
-/**
- * A file of the root as a response, with validators and ranges. That the path may be served has been decided before.
- * Undefined when the method asks for something else, or when the file has gone.
- */
-export async function staticFile(
-  req: IncomingMessage,
-  root: string,
-  path: string,
-): Promise<GatewayResponse | undefined> {
-  const result = await send(req, encodePath(path), { root, index: false, dotfiles: 'allow' })
-  if (result.type === 'error' && result.statusCode === 404) return undefined
-  const headers = Object.entries(result.headers).flatMap(([name, value]) => [name, String(value)])
-  const { statusCode: status } = result
-  const body = req.method === 'HEAD' || status === 304 ? null : result.stream
-  if (body === null) result.stream.destroy()
-  return { status, reason: '', headers, body }
+/** Where a static file is. Text is latin1. */
+export interface StaticFile {
+  readonly root: string
+  /** Below the root. */
+  readonly path: string
+  readonly followSymlinks?: boolean
+  /** Name of the option that gives the root, for messages. */
+  readonly option: 'root' | 'docroot'
 }
 
-/** send() decodes its path: what is a byte here must not become an escape there. */
-function encodePath(path: string): string {
-  return path.replace(
-    /[^A-Za-z0-9/._-]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
+/** Browsers would otherwise make up for how long it is fresh; what a guard lets one see is for nobody else. */
+const CACHE_CONTROL = { root: 'public, max-age=0', docroot: 'private, max-age=0' }
+
+/**
+ * A file of the root as a response. That the path may be served has been decided before. Undefined when the file has gone.
+ */
+export async function staticFile(
+  receiver: FileReceiver,
+  { root, path, ...place }: StaticFile,
+): Promise<GatewayResponse | undefined> {
+  const headers = ['Cache-Control', CACHE_CONTROL[place.option]]
+  try {
+    return await sendFile({ ...receiver, ...place, roots: [root], path: root + path, headers })
+  } catch (error) {
+    if (error instanceof FileMissingError) return undefined
+    throw error
+  }
 }

@@ -7,6 +7,8 @@ import { createHandler, type NodeHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { locate } from '../request-target.ts'
 import type { GatewayCallback, GatewayResponse } from '../responder.ts'
+import { hasDotSegment } from '../script-path.ts'
+import { staticFile } from '../static-file.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
 import { Guard, type Question } from './guard.ts'
 import { type AuthorizerOptions, checkAuthorizerOptions } from './options.ts'
@@ -87,21 +89,22 @@ class Authorizer<Source> implements Gateway<Source> {
     }
     return docroot === undefined || below === undefined
       ? undefined
-      : this.#file(question, docroot, below)
-  }
-
-  async #file(
-    { request }: Question<Source>,
-    docroot: string,
-    path: string,
-  ): Promise<GatewayResponse | undefined> {
-    void request
-    void docroot
-    void path
-    return undefined
+      : docrootFile(question, docroot, below)
   }
 
   #loggerOf(request: GatewayRequest<Source>): GatewayLogger {
     return this.#logger ?? request.logger ?? consoleLogger
   }
+}
+
+/** A file of a private tree; undefined where there is none of that name, and the request goes on. */
+async function docrootFile(
+  { request, logger }: Question<unknown>,
+  docroot: string,
+  path: string,
+): Promise<GatewayResponse | undefined> {
+  const { req, res } = request
+  if (req.method !== 'GET' && req.method !== 'HEAD') return undefined
+  if (path.endsWith('/') || hasDotSegment(path)) return undefined
+  return staticFile({ req, res, logger }, { root: docroot, path, option: 'docroot' })
 }

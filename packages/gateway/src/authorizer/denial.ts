@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { unreadClose } from '../client-gone.ts'
 import type { GatewayResponse } from '../responder.ts'
-import { responseFields } from '../response-fields.ts'
+import { responseFields, withoutFields } from '../response-fields.ts'
 import { challenge } from './credentials.ts'
 import type { Answer, Denial } from './exchange.ts'
 import type { PhaseRules } from './phases.ts'
@@ -71,10 +71,6 @@ const OF_THE_BODY: ReadonlySet<string> = new Set([
   'etag',
   'last-modified',
 ])
-
-function withoutFields(headers: readonly string[], names: ReadonlySet<string>): string[] {
-  return headers.filter((_, at) => !names.has((headers[at - (at % 2)] ?? '').toLowerCase()))
-}
 
 function withChallenge(headers: string[], realm: string): string[] {
   const has = headers.some((name, at) => at % 2 === 0 && name.toLowerCase() === 'www-authenticate')

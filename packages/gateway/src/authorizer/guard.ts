@@ -60,7 +60,7 @@ export class Guard<Source> {
     const { env, cache, match, stripHeaders, docroot } = options
     this.#options = options
     this.authoritative = options.authoritative ?? true
-    this.docroot = docroot?.replace(/(.)\/$/, '$1')
+    this.docroot = docroot && latin1(docroot).replace(/(.)\/$/, '$1')
     this.upstreams = upstreams
     this.#dispatcher = upstreams.get(options.upstream)
     this.#phase = phaseRules(options.phase)
