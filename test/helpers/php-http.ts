@@ -58,7 +58,9 @@ export async function askJSON(port: number, path: string, question: Question = {
 }
 
 /** Receives a response and hashes it on the way. */
-export async function hashOf(response: Readable): Promise<{ length: number; md5: string }> {
+export async function hashOf(
+  response: AsyncIterable<Buffer>,
+): Promise<{ length: number; md5: string }> {
   const hash = createHash('md5')
   let length = 0
   for await (const chunk of response) {

@@ -71,13 +71,28 @@ export class ResponseBody extends Readable {
     this.#control = control
   }
 
+  /** Takes a piece; false asks for a pause. */
+  accept(chunk: Buffer): boolean {
+    return this.push(chunk)
+  }
+
   /** The body is complete. */
   finish(): void {
     this.#ended = true
-    this.push(null)
+    this.conclude()
   }
 
   override _read(): void {
+    this.goOn()
+  }
+
+  /** Ends the stream, all having been taken. */
+  protected conclude(): void {
+    this.push(null)
+  }
+
+  /** Ends a pause. */
+  protected goOn(): void {
     this.#control?.resume()
   }
 
@@ -125,7 +140,7 @@ class Collector implements DispatchHandler {
   }
 
   onData(chunk: Buffer): boolean {
-    return this.body.push(chunk)
+    return this.body.accept(chunk)
   }
 
   onStderr(line: string): void {

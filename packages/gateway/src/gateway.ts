@@ -79,11 +79,13 @@ class HTTPGateway<Source> implements Gateway<Source> {
     const { routes, ...base } = options
     const pool = poolOptions(options as GatewayOptions<never>)
     this.#upstreams = new Upstreams(where, pool, options.clusters ?? {})
+    const spoolDirectory = options.spoolDirectory ?? tmpdir()
     const matches = routes ?? [{ match: '/' }]
     this.#routes = matches.map(({ match, ...over }) => {
       const route = { ...base, ...over }
       const dispatcher = this.#upstreams.get(route.upstream)
-      return new Route(where, match, route, options.maxParamsSize ?? 131_072, dispatcher)
+      const { maxParamsSize = 131_072 } = options
+      return new Route(where, match, route, maxParamsSize, spoolDirectory, dispatcher)
     })
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
     this.#logger = options.logger
@@ -94,7 +96,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
       spool: {
         memory: options.spoolMemory ?? 65_536,
         most: GIBIBYTE,
-        directory: options.spoolDirectory ?? tmpdir(),
+        directory: spoolDirectory,
       },
       idle: options.timeouts?.body ?? 60_000,
     }
@@ -226,6 +228,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
       logger: this.#loggerOf(request),
       scriptFilename: names.scriptFilename,
       done,
+      buffering: route.buffering,
       spooled,
     })
     responder.control = route.dispatcher.dispatch(

@@ -12,11 +12,13 @@ import {
   oneOf,
   type PoolOptions,
   poolChecks,
+  shape,
   text,
   type Upstream,
 } from '@fastcgi/client'
 import type { Env } from './environment.ts'
 import type { GatewayLogger } from './logger.ts'
+import type { BufferingOption } from './response-buffer.ts'
 import type { PathInfoMode } from './script-path.ts'
 import type { Clusters } from './upstreams.ts'
 
@@ -67,6 +69,12 @@ export interface RouteOptions<Source = IncomingMessage> {
    * request says (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`).
    */
   env?: Env | ((request: Source) => Env) | undefined
+  /**
+   * Take a response from the application as fast as it comes, and keep what its client does not take yet (nginx
+   * `fastcgi_buffering on`): a slow client then does not hold a PHP child. What a client can take is passed on at once all
+   * the same. `X-Accel-Buffering: yes` or `no` of a response decides for that response. @default false: backpressure
+   */
+  buffering?: BufferingOption | undefined
   /** SERVER_NAME. @default the host the client asked for */
   serverName?: string | undefined
   /** Names of header fields to send although they would be dropped, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
@@ -179,6 +187,7 @@ const routeChecks: Checks = {
   checkLocal: flag,
   followSymlinks: flag,
   static: flag,
+  buffering: anyOf(flag, shape({ memory: integer(0), file: integer(0) })),
   brokenScriptFilename: flag,
   fixRootScriptName: flag,
 }

@@ -12,6 +12,7 @@ import {
 import { breakOff, hasFinished, isGone, onceClosed, unreadClose } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { GatewayLogger } from './logger.ts'
+import { BufferedBody, type BufferingRules } from './response-buffer.ts'
 import { type ResponseFields, responseFields, withoutFields } from './response-fields.ts'
 
 /** A response, for an adapter to write. */
@@ -39,6 +40,8 @@ export interface ResponderContext {
   /** SCRIPT_FILENAME as it was sent, for messages. */
   readonly scriptFilename: string | undefined
   readonly done: GatewayCallback
+  /** How the response may be buffered, and whether it is where the application does not say. @default not at all */
+  readonly buffering?: BufferingRules | undefined
   /** The temporary file of the request body, to be closed when the exchange is over. */
   readonly spooled: Readable | undefined
 }
@@ -112,7 +115,7 @@ export class Responder implements DispatchHandler {
     if (this.#hasNoBody()) return this.#discard()
     const length = this.#fields?.contentLength
     if (length !== undefined && this.#received > length) return this.#cut(chunk, length - before)
-    if (this.#body !== undefined) return this.#body.push(chunk)
+    if (this.#body !== undefined) return this.#body.accept(chunk)
     this.#chunks.push(chunk)
     return true
   }
@@ -172,7 +175,7 @@ export class Responder implements DispatchHandler {
       `the application sent more than its Content-Length of ${this.#fields?.contentLength}; cut`,
     )
     if (room > 0) {
-      if (this.#body !== undefined) this.#body.push(chunk.subarray(0, room))
+      if (this.#body !== undefined) this.#body.accept(chunk.subarray(0, room))
       else this.#chunks.push(chunk.subarray(0, room))
     }
     if (this.#body !== undefined) this.#body.finish()
@@ -196,11 +199,23 @@ export class Responder implements DispatchHandler {
   }
 
   #startStream(): void {
-    const body = new ResponseBody()
+    const body = this.#makeBody()
     this.#body = body
     if (this.#control !== undefined) body.control = this.#control
-    for (const chunk of this.#chunks.splice(0)) body.push(chunk)
+    for (const chunk of this.#chunks.splice(0)) body.accept(chunk)
     this.#deliver(body)
+  }
+
+  #makeBody(): ResponseBody {
+    const { buffering } = this.#context
+    if (buffering === undefined || !(this.#fields?.buffering ?? buffering.on))
+      return new ResponseBody()
+    return new BufferedBody(buffering.limits, (error) =>
+      this.#log(
+        `the response cannot be buffered on disk (options buffering, spoolDirectory): ${error.message}`,
+        error,
+      ),
+    )
   }
 
   // ---- to the adapter

@@ -11,7 +11,6 @@ const DROPPED: ReadonlySet<string> = new Set([
   'upgrade',
   'http2-settings',
   'status',
-  'x-accel-buffering',
   'x-accel-charset',
   'x-accel-expires',
   'x-accel-limit-rate',
@@ -45,7 +44,11 @@ export interface ResponseFields {
   contentLength: number | undefined
   /** Whether the application says that it has cut the body into chunks itself. */
   transferEncoding: string | undefined
+  /** Whether the response is to be buffered (nginx X-Accel-Buffering); undefined where the application says nothing. */
+  buffering: boolean | undefined
 }
+
+const BUFFERING: Readonly<Record<string, boolean>> = { yes: true, no: false }
 
 /** Takes out what is not for the client. */
 export function responseFields(flat: readonly string[]): ResponseFields {
@@ -53,6 +56,7 @@ export function responseFields(flat: readonly string[]): ResponseFields {
     headers: [],
     contentLength: undefined,
     transferEncoding: undefined,
+    buffering: undefined,
   }
   const named = connectionNames(flat)
   const seen = new Set<string>()
@@ -61,6 +65,7 @@ export function responseFields(flat: readonly string[]): ResponseFields {
     const value = flat[at + 1] ?? ''
     const lower = name.toLowerCase()
     if (lower === 'transfer-encoding') fields.transferEncoding = value.toLowerCase()
+    else if (lower === 'x-accel-buffering') fields.buffering = BUFFERING[value.toLowerCase()]
     else if (DROPPED.has(lower) || named?.has(lower)) continue
     else if (REPEATABLE.has(lower) || lower.startsWith('x-') || !seen.has(lower)) {
       seen.add(lower)

@@ -2,6 +2,7 @@ import type { Dispatcher } from '@fastcgi/client'
 import { checkRoot, DocumentRoot, latin1 } from './document-root.ts'
 import { type Env, Environment, envOf } from './environment.ts'
 import type { RouteOptions } from './options.ts'
+import { type BufferingRules, bufferingRules } from './response-buffer.ts'
 import { type Resolution, ScriptResolver } from './script-resolver.ts'
 import type { StaticFile } from './static-file.ts'
 
@@ -17,6 +18,7 @@ export interface ScriptNames {
 export class Route<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
+  readonly buffering: BufferingRules
   readonly #root: string | undefined
   readonly #resolver: ScriptResolver
   readonly #documentRoot: DocumentRoot | undefined
@@ -34,6 +36,7 @@ export class Route<Source> {
     match: string,
     options: RouteOptions<Source>,
     maxParamsSize: number,
+    spoolDirectory: string,
     dispatcher: Dispatcher,
   ) {
     const generic = options.backendType === 'generic'
@@ -44,6 +47,7 @@ export class Route<Source> {
     if (checkLocal && !this.#all) checkRoot(where, options.root)
     this.dispatcher = dispatcher
     this.#options = options
+    this.buffering = bufferingRules(options.buffering, spoolDirectory)
     this.#root = options.root?.replace(/(.)\/$/, '$1')
     this.#frontController = options.frontController && latin1(options.frontController)
     const sentRoot = options.remoteRoot ?? options.root

@@ -1,8 +1,6 @@
-import { randomUUID } from 'node:crypto'
-import { type FileHandle, open, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { RequestBodyError } from '@fastcgi/client'
+import { UnnamedFile } from './unnamed-file.ts'
 
 /** How much a {@link Spool} takes, and where it keeps it. */
 export interface SpoolLimits {
@@ -21,6 +19,7 @@ export class Spool {
   readonly #limits: SpoolLimits
   #chunks: Buffer[] = []
   #file: UnnamedFile | undefined
+  #written = 0
 
   constructor(limits: SpoolLimits) {
     this.#limits = limits
@@ -42,7 +41,7 @@ export class Spool {
   /** All that was taken in: a Buffer where memory held it, else a stream that removes the file at its end. */
   finish(): Buffer | Readable {
     if (this.#file === undefined) return Buffer.concat(this.#chunks, this.length)
-    return this.#file.read()
+    return this.#file.stream()
   }
 
   /** Drops everything. */
@@ -53,45 +52,9 @@ export class Spool {
 
   async #spill(): Promise<void> {
     this.#file ??= await UnnamedFile.open(this.#limits.directory)
-    for (const chunk of this.#chunks.splice(0)) await this.#file.write(chunk)
-  }
-}
-
-/** A temporary file that vanishes with its handle, whatever happens to this process. */
-class UnnamedFile {
-  readonly #handle: FileHandle
-  readonly #path: string | undefined
-
-  private constructor(handle: FileHandle, path: string | undefined) {
-    this.#handle = handle
-    this.#path = path
-  }
-
-  static async open(directory: string): Promise<UnnamedFile> {
-    const path = join(directory, `fastcgi-${randomUUID()}`)
-    const handle = await open(path, 'wx+', 0o600)
-    // Windows does not take the name of an open file away.
-    if (process.platform === 'win32') return new UnnamedFile(handle, path)
-    await unlink(path)
-    return new UnnamedFile(handle, undefined)
-  }
-
-  async write(chunk: Buffer): Promise<void> {
-    for (let at = 0; at < chunk.length; ) {
-      const { bytesWritten } = await this.#handle.write(chunk, at)
-      at += bytesWritten
+    for (const chunk of this.#chunks.splice(0)) {
+      await this.#file.write(chunk, this.#written)
+      this.#written += chunk.length
     }
-  }
-
-  read(): Readable {
-    const stream = this.#handle.createReadStream({ start: 0 })
-    const path = this.#path
-    if (path !== undefined) stream.once('close', () => void unlink(path).catch(() => {}))
-    return stream
-  }
-
-  async close(): Promise<void> {
-    await this.#handle.close()
-    if (this.#path !== undefined) await unlink(this.#path)
   }
 }

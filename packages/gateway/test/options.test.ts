@@ -26,6 +26,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   frontController: ['index.php', "a path that begins with '/'"],
   extensions: ['.php', 'an array'],
   mapExtensions: [{ php3: '.php' }, "{ '.php3': '.php' }"],
+  buffering: [{ disk: 7 }, 'true or false, or an object with memory, file; not disk'],
   pathInfo: ['lazy', 'one of "script", "first-dot", "last-dot", "full", "all"'],
   backendType: ['FPM', 'one of "fpm", "generic"'],
   checkLocal: [1, 'true or false'],
