@@ -49,7 +49,7 @@ export interface ServeOptions {
   accessLog: boolean
   logLevel: (typeof LEVELS)[number]
   /** For the gateway of any adapter; `env` could be a function of the framework's request, so it is left out. */
-  gateway: Omit<GatewayOptions, 'env' | 'routes'> & { routes: Array<{ match: string }> }
+  gateway: Omit<GatewayOptions, 'env' | 'routes' | 'accel'> & { routes: Array<{ match: string }> }
 }
 
 /** Reads the command line. @throws OptionError that names the option as it is written there. */

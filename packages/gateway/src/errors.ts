@@ -43,3 +43,11 @@ export class FileTruncatedError extends FastCGIError {
     super('FCGI_FILE_TRUNCATED', message)
   }
 }
+
+/** Applications sent a request on and on. */
+export class RedirectLoopError extends FastCGIError {
+  /** @param chain the paths, in order. */
+  constructor(chain: readonly string[]) {
+    super('FCGI_REDIRECT_LOOP', `applications sent a request on too often: ${chain.join(' -> ')}`)
+  }
+}

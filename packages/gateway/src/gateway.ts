@@ -6,13 +6,23 @@ import { variablesFor } from './authorizer/request-state.ts'
 import { latin1 } from './document-root.ts'
 import type { ClientInfo, Env } from './environment.ts'
 import { gatewayError } from './error-status.ts'
+import { FileMissingError, RedirectLoopError } from './errors.ts'
+import { type InternalLocation, type InternalRun, underKept } from './files/accel-redirect.ts'
+import type { ResponseStart } from './files/file-response.ts'
+import type { HandoverField } from './files/handover.ts'
 import { consoleLogger, type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler, type NodeHandler } from './node-handler.ts'
-import { checkGatewayOptions, type GatewayOptions, poolOptions } from './options.ts'
-import { type BodyRules, type RequestBody, requestBody } from './request-body.ts'
+import {
+  checkGatewayOptions,
+  type GatewayOptions,
+  poolOptions,
+  type RouteMatch,
+} from './options.ts'
+import { insidePassage, mergeEnv, type Passage, rawPath, redirect } from './passage.ts'
+import { type BodyRules, NO_BODY, type RequestBody, requestBody } from './request-body.ts'
 import { RequestHints } from './request-hints.ts'
 import { belowMount, locate, parseTarget, type RequestTarget } from './request-target.ts'
-import { type GatewayCallback, Responder } from './responder.ts'
+import { type GatewayCallback, type GatewayResponse, Responder } from './responder.ts'
 import { Route } from './route.ts'
 import type { Resolution } from './script-resolver.ts'
 import { staticFile } from './static-file.ts'
@@ -66,6 +76,9 @@ export function createGateway<Source = IncomingMessage>(
 
 const GIBIBYTE = 1_073_741_824
 
+/** How often an application may have a request run anew (nginx). */
+const MOST_RERUNS = 10
+
 class HTTPGateway<Source> implements Gateway<Source> {
   readonly handler: NodeHandler
   readonly #routes: ReadonlyArray<Route<Source>>
@@ -79,14 +92,19 @@ class HTTPGateway<Source> implements Gateway<Source> {
     const { routes, ...base } = options
     const pool = poolOptions(options as GatewayOptions<never>)
     this.#upstreams = new Upstreams(where, pool, options.clusters ?? {})
-    const spoolDirectory = options.spoolDirectory ?? tmpdir()
-    const matches = routes ?? [{ match: '/' }]
-    this.#routes = matches.map(({ match, ...over }) => {
+    const { maxParamsSize = 131_072, spoolDirectory = tmpdir() } = options
+    const locations: Array<InternalLocation<Source>> = []
+    const makeRoute = ({ match, ...over }: RouteMatch<Source>): Route<Source> => {
       const route = { ...base, ...over }
       const dispatcher = this.#upstreams.get(route.upstream)
-      const { maxParamsSize = 131_072 } = options
-      return new Route(where, match, route, maxParamsSize, spoolDirectory, dispatcher)
-    })
+      const around = { maxParamsSize, spoolDirectory, dispatcher, locations }
+      return new Route(where, match, route, around)
+    }
+    this.#routes = (routes ?? [{ match: '/' }]).map(makeRoute)
+    for (const [match, to] of Object.entries(options.accel ?? {})) {
+      const target = typeof to === 'string' ? latin1(to) : makeRoute({ ...to, match })
+      locations.push({ prefix: latin1(match.replace(/\/$/, '')), target })
+    }
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
     this.#logger = options.logger
     this.#bodyRules = {
@@ -230,6 +248,8 @@ class HTTPGateway<Source> implements Gateway<Source> {
       done,
       buffering: route.buffering,
       spooled,
+      handOver: (field, start) =>
+        this.#handOver(passage, route, names.scriptFilename, field, start),
     })
     responder.control = route.dispatcher.dispatch(
       {
@@ -243,6 +263,45 @@ class HTTPGateway<Source> implements Gateway<Source> {
     )
   }
 
+  /** Something else in the place of the application's body; undefined when the options do not allow it. */
+  #handOver(
+    passage: Passage<Source>,
+    route: Route<Source>,
+    scriptFilename: string | undefined,
+    field: HandoverField,
+    start: ResponseStart,
+  ): Promise<GatewayResponse> | undefined {
+    const { req, res } = passage.request
+    const logger = this.#loggerOf(passage.request)
+    const missing = route.handover.missingOption(field)
+    if (missing !== undefined) {
+      const text = `${field.name} of ${scriptFilename ?? 'the application'} is not acted on`
+      logger.warn({ scriptFilename }, `${req.method} ${text} without the option ${missing}`)
+      return undefined
+    }
+    const rerun = (to: InternalRun<Source>) => this.#rerun(passage, to)
+    return route.handover.fulfil(field, { req, res, logger, scriptFilename, rerun }, start)
+  }
+
+  /** Runs an internal route for an application that has asked for it. */
+  async #rerun(passage: Passage<Source>, to: InternalRun<Source>): Promise<GatewayResponse> {
+    const chain = [...(passage.chain ?? [passage.path]), to.path]
+    if (chain.length > MOST_RERUNS + 1) throw new RedirectLoopError(chain)
+    const { route, path } = to
+    const found = await route.resolve(path)
+    return new Promise((resolve, reject) => {
+      const inner = insidePassage(passage, to, chain, (error, response) => {
+        if (response === undefined)
+          reject(error ?? new FileMissingError(`${path} has gone`, 'accel'))
+        else resolve({ ...response, headers: underKept(to.kept, response.headers) })
+      })
+      if (found.kind === 'script')
+        this.#dispatch(inner, route, found.script, found.pathInfo, NO_BODY)
+      else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
+      else reject(new FileMissingError(`${path} is no script`, 'accel'))
+    })
+  }
+
   #loggerOf(request: GatewayRequest<Source>): GatewayLogger {
     return this.#logger ?? request.logger ?? consoleLogger
   }
@@ -252,39 +311,4 @@ class HTTPGateway<Source> implements Gateway<Source> {
     const { request } = passage
     passage.done(reportFailure(this.#loggerOf(request), request.req, cause), undefined)
   }
-}
-
-/** One request on its way through the gateway. */
-interface Passage<Source> {
-  readonly request: GatewayRequest<Source>
-  readonly target: RequestTarget
-  /** Decoded mount point, '' for none. */
-  readonly mount: string
-  /** Decoded path below it. */
-  readonly path: string
-  readonly done: GatewayCallback
-}
-
-function mergeEnv(a: Env | undefined, b: Env | undefined): Env | undefined {
-  return a === undefined || b === undefined ? (a ?? b) : { ...a, ...b }
-}
-
-/** The path as the client sent it. */
-function rawPath({ target: { uri } }: Passage<unknown>): string {
-  const mark = uri.indexOf('?')
-  return mark === -1 ? uri : uri.slice(0, mark)
-}
-
-/** To the same URL with a slash: relative links of a directory's index need it. */
-function redirect(passage: Passage<unknown>): void {
-  const path = rawPath(passage)
-  // Two slashes at the start would name another host.
-  const location = `${path.replace(/^\/+/, '/')}/${passage.target.uri.slice(path.length)}`
-  const { method } = passage.request.req
-  passage.done(undefined, {
-    status: method === 'GET' || method === 'HEAD' ? 301 : 308,
-    reason: '',
-    headers: ['Location', location, 'Content-Length', '0'],
-    body: null,
-  })
 }

@@ -22,6 +22,14 @@ import type { BufferingOption } from './response-buffer.ts'
 import type { PathInfoMode } from './script-path.ts'
 import type { Clusters } from './upstreams.ts'
 
+/** Which files applications may have sent in the place of their body. */
+export interface SendfileOptions {
+  /** Absolute paths of directories; nothing outside of them is sent, symlinks included (lighttpd `x-sendfile-docroot`). */
+  roots: readonly string[]
+  /** The path in X-Sendfile is percent-encoded, as with lighttpd; that in X-Sendfile2 always is. @default false */
+  decode?: boolean | undefined
+}
+
 /** Where scripts are and what they are told. `Source` is the framework's request. */
 export interface RouteOptions<Source = IncomingMessage> {
   /**
@@ -85,6 +93,13 @@ export interface RouteOptions<Source = IncomingMessage> {
   fixRootScriptName?: boolean | undefined
   /** Path prefix to take off REQUEST_URI (lighttpd `strip-request-uri`). */
   stripRequestUri?: string | undefined
+  /**
+   * Send the files that X-Sendfile, X-LIGHTTPD-send-file and X-Sendfile2 of a response name, in the place of its body
+   * (lighttpd `x-sendfile`). Off unless roots are named.
+   */
+  sendfile?: SendfileOptions | undefined
+  /** Name of a param that is 1 where `sendfile` is on, for applications that ask, e.g. `'MOD_X_SENDFILE_ENABLED'`. */
+  sendfileParam?: string | undefined
 }
 
 /** One of several routes; whatever it does not say, the gateway's options say. */
@@ -101,6 +116,12 @@ export interface GatewayOptions<Source = IncomingMessage>
   routes?: ReadonlyArray<RouteMatch<Source>> | undefined
   /** Balancers that routes share by name: `upstream: 'balancer://name'` (Apache `<Proxy balancer://name>`). */
   clusters?: Clusters | undefined
+  /**
+   * Where X-Accel-Redirect of a response may lead (nginx `internal`): path prefixes, each with the absolute path of a
+   * directory whose files are sent, `{ '/protected/': '/srv/files' }`, or with the options of a route that is run; what
+   * such a route does not say, the gateway's options say.
+   */
+  accel?: Readonly<Record<string, string | RouteOptions<Source>>> | undefined
   /** Path prefixes that are none of the gateway's (Apache `ProxyPass /path !`). */
   exclude?: readonly string[] | undefined
   /**
@@ -190,6 +211,12 @@ const routeChecks: Checks = {
   buffering: anyOf(flag, shape({ memory: integer(0), file: integer(0) })),
   brokenScriptFilename: flag,
   fixRootScriptName: flag,
+  sendfile: (value) => {
+    const wanted = shape({ roots: listOf(absolute), decode: flag })(value)
+    const { roots } = (value ?? {}) as Partial<SendfileOptions>
+    return wanted ?? (roots?.length ? undefined : 'an object that names at least one of roots')
+  },
+  sendfileParam: expect('the name of a param', (value) => /^[^\0=]+$/.test(value)),
 }
 
 /** What a gateway and an authorizer have in common. */
@@ -208,6 +235,11 @@ const gatewayChecks: Checks = {
   ...routeChecks,
   ...sharedChecks,
   routes: (value) => (Array.isArray(value) && value.length > 0 ? undefined : 'an array of routes'),
+  accel: (value) =>
+    isObject(value) &&
+    Object.entries(value).every(([at, to]) => !urlPath(at) && (isObject(to) || !absolute(to)))
+      ? undefined
+      : "an object such as { '/protected/': '/srv/files' }, each value an absolute path or an object of route options",
   exclude: listOf(urlPath),
   unknownLength: oneOf('spool', 'stream', 'reject'),
   spoolBodies: flag,
@@ -228,6 +260,8 @@ export function checkGatewayOptions(where: string, options: GatewayOptions<never
         `${where}, routes[${at}]: option match is missing; give an ending such as '.php', or a path prefix`,
       )
   }
+  for (const [at, to] of Object.entries(options.accel ?? {}))
+    if (typeof to !== 'string') checkOptions(`${where}, accel['${at}']`, to, routeChecks)
 }
 
 /** Those of a gateway's options that are its pools'. */

@@ -28,7 +28,8 @@ export interface RequestBody {
   parsed: boolean
 }
 
-const NO_BODY: RequestBody = { body: null, length: undefined, parsed: false }
+/** Of a request without one. */
+export const NO_BODY: RequestBody = { body: null, length: undefined, parsed: false }
 
 /**
  * Makes a body out of a request, at once where it can be streamed. PHP reads exactly CONTENT_LENGTH bytes, so a body of

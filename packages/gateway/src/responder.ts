@@ -11,6 +11,8 @@ import {
 } from '@fastcgi/client'
 import { breakOff, hasFinished, isGone, onceClosed, unreadClose } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
+import type { ResponseStart } from './files/file-response.ts'
+import { type HandoverField, handoverField } from './files/handover.ts'
 import type { GatewayLogger } from './logger.ts'
 import { BufferedBody, type BufferingRules } from './response-buffer.ts'
 import { type ResponseFields, responseFields, withoutFields } from './response-fields.ts'
@@ -44,6 +46,11 @@ export interface ResponderContext {
   readonly buffering?: BufferingRules | undefined
   /** The temporary file of the request body, to be closed when the exchange is over. */
   readonly spooled: Readable | undefined
+  /** Makes the response that a field such as X-Sendfile asks for; undefined where options allow no such. */
+  readonly handOver?: (
+    field: HandoverField,
+    start: ResponseStart,
+  ) => Promise<GatewayResponse> | undefined
 }
 
 /** How much of a body that nobody wants (HEAD, 204, 304) is read to keep the connection. */
@@ -63,6 +70,7 @@ export class Responder implements DispatchHandler {
   #received = 0
   #body: ResponseBody | undefined
   #delivered = false
+  #isHandedOver = false
   #over = false
 
   constructor(context: ResponderContext) {
@@ -107,6 +115,8 @@ export class Responder implements DispatchHandler {
     this.#status = status
     this.#reason = reason
     this.#fields = fields
+    const field = handoverField(headers)
+    if (field !== undefined) this.#handOver(field)
   }
 
   onData(chunk: Buffer): boolean {
@@ -155,7 +165,26 @@ export class Responder implements DispatchHandler {
 
   // ---- the body
 
+  /** Something else is sent in the place of the body. */
+  #handOver(field: HandoverField): void {
+    const { req, done, handOver } = this.#context
+    const start = {
+      status: this.#status,
+      reason: this.#reason,
+      headers: this.#fields?.headers ?? [],
+    }
+    const response = handOver?.(field, start)
+    if (response === undefined) return
+    this.#delivered = true
+    this.#isHandedOver = true
+    response.then(
+      (given) => done(undefined, { ...given, headers: [...given.headers, ...unreadClose(req)] }),
+      (error) => done(gatewayError(error), undefined),
+    )
+  }
+
   #hasNoBody(): boolean {
+    if (this.#isHandedOver) return true
     return this.#context.req.method === 'HEAD' || this.#status === 204 || this.#status === 304
   }
 
@@ -241,7 +270,8 @@ export class Responder implements DispatchHandler {
       const failure = gatewayError(error)
       if (error.code !== 'FCGI_ABORTED') this.#log(error.message, error, failure.status)
       done(failure, undefined)
-    } else this.#log(`after the response: ${error.message}`, error)
+    } else if (error.code !== 'FCGI_ABORTED')
+      this.#log(`after the response: ${error.message}`, error)
   }
 
   #log(message: string, err?: Error, status = 500): void {

@@ -1,7 +1,9 @@
 import type { Dispatcher } from '@fastcgi/client'
 import { checkRoot, DocumentRoot, latin1 } from './document-root.ts'
 import { type Env, Environment, envOf } from './environment.ts'
-import type { RouteOptions } from './options.ts'
+import type { InternalLocation } from './files/accel-redirect.ts'
+import { Handover, type SendfileRules } from './files/handover.ts'
+import type { RouteOptions, SendfileOptions } from './options.ts'
 import { type BufferingRules, bufferingRules } from './response-buffer.ts'
 import { type Resolution, ScriptResolver } from './script-resolver.ts'
 import type { StaticFile } from './static-file.ts'
@@ -14,11 +16,21 @@ export interface ScriptNames {
   documentRoot: string | undefined
 }
 
+/** What a route shares with the others of its gateway. */
+export interface RouteSurroundings<Source> {
+  readonly maxParamsSize: number
+  readonly spoolDirectory: string
+  readonly dispatcher: Dispatcher
+  /** What X-Accel-Redirect may name; filled in after the routes have been made. */
+  readonly locations: ReadonlyArray<InternalLocation<Source>>
+}
+
 /** One route, ready to use: which paths are scripts, what they are told, and who runs them. */
 export class Route<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
   readonly buffering: BufferingRules
+  readonly handover: Handover<Source>
   readonly #root: string | undefined
   readonly #resolver: ScriptResolver
   readonly #documentRoot: DocumentRoot | undefined
@@ -29,16 +41,16 @@ export class Route<Source> {
   /**
    * @param where whose options these are, for messages.
    * @param match ending or path prefix.
+   * @param locations where X-Accel-Redirect may lead; filled later.
    * @throws OptionError when root cannot be read.
    */
   constructor(
     where: string,
     match: string,
     options: RouteOptions<Source>,
-    maxParamsSize: number,
-    spoolDirectory: string,
-    dispatcher: Dispatcher,
+    around: RouteSurroundings<Source>,
   ) {
+    const { maxParamsSize, spoolDirectory, dispatcher, locations } = around
     const generic = options.backendType === 'generic'
     const checkLocal = options.checkLocal ?? !generic
     const pathInfo = options.pathInfo ?? (generic ? 'all' : 'script')
@@ -69,8 +81,11 @@ export class Route<Source> {
       followSymlinks: options.followSymlinks ?? false,
       static: options.static ?? false,
     })
+    const { sendfile, sendfileParam } = options
+    this.handover = new Handover(sendfile && rulesOf(sendfile), locations)
+    const offered = sendfile && sendfileParam ? { [sendfileParam]: 1 } : {}
     this.environment = new Environment({
-      env: typeof options.env === 'function' ? {} : (options.env ?? {}),
+      env: { ...offered, ...(typeof options.env === 'function' ? {} : options.env) },
       serverName: options.serverName && latin1(options.serverName),
       passHeaders: options.passHeaders ?? [],
       maxParamsSize,
@@ -104,6 +119,10 @@ export class Route<Source> {
       scriptFilename = scriptFilename && scriptFilename + pathInfo
     return { scriptName: mount + script, pathInfo, scriptFilename, documentRoot }
   }
+}
+
+function rulesOf({ roots, decode = false }: SendfileOptions): SendfileRules {
+  return { roots: roots.map(latin1), decode }
 }
 
 function extensionsOf(match: string, options: RouteOptions<never>): readonly string[] {

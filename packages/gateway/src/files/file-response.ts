@@ -59,6 +59,12 @@ export async function partsResponse(
   return respond(req, start, files, whole(start.status, headers, parts))
 }
 
+/** The response without the body that was to be put in the place of its own. */
+export function withoutBody({ status, reason, headers }: ResponseStart): GatewayResponse {
+  const plan = whole(status, withoutFields(headers, OF_ANOTHER_BODY), [])
+  return { status, reason, headers: plan.headers, body: null }
+}
+
 async function respond(
   req: IncomingMessage,
   start: ResponseStart,

@@ -1,0 +1,129 @@
+import { GatewayError, gatewayError } from '../error-status.ts'
+import type { GatewayResponse } from '../responder.ts'
+import {
+  type InternalLocation,
+  type InternalRun,
+  internalTarget,
+  keptFields,
+} from './accel-redirect.ts'
+import { type ResponseStart, withoutBody } from './file-response.ts'
+import { type FileReceiver, sendFile, sendParts } from './send-file.ts'
+import { parseSendfile, parseSendfile2 } from './sendfile-headers.ts'
+
+/** Which files applications may hand over by X-Sendfile, X-LIGHTTPD-send-file and X-Sendfile2. */
+export interface SendfileRules {
+  /** Absolute paths of directories, in latin1. */
+  readonly roots: readonly string[]
+  /** Whether the path in X-Sendfile is percent-encoded; that in X-Sendfile2 always is. */
+  readonly decode: boolean
+}
+
+/** A field by which an application has something else sent in the place of its body. */
+export interface HandoverField {
+  /** In lower case. */
+  readonly name: string
+  readonly value: string
+}
+
+/** Who gets the response, and whose field it was. */
+export interface HandoverContext<Source> extends FileReceiver {
+  /** SCRIPT_FILENAME as it was sent, for messages. */
+  readonly scriptFilename: string | undefined
+  /** Runs a path of an internal route. */
+  readonly rerun: (run: InternalRun<Source>) => Promise<GatewayResponse>
+}
+
+/** In the order in which they count, as with lighttpd. */
+const NAMES = ['x-sendfile2', 'x-sendfile', 'x-lighttpd-send-file', 'x-accel-redirect'] as const
+
+/** Sends what applications name in header fields instead of their bodies, as far as the options allow. */
+export class Handover<Source> {
+  readonly #sendfile: SendfileRules | undefined
+  readonly #locations: ReadonlyArray<InternalLocation<Source>>
+
+  constructor(
+    sendfile: SendfileRules | undefined,
+    locations: ReadonlyArray<InternalLocation<Source>>,
+  ) {
+    this.#sendfile = sendfile
+    this.#locations = locations
+  }
+
+  /** The option that governs a field, if it is not given: the field is left alone then. */
+  missingOption({ name }: HandoverField): string | undefined {
+    if (name === 'x-accel-redirect') return this.#locations.length > 0 ? undefined : 'accel'
+    return this.#sendfile === undefined ? 'sendfile' : undefined
+  }
+
+  /**
+   * The response that a field asks for. What is refused is logged.
+   * @throws GatewayError unless the application's own status tells more.
+   */
+  async fulfil(
+    field: HandoverField,
+    context: HandoverContext<Source>,
+    start: ResponseStart,
+  ): Promise<GatewayResponse> {
+    try {
+      return await (field.name === 'x-accel-redirect'
+        ? this.#redirect(field, context, start)
+        : this.#send(field, context, start))
+    } catch (cause) {
+      if (cause instanceof GatewayError) throw cause
+      const error = gatewayError(cause)
+      refused(field, context, error)
+      const isAboutFile = error.status === 403 || error.status === 404
+      // The page of an error that cannot be had is no reason to hide the error.
+      if (isAboutFile && start.status >= 300 && field.name !== 'x-accel-redirect')
+        return withoutBody(start)
+      throw error
+    }
+  }
+
+  async #send(
+    { name, value }: HandoverField,
+    context: HandoverContext<Source>,
+    start: ResponseStart,
+  ): Promise<GatewayResponse> {
+    const { roots = [], decode = false } = this.#sendfile ?? {}
+    const place = { roots, option: 'sendfile' }
+    return name === 'x-sendfile2'
+      ? sendParts(context, place, parseSendfile2(value), start)
+      : sendFile({ ...context, ...place, ...start, path: parseSendfile(value, decode) })
+  }
+
+  async #redirect(
+    { value }: HandoverField,
+    context: HandoverContext<Source>,
+    { headers }: ResponseStart,
+  ): Promise<GatewayResponse> {
+    const { target, path, rest, query } = internalTarget(value, this.#locations)
+    const kept = keptFields(headers)
+    if (typeof target !== 'string') return context.rerun({ route: target, path, query, kept })
+    const place = { roots: [target], option: 'accel', path: target + rest }
+    return sendFile({ ...context, ...place, headers: kept })
+  }
+}
+
+/** The field of a response head by which a body is handed over; undefined when there is none. */
+export function handoverField(flat: readonly string[]): HandoverField | undefined {
+  for (const name of NAMES) {
+    const values = flat.filter((_, at) => at % 2 === 1 && flat[at - 1]?.toLowerCase() === name)
+    const [value] = values
+    // Of several X-Sendfile2 each one counts.
+    if (value !== undefined)
+      return { name, value: name === 'x-sendfile2' ? values.join(',') : value }
+  }
+  return undefined
+}
+
+function refused<Source>(
+  { name }: HandoverField,
+  { req, logger, scriptFilename }: HandoverContext<Source>,
+  err: GatewayError,
+): void {
+  const message = (err.cause as Error | undefined)?.message ?? err.message
+  const text = `${req.method} ${name} of ${scriptFilename ?? 'the application'} refused: ${message}`
+  if (err.status >= 500) logger.error({ err, scriptFilename }, text)
+  else logger.warn({ err, scriptFilename }, text)
+}
