@@ -38,7 +38,7 @@ export interface Lighttpd {
   stop(): Promise<void>
 }
 
-/** Lines of a configuration; port, address, error log and directory of uploads are there already. */
+/** Lines of a configuration, `server.document-root` among them; port, address and directory of uploads are there already. */
 export type Configuration = string | ((own: { port: number; directory: string }) => string)
 
 const START_TIMEOUT = 10_000
@@ -111,7 +111,6 @@ class RunningLighttpd implements Lighttpd {
     return [
       `server.port = ${port}`,
       'server.bind = "127.0.0.1"',
-      `server.document-root = "${directory}"`,
       `server.upload-dirs = ( "${directory}" )`,
       typeof configuration === 'string' ? configuration : configuration({ port, directory }),
       '',

@@ -31,10 +31,10 @@ t.test('validators', async (t) => {
   t.equal(status, 200)
   t.strictSame(names, [
     'Cache-Control',
+    'Content-Type',
     'ETag',
     'Last-Modified',
     'Accept-Ranges',
-    'Content-Type',
     'Content-Length',
   ])
   t.equal(field('Last-Modified'), AT)

@@ -151,10 +151,10 @@ t.test('several ranges', async (t) => {
     t.equal(field('content-length'), String(body.length), range)
     const expected = parts.map(
       ([first, last]) =>
-        `\r\n--${boundary}\r\nContent-Type: application/octet-stream\r\n` +
+        `--${boundary}\r\nContent-Type: application/octet-stream\r\n` +
         `Content-Range: bytes ${first}-${last}/1000\r\n\r\n${BYTES.toString('latin1', first, last + 1)}`,
     )
-    t.equal(body, `${expected.join('')}\r\n--${boundary}--\r\n`, range)
+    t.equal(body, `${expected.join('\r\n')}\r\n--${boundary}--\r\n`, range)
   }
   const most = await get(`bytes=${Array.from({ length: 128 }, (_, n) => `${n}-${n}`).join(',')}`)
   t.same([most.status, most.field('content-range')], [206, 'bytes 0-127/1000'])

@@ -3,9 +3,9 @@ import type { IncomingHttpHeaders } from 'node:http'
 /** What tells one state of a file from another (RFC 9110 §8.8). */
 export interface Validators {
   /** ETag as it is sent, quotes and `W/` included. */
-  readonly etag: string | undefined
+  readonly etag: string
   /** Last-Modified as it is sent. */
-  readonly lastModified: string | undefined
+  readonly lastModified: string
 }
 
 /** What the conditions of a request make of it: send, 304, or 412. */
@@ -41,28 +41,23 @@ const ENTITY_TAG = /(?:W\/)?"[^"]*"/g
 function matches(
   list: string,
   etag: string | undefined,
-  form: (tag: string) => string | undefined = (tag) => tag,
+  form: (tag: string) => string = (tag) => tag,
 ): boolean {
   if (list.trim() === '*') return true
   return etag !== undefined && (list.match(ENTITY_TAG) ?? []).some((tag) => form(tag) === etag)
 }
 
 /** An ETag that is not weak: only such are the same byte by byte. */
-function strong(etag: string | undefined): string | undefined {
-  return etag?.startsWith('W/') ? undefined : etag
+function strong(etag: string): string | undefined {
+  return etag.startsWith('W/') ? undefined : etag
 }
 
-function opaque(etag: string): string
-function opaque(etag: string | undefined): string | undefined
-function opaque(etag: string | undefined): string | undefined {
-  return etag?.replace(/^W\//, '')
+function opaque(etag: string): string {
+  return etag.replace(/^W\//, '')
 }
 
 /** Undefined where there is no condition, or one that is no date: it does not count then. */
-function isChangedSince(
-  condition: string | undefined,
-  lastModified: string | undefined,
-): boolean | undefined {
+function isChangedSince(condition: string | undefined, lastModified: string): boolean | undefined {
   const since = parseDate(condition)
   const changed = parseDate(lastModified)
   return since === undefined || changed === undefined ? undefined : changed > since

@@ -83,30 +83,32 @@ async function respond(
 function plan(req: IncomingMessage, file: OpenedFile, start: ResponseStart): Plan {
   const { status } = start
   const headers = withoutFields(start.headers, OF_ANOTHER_BODY)
-  const add = (name: string, value: string): void => {
-    if (fieldValue(headers, name) === undefined) headers.push(name, value)
-  }
-  add('ETag', etagOf(file))
-  add('Last-Modified', new Date(Number(file.modifiedNs / 1_000_000n)).toUTCString())
-  add('Accept-Ranges', 'bytes')
-  add('Content-Type', typeOf(file.path))
-  const all = (): Plan => whole(status, headers, [partOf(file, { first: 0, last: file.size - 1 })])
+  addMissing(headers, 'Content-Type', typeOf(file.path))
   // RFC 9110 §13.2.1: neither conditions nor ranges where the answer would not be 200 anyway.
-  if (status !== 200 || (req.method !== 'GET' && req.method !== 'HEAD')) return all()
+  if (status !== 200 || (req.method !== 'GET' && req.method !== 'HEAD'))
+    return whole(status, headers, [allOf(file)])
 
   const validators: Validators = {
-    etag: fieldValue(headers, 'etag'),
-    lastModified: fieldValue(headers, 'last-modified'),
+    etag: addMissing(headers, 'ETag', etagOf(file)),
+    lastModified: addMissing(headers, 'Last-Modified', lastModifiedOf(file)),
   }
+  addMissing(headers, 'Accept-Ranges', 'bytes')
   const verdict = evaluateConditions(req.headers, validators)
   if (verdict === 'not-modified') return bodiless(304, headers)
   if (verdict === 'failed') return bodiless(412, headers, 'Content-Length', '0')
   const ranges = rangesOf(req, headers, validators, file.size)
-  if (ranges === undefined) return all()
+  if (ranges === undefined) return whole(status, headers, [allOf(file)])
   const [first, second] = ranges
   if (first === undefined)
     return bodiless(416, headers, 'Content-Range', `bytes */${file.size}`, 'Content-Length', '0')
   return second === undefined ? single(headers, file, first) : multipart(headers, file, ranges)
+}
+
+/** Adds a field unless the application has given it; returns the value that is sent. */
+function addMissing(headers: string[], name: string, value: string): string {
+  const given = fieldValue(headers, name)
+  if (given === undefined) headers.push(name, value)
+  return given ?? value
 }
 
 /** Ranges are for GET (RFC 9110 §14.2), and since HTTP/1.1: a cache of before would take the part for the whole. */
@@ -137,9 +139,10 @@ function single(headers: readonly string[], file: OpenedFile, range: ByteRange):
 function multipart(given: readonly string[], file: OpenedFile, ranges: readonly ByteRange[]): Plan {
   const boundary = randomUUID()
   const type = fieldValue(given, 'content-type')
-  const parts = ranges.flatMap((range) => [
+  const parts = ranges.flatMap((range, at) => [
     Buffer.from(
-      `\r\n--${boundary}\r\nContent-Type: ${type}\r\nContent-Range: ${contentRange(file, range)}\r\n\r\n`,
+      `${at === 0 ? '' : '\r\n'}--${boundary}\r\n` +
+        `Content-Type: ${type}\r\nContent-Range: ${contentRange(file, range)}\r\n\r\n`,
       'latin1',
     ),
     partOf(file, range),
@@ -163,6 +166,10 @@ function partOf({ handle, path }: OpenedFile, { first, last }: ByteRange): FileP
   return { handle, path, start: first, length: last - first + 1 }
 }
 
+function allOf(file: OpenedFile): FilePart {
+  return partOf(file, { first: 0, last: file.size - 1 })
+}
+
 function contentRange({ size }: OpenedFile, { first, last }: ByteRange): string {
   return `bytes ${first}-${last}/${size}`
 }
@@ -181,6 +188,10 @@ const COARSE = 2000n
 function etagOf({ size, modifiedNs }: OpenedFile): string {
   const tag = `"${size.toString(16)}-${modifiedNs.toString(16)}"`
   return BigInt(Date.now()) - modifiedNs / 1_000_000n < COARSE ? `W/${tag}` : tag
+}
+
+function lastModifiedOf({ modifiedNs }: OpenedFile): string {
+  return new Date(Number(modifiedNs / 1_000_000n)).toUTCString()
 }
 
 function typeOf(path: string): string {

@@ -105,13 +105,13 @@ export class Handover<Source> {
   }
 }
 
-/** The field of a response head by which a body is handed over; undefined when there is none. */
+/** The field of a response head by which a body is handed over; undefined when there is none, or it names nothing. */
 export function handoverField(flat: readonly string[]): HandoverField | undefined {
   for (const name of NAMES) {
     const values = flat.filter((_, at) => at % 2 === 1 && flat[at - 1]?.toLowerCase() === name)
     const [value] = values
     // Of several X-Sendfile2 each one counts.
-    if (value !== undefined)
+    if (value !== undefined && value.trim() !== '')
       return { name, value: name === 'x-sendfile2' ? values.join(',') : value }
   }
   return undefined

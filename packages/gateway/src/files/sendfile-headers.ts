@@ -10,13 +10,9 @@ export interface NamedPart {
   readonly end: number | undefined
 }
 
-/**
- * The path that X-Sendfile and X-LIGHTTPD-send-file name.
- * @throws ProtocolError when there is none.
- */
+/** The path that X-Sendfile and X-LIGHTTPD-send-file name. */
 export function parseSendfile(value: string, decode: boolean): string {
   const path = value.trim()
-  if (path === '') throw new ProtocolError('the application sent X-Sendfile without a path')
   return decode ? decodePercents(path) : path
 }
 
