@@ -23,6 +23,7 @@ export class ApplicationSocket extends Socket {
   readonly #events: SocketEvents
   #writeFailed = false
   #readAll = false
+  #corked = false
 
   constructor(events: SocketEvents) {
     const options: SocketConstructorOpts & OnRead = {
@@ -48,6 +49,14 @@ export class ApplicationSocket extends Socket {
     }
   }
 
+  /** What is written in this turn of the event loop goes out in one piece. */
+  corkForTurn(): void {
+    if (this.#corked) return
+    this.#corked = true
+    this.cork()
+    setImmediate(this.#uncork)
+  }
+
   override destroy(error?: Error): this {
     if (!this.#writeFailed && !this.#readAll && isWriteFailure(error)) {
       this.#writeFailed = true
@@ -55,6 +64,11 @@ export class ApplicationSocket extends Socket {
       return this
     }
     return super.destroy(error)
+  }
+
+  readonly #uncork = (): void => {
+    this.#corked = false
+    this.uncork()
   }
 
   // After an error, also one of writing, a stream never says 'end'.

@@ -6,7 +6,10 @@ import type {
   DispatchHandler,
   FastCGIRequest,
 } from './dispatcher.ts'
-import type { PoolOptions } from './options.ts'
+import { OptionError } from './errors.ts'
+import type { ApplicationValues } from './multiplexing.ts'
+import type { GetValuesOptions, PoolOptions } from './options.ts'
+import { Pool } from './pool.ts'
 import { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'
 
 /** Talks to FastCGI applications without any HTTP: `await client.request({ params, body })`. */
@@ -26,6 +29,16 @@ export class FastCGIClient extends BaseDispatcher {
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     return this.#upstream.dispatcher.dispatch(request, handler)
+  }
+
+  /**
+   * Asks the application for variables; see {@link Pool.getValues}.
+   * @throws OptionError where the upstream is not a single address: which one is meant?
+   */
+  async getValues(options: GetValuesOptions = {}): Promise<ApplicationValues> {
+    const { dispatcher } = this.#upstream
+    if (dispatcher instanceof Pool) return dispatcher.getValues(options)
+    throw new OptionError('getValues() needs an upstream that is one address; make a Pool for it')
   }
 
   override get stats(): DispatcherStats {

@@ -7,6 +7,7 @@ import {
   OverloadedError,
   PrematureCloseError,
   RequestBodyError,
+  SlowReaderError,
   systemCode,
   TimeoutError,
   type TimeoutPhase,
@@ -69,8 +70,11 @@ const PHASES: Readonly<Record<TimeoutPhase, string>> = {
   write: 'took no more of the request',
 }
 
+/** What a request can wait for in vain. */
+type WaitedFor = Exclude<keyof Timeouts, 'abort'>
+
 /** One of the named timeouts ran out. */
-export function timeoutError(address: Address, phase: keyof Timeouts, limit: number): FastCGIError {
+export function timeoutError(address: Address, phase: WaitedFor, limit: number): FastCGIError {
   const option = `(option timeouts.${phase})`
   if (phase === 'connect')
     return new ConnectTimeoutError(`no connection to ${address.name} within ${limit} ms ${option}`)
@@ -78,6 +82,10 @@ export function timeoutError(address: Address, phase: keyof Timeouts, limit: num
     return new RequestBodyError(
       'FCGI_BODY_TIMEOUT',
       `the source of the request body gave nothing for ${limit} ms ${option}`,
+    )
+  if (phase === 'reader')
+    return new SlowReaderError(
+      `the response from ${address.name} was not read for ${limit} ms ${option}, while it held up other requests on its connection (option maxPausedSize)`,
     )
   return new TimeoutError(phase, `${address.name} ${PHASES[phase]} for ${limit} ms ${option}`)
 }

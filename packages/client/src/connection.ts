@@ -1,46 +1,37 @@
-import {
-  type FastCGIError,
-  ProtocolError,
-  type RecordHandler,
-  RecordReader,
-  RecordType,
-} from '@fastcgi/protocol'
+import { encodeAbortRequest, type FastCGIError, RecordReader } from '@fastcgi/protocol'
+import type { ActiveRequest, Carrier, Phase } from './active-request.ts'
 import type { Address } from './address.ts'
 import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
 import { connectError, lostError, timeoutError } from './connection-errors.ts'
-import { Deadline } from './deadline.ts'
-import type { Timeouts } from './dispatcher.ts'
-import type { RequestBodyError } from './errors.ts'
-import { asFastCGIError, type Exchange, type ExchangeHolder } from './exchange.ts'
+import { asFastCGIError, type Exchange } from './exchange.ts'
 import type { PoolSettings } from './options.ts'
-import { REQUEST_ID, RequestWriter, type WriterEvents } from './request-writer.ts'
-
-/** How long an answer is waited for after the application stopped reading, in milliseconds. */
-const LAST_WORDS = 1000
-
-/** What can be waited for, each with a timeout of its name. */
-type Phase = keyof Timeouts
+import { RequestTable } from './request-table.ts'
 
 /** What a connection tells whoever owns it. */
 export interface ConnectionOwner {
   /** The first bytes of a response came, so many milliseconds after its request was sent. */
   onAnswer(connection: Connection, elapsed: number): void
-  /** A response is complete and the connection can carry another request. */
+  /** A response is complete, no other request is active, and the connection can carry another one. */
   onIdle(connection: Connection): void
-  /** A request failed; its connection has been closed. */
+  /** A request has left, others are active. */
+  onRoom(connection: Connection): void
+  /** A request failed. */
   onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void
-  /** A request was given up; its connection has been closed. */
+  /** A request was given up. */
   onDropped(connection: Connection): void
-  /** The connection is closed and gone. Comes once, at once, before `onFailure`. */
+  /** The connection is closed and gone. Comes once, at once, before `onFailure` of what was on it. */
   onClosed(connection: Connection): void
 }
 
 /**
- * One socket to an application, carrying one request at a time. Whatever goes wrong on it, it is closed and never
- * used again; it is clean only when END_REQUEST was the last byte read and all of STDIN had been sent before.
+ * One socket to an application, carrying `capacity` requests at a time. When anything goes wrong that is not one
+ * request's own affair, it is closed and never used again. It is clean only when END_REQUEST was the last thing read
+ * and all of the request had been sent before; an unclean one takes nothing new and is closed with its last request.
  */
-export class Connection implements RecordHandler, SocketEvents, WriterEvents, ExchangeHolder {
+export class Connection implements SocketEvents, Carrier {
   readonly createdAt: number
+  /** Most requests at a time; the owner's to set. */
+  capacity: number
   /** Requests begun. */
   requests = 0
   /** When its owner put it aside; the owner's to keep. */
@@ -50,30 +41,31 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
   readonly #settings: PoolSettings
   readonly #owner: ConnectionOwner
   readonly #socket: ApplicationSocket
-  readonly #reader: RecordReader = new RecordReader(this)
-  readonly #writer: RequestWriter
+  readonly #requests: RequestTable
+  readonly #reader: RecordReader
+  #blocked = 0
   #connectedAt = 0
+  #retired = false
   #closed = false
+  #writeFailed = false
   #socketError: Error | undefined
 
-  #exchange: Exchange | undefined
-  #keep = false
-  #sentAt = 0
-  #writeFailed = false
-  #paused = false
-  #answered = false
-  #ended: { appStatus: number; protocolStatus: number } | undefined
-
-  readonly #deadline: Deadline<Phase | 'answer'>
-
-  constructor(address: Address, settings: PoolSettings, owner: ConnectionOwner, now: number) {
+  constructor(
+    address: Address,
+    settings: PoolSettings,
+    owner: ConnectionOwner,
+    capacity: number,
+    now: number,
+  ) {
     this.#address = address
     this.#settings = settings
     this.#owner = owner
+    this.capacity = capacity
     this.createdAt = now
-    this.#deadline = new Deadline(this.#onTimeout)
     this.#socket = new ApplicationSocket(this)
-    this.#writer = new RequestWriter(this.#socket, this)
+    this.#requests = new RequestTable(this, this.#socket)
+    this.#reader = new RecordReader(this.#requests)
+    this.#socket.on('drain', this.#onDrain)
     this.#socket.on('error', this.#onError)
     this.#socket.on('end', this.#lost)
     this.#socket.on('close', this.#lost)
@@ -84,85 +76,66 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
     return this.#closed
   }
 
+  /** Requests on it. */
+  get active(): number {
+    return this.#requests.active
+  }
+
+  /** Whether it takes a request beside those that are on it. */
+  get hasRoom(): boolean {
+    return (
+      this.#requests.active > 0 &&
+      this.#requests.size < this.capacity &&
+      this.#blocked === 0 &&
+      !this.#retired &&
+      !this.#closed
+    )
+  }
+
   /** Connects and sends a first request: applications close connections that say nothing. */
   open(exchange: Exchange, keep: boolean): void {
-    this.#take(exchange, keep)
     this.#socket.once('connect', this.#onConnect)
-    this.#moved()
+    this.run(exchange, keep)
     this.#socket.open(this.#address, this.#settings.tcpKeepAlive)
   }
 
-  /** Sends a further request. */
+  /** Sends a further request, as soon as the connection stands. */
   run(exchange: Exchange, keep: boolean): void {
-    this.#take(exchange, keep)
-    this.#send(exchange, true)
+    const request = this.#requests.take(exchange, keep)
+    this.requests++
+    if (this.connected) this.#send(request, exchange, true)
+    else request.moved()
   }
 
-  /** Closes the socket; a request on it fails with `error`. */
+  /** Closes the socket; what is active on it fails with `error`. */
   destroy(error?: FastCGIError): void {
-    if (error !== undefined) this.#fail(error)
+    if (error !== undefined) this.#fail(() => error)
     else this.#close()
   }
 
-  drop(_exchange: Exchange): void {
-    this.#release()
-    this.#close()
-    this.#owner.onDropped(this)
-  }
-
-  resume(): void {
-    if (!this.#paused) return
-    this.#paused = false
-    this.#socket.resume()
-    this.#moved()
-  }
-
-  // ---- one request
-
-  #take(exchange: Exchange, keep: boolean): void {
-    this.#exchange = exchange
-    this.#keep = keep
-    this.#answered = false
-    this.#ended = undefined
-    exchange.holder = this
-    exchange.sent = exchange.refused = false
-    exchange.attempts++
-    this.requests++
-  }
-
-  #send(exchange: Exchange, reused: boolean): void {
+  #send(request: ActiveRequest, exchange: Exchange, reused: boolean): void {
     const now = performance.now()
-    this.#sentAt = now
     const attempt = {
       address: this.#address.name,
       reused,
-      queueTime: (reused ? now : this.createdAt) - exchange.startedAt,
+      queueTime: Math.max(0, (reused ? now : this.createdAt) - exchange.startedAt),
       connectTime: reused ? 0 : this.#connectedAt - this.createdAt,
     }
+    exchange.reused = reused
     exchange.started(attempt, now)
-    if (exchange.done || this.#closed) return
-    this.#writer.start(exchange, this.#keep)
-  }
-
-  onWritten(): void {
-    this.#moved()
-  }
-
-  onBodyFailed(error: RequestBodyError): void {
-    this.#fail(error)
+    // It may have been given up just there.
+    if (request.exchange !== exchange || this.#closed) return
+    if (this.capacity > 1) this.#socket.corkForTurn()
+    request.send(exchange, now)
   }
 
   // ---- what the application sends
 
   onBytes(chunk: Buffer): void {
-    if (this.#exchange === undefined) {
+    if (this.#requests.size === 0) {
       // Nobody asked: whatever it is, it must not become part of the next response.
       this.#close()
       return
-    }
-    if (!this.#answered) {
-      this.#answered = true
-      this.#owner.onAnswer(this, performance.now() - this.#sentAt)
     }
     let failure: FastCGIError | undefined
     try {
@@ -170,123 +143,175 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
     } catch (error) {
       failure = asFastCGIError(error)
     }
-    if (this.#ended !== undefined) this.#complete(failure === undefined)
-    else if (failure !== undefined) this.#fail(failure)
-    else {
-      this.#exchange?.flush()
-      this.#moved()
+    this.#settle(failure === undefined)
+    if (failure !== undefined) this.#fail(() => failure)
+  }
+
+  onAnswer(request: ActiveRequest): void {
+    this.#owner.onAnswer(this, performance.now() - request.sentAt)
+  }
+
+  /** Deals with what one read brought. */
+  #settle(sound: boolean): void {
+    const touched = this.#requests.touched
+    let ended = 0
+    for (const request of touched) {
+      request.touched = false
+      if (request.ended !== undefined) ended++
     }
-  }
-
-  onStream(type: RecordType, requestId: number, chunk: Buffer): void {
-    const exchange = this.#expect(type, requestId)
-    if (type === RecordType.STDERR) exchange.stderr(chunk)
-    else if (!exchange.done && !exchange.stdout(chunk)) this.#pause()
-  }
-
-  onStreamEnd(type: RecordType, requestId: number): void {
-    const exchange = this.#expect(type, requestId)
-    if (type === RecordType.STDOUT) exchange.stdoutEnd()
-  }
-
-  onMessage(type: number, requestId: number, content: Buffer): void {
-    if (type === RecordType.GET_VALUES_RESULT || type === RecordType.UNKNOWN_TYPE) {
-      // Answers to management records we did not send (FastCGI 1.0 §4): harmless during a request.
-      if (requestId !== 0) throw new ProtocolError(`management record with request id ${requestId}`)
-      return
+    // Bytes of a record that belongs to nobody.
+    const surplus = !this.#reader.atBoundary && ended === this.#requests.size
+    if (!sound || surplus) this.#retired = true
+    for (const request of touched) {
+      if (request.ended !== undefined) this.#complete(request)
+      else if (request.exchange !== undefined && sound) {
+        request.exchange.flush()
+        request.moved()
+      }
     }
-    this.#expect(type, requestId)
-    if (type !== RecordType.END_REQUEST)
-      throw new ProtocolError(`unexpected record of type ${type}`)
-    if (content.length !== 8)
-      throw new ProtocolError(`END_REQUEST of ${content.length} bytes, it has 8`)
-    this.#ended = { appStatus: content.readUInt32BE(0), protocolStatus: content.readUInt8(4) }
-  }
-
-  #expect(type: number, requestId: number): Exchange {
-    const exchange = this.#exchange
-    if (exchange === undefined || this.#ended !== undefined)
-      throw new ProtocolError(`record of type ${type} outside of any request`)
-    if (requestId !== REQUEST_ID)
-      throw new ProtocolError(`record for request id ${requestId}, the only one is ${REQUEST_ID}`)
-    if (type === RecordType.PARAMS || type === RecordType.STDIN || type === RecordType.DATA)
-      throw new ProtocolError(`record of type ${type}, which only a web server sends`)
-    return exchange
-  }
-
-  #pause(): void {
-    if (this.#closed || this.#paused) return
-    this.#paused = true
-    this.#socket.pause()
+    touched.length = 0
   }
 
   // ---- ends
 
-  #complete(noSurplus: boolean): void {
-    const exchange = this.#exchange
-    const ended = this.#ended
-    if (exchange === undefined || ended === undefined) return
-    const error = exchange.judgeEnd(ended.protocolStatus)
-    if (error !== undefined) {
-      this.#fail(error)
-      return
+  #complete(request: ActiveRequest): void {
+    const { exchange, ended } = request
+    if (ended === undefined) return
+    const error = exchange?.judgeEnd(ended.protocolStatus)
+    if (exchange === undefined) {
+      request.abandoned = false
+      this.#requests.abandoned--
+    } else {
+      const clean = request.sent && request.keep && !this.#writeFailed
+      // After CANT_MPX_CONN some applications lose track of what else comes.
+      if (!clean || exchange.refused || (error !== undefined && this.#requests.active === 1))
+        this.#retired = true
+      this.#requests.active--
     }
-    const clean =
-      noSurplus &&
-      this.#keep &&
-      !this.#writeFailed &&
-      !this.#closed &&
-      this.#writer.finished &&
-      this.#reader.atBoundary
-    this.#release()
-    if (clean && this.#paused) this.resume()
-    if (clean) this.#owner.onIdle(this)
-    else this.#close()
-    exchange.end(ended.appStatus)
+    request.release()
+    this.#left()
+    if (exchange === undefined) return
+    if (error === undefined) exchange.end(ended.appStatus)
+    else this.#tellFailure(exchange, error)
   }
 
-  #fail(error: FastCGIError): void {
-    const exchange = this.#exchange
-    this.#release()
+  /** An id has become free. */
+  #left(): void {
+    if (this.#requests.size > 0) this.#owner.onRoom(this)
+    else if (this.#retired) this.#close()
+    else if (!this.#closed) this.#owner.onIdle(this)
+  }
+
+  /** A request goes, unanswered; with the last one the connection, for that is the surest abort (FastCGI 1.0 §5.4). */
+  #abandon(request: ActiveRequest): void {
+    const over = request.sentAt === 0 || request.ended !== undefined
+    const patience = request.exchange?.timeouts.abort ?? 0
+    request.release()
+    this.#requests.active--
+    if (this.#requests.active === 0) this.#close()
+    else if (over) this.#left()
+    else {
+      this.#requests.abandoned++
+      request.abandon(patience)
+      if (!this.#writeFailed) this.#socket.write(encodeAbortRequest(request.id))
+      this.#owner.onRoom(this)
+    }
+  }
+
+  onDropped(request: ActiveRequest): void {
+    this.#abandon(request)
+    this.#owner.onDropped(this)
+  }
+
+  onFailed(request: ActiveRequest, error: FastCGIError): void {
+    const { exchange } = request
+    if (exchange === undefined) return
+    this.#abandon(request)
+    this.#tellFailure(exchange, error)
+  }
+
+  /** Everything on it fails. */
+  #fail(reason: (request: ActiveRequest, exchange: Exchange) => FastCGIError): void {
+    const failed: Array<[Exchange, FastCGIError]> = []
+    for (const request of this.#requests) {
+      if (request.exchange !== undefined)
+        failed.push([request.exchange, reason(request, request.exchange)])
+      request.release()
+    }
+    this.#requests.active = 0
     this.#close()
-    if (exchange === undefined || exchange.done) return
+    for (const [exchange, error] of failed) this.#tellFailure(exchange, error)
+  }
+
+  #tellFailure(exchange: Exchange, error: FastCGIError): void {
+    if (exchange.done) return
     exchange.holder = undefined
     this.#owner.onFailure(this, exchange, error)
-  }
-
-  #release(): void {
-    this.#exchange = undefined
-    this.#ended = undefined
-    this.#writer.stop()
   }
 
   #close(): void {
     if (this.#closed) return
     this.#closed = true
-    this.#deadline.clear()
+    for (const request of this.#requests) request.close()
     this.#socket.destroy()
     this.#owner.onClosed(this)
   }
 
+  // ---- readers that pause
+
+  get pausedSize(): number {
+    return this.capacity > 1 || this.#requests.active > 1 ? this.#settings.maxPausedSize : 0
+  }
+
+  get paused(): boolean {
+    return this.#blocked > 0
+  }
+
+  onBlocked(request: ActiveRequest): void {
+    this.#blocked++
+    if (this.#blocked === 1 && !this.#closed) this.#socket.pause()
+    if (this.#requests.active > 1) request.moved()
+  }
+
+  onUnblocked(): void {
+    this.#blocked--
+    if (this.#blocked > 0 || this.#closed) return
+    this.#socket.resume()
+    if (this.#requests.active > 1) for (const request of this.#requests) request.moved()
+  }
+
   // ---- the socket
+
+  get connected(): boolean {
+    return this.#connectedAt !== 0
+  }
+
+  get writeFailed(): boolean {
+    return this.#writeFailed
+  }
 
   readonly #onConnect = (): void => {
     this.#connectedAt = performance.now()
-    if (this.#exchange !== undefined) this.#send(this.#exchange, false)
+    for (const request of [...this.#requests])
+      if (request.exchange !== undefined && request.sentAt === 0)
+        this.#send(request, request.exchange, false)
   }
+
+  readonly #onDrain = (): void => this.#requests.drained()
 
   onWriteFailed(error: Error): void {
     this.#socketError = error
-    this.#writeFailed = true
-    const sent = this.#exchange?.sent === true
-    this.#writer.stop()
-    if (!sent) {
+    this.#writeFailed = this.#retired = true
+    for (const request of this.#requests) {
+      const { exchange } = request
+      request.stopWriting()
       // To what never got there, there is no answer to wait for.
-      this.#lost()
-      return
+      if (exchange?.sent === false) this.onFailed(request, this.#lossOf(request, exchange))
     }
-    this.resume()
-    this.#moved()
+    for (const request of this.#requests) {
+      request.resume()
+      request.moved()
+    }
   }
 
   readonly #onError = (error: Error): void => {
@@ -294,40 +319,33 @@ export class Connection implements RecordHandler, SocketEvents, WriterEvents, Ex
   }
 
   readonly #lost = (): void => {
-    const exchange = this.#exchange
-    if (exchange === undefined) this.#close()
-    else if (this.#connectedAt === 0) this.#fail(connectError(this.#address, this.#socketError))
-    else {
-      // A part of a record is a part of a response, too.
-      if (this.#answered) exchange.arrived = true
-      this.#fail(lostError(this.#address, exchange, this.#answered, this.#socketError))
-    }
+    this.#fail((request, exchange) => this.#lossOf(request, exchange))
+  }
+
+  #lossOf(request: ActiveRequest, exchange: Exchange): FastCGIError {
+    if (!this.connected) return connectError(this.#address, this.#socketError)
+    // A part of a record is a part of a response, too.
+    const answered = request.answered || !this.#reader.atBoundary
+    if (answered) exchange.arrived = true
+    return lostError(this.#address, exchange, answered, this.#socketError)
   }
 
   // ---- time
 
-  /** Something moved: whatever is waited for now has its whole time again. */
-  #moved(): void {
-    const exchange = this.#exchange
-    if (exchange === undefined || this.#closed) return
-    const phase = this.#phase()
-    this.#deadline.wait(phase, phase === 'answer' ? LAST_WORDS : exchange.timeouts[phase])
+  onTimeout(request: ActiveRequest, phase: Phase, length: number): void {
+    const { exchange } = request
+    if (phase === 'abort') this.#retire()
+    else if (exchange === undefined) return
+    else if (phase === 'connect') this.#fail(() => timeoutError(this.#address, 'connect', length))
+    else if (phase === 'answer') this.onFailed(request, this.#lossOf(request, exchange))
+    // Alone, it may take its time.
+    else if (phase !== 'reader' || this.#requests.active > 1)
+      this.onFailed(request, timeoutError(this.#address, phase, length))
   }
 
-  #phase(): Phase | 'answer' {
-    if (this.#connectedAt === 0) return 'connect'
-    if (this.#writeFailed) return 'answer'
-    if (this.#socket.writableLength > 0) return 'write'
-    if (this.#writer.waitsForBody) return 'body'
-    return this.#exchange?.headDone ? 'idle' : 'head'
-  }
-
-  readonly #onTimeout = (waitedFor: Phase | 'answer', length: number): void => {
-    // The reader takes its time, or what was waited for has come without a sound, as the end of writing does.
-    if (this.#paused || this.#exchange === undefined) return
-    const phase = this.#phase()
-    if (phase !== waitedFor) this.#moved()
-    else if (phase === 'answer') this.#lost()
-    else this.#fail(timeoutError(this.#address, phase, length))
+  /** Takes nothing new. */
+  #retire(): void {
+    this.#retired = true
+    if (this.#requests.active === 0) this.#close()
   }
 }

@@ -9,6 +9,11 @@ export class Deadline<Reason> {
     this.#onTimeout = onTimeout
   }
 
+  /** What was waited for last. */
+  get reason(): Reason | undefined {
+    return this.#reason
+  }
+
   /** Waits anew, for `length` milliseconds; 0 waits for ever. */
   wait(reason: Reason, length: number): void {
     this.#reason = reason

@@ -1,6 +1,8 @@
 import type { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
 import type { BalanceHints } from './balancer/hints.ts'
+import type { FilterData } from './filter-data.ts'
+import type { PoolOptions } from './options.ts'
 import type { FastCGIResponse } from './response.ts'
 
 /**
@@ -24,12 +26,22 @@ export interface Timeouts {
   write: number
   /** Between two pieces of a request body that comes as a stream. @default 60000 */
   body: number
+  /**
+   * How long a response whose reader has paused may hold up other requests on its connection before it is given up;
+   * see {@link PoolOptions.maxPausedSize}. @default 10000
+   */
+  reader: number
+  /**
+   * From ABORT_REQUEST to END_REQUEST, where requests are multiplexed. After it, the connection takes nothing new and
+   * is closed with the last request on it. @default 10000
+   */
+  abort: number
 }
 
 /** One FastCGI request. */
 export interface FastCGIRequest {
   /** Role the application is to play (FastCGI 1.0 §6). @default 'responder' */
-  role?: 'responder' | 'authorizer'
+  role?: 'responder' | 'authorizer' | 'filter'
   /** The request's environment, for instance as of RFC 3875 §4. */
   params: ParamsInit
   /** STDIN. A Readable is sent as it flows, with backpressure. @default null */
@@ -39,7 +51,12 @@ export interface FastCGIRequest {
    * that the application never takes a part for the whole.
    */
   bodyLength?: number | undefined
-  /** Gives the request up; the connection is closed, which is the only abort php-fpm and libfcgi know. */
+  /** What a filter works on; with that role only. */
+  data?: FilterData | undefined
+  /**
+   * Gives the request up; the connection is closed, which is the only abort php-fpm and libfcgi know. Where other
+   * requests are on it, ABORT_REQUEST is sent.
+   */
   signal?: AbortSignal | undefined
   /**
    * Whether doing it twice does the same as doing it once, so that it may be tried again.
@@ -83,7 +100,10 @@ export interface DispatchHandler {
    * text as latin1; reason phrase ('' if none).
    */
   onHead(status: number, headers: string[], reason: string): void
-  /** A piece of the body; the handler owns it. Return false for a pause, until {@link DispatchControl.resume}. */
+  /**
+   * A piece of the body; the handler owns it. Return false for a pause, until {@link DispatchControl.resume}. What has
+   * been read still comes: up to 64 KiB, or with multiplexing {@link PoolOptions.maxPausedSize} and 64 KiB.
+   */
   onData(chunk: Buffer): boolean
   /** All that one read brought has been handed over and the response goes on: a good moment to pass it on. */
   onFlush?(): void
@@ -102,7 +122,7 @@ export interface DispatchHandler {
 export interface DispatchControl {
   /** Goes on after `onData` returned false. */
   resume(): void
-  /** Gives the request up: `onError` is called with an AbortedError at once and the connection closed. */
+  /** Gives the request up: `onError` is called with an AbortedError at once, see {@link FastCGIRequest.signal}. */
   abort(reason?: unknown): void
 }
 

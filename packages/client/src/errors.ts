@@ -49,6 +49,16 @@ export class TimeoutError extends FastCGIError {
   }
 }
 
+/**
+ * Whoever reads the response took nothing of it for `timeouts.reader`, while other requests on the same connection
+ * could not go on for it. Only where requests are multiplexed.
+ */
+export class SlowReaderError extends FastCGIError {
+  constructor(message: string) {
+    super('FCGI_SLOW_READER', message)
+  }
+}
+
 /** Why a request body could not be sent. */
 export type RequestBodyErrorCode =
   | 'FCGI_BODY_TRUNCATED'

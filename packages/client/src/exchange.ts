@@ -4,7 +4,7 @@ import {
   ProtocolError,
   ProtocolStatus,
   ResponseHeadParser,
-  Role,
+  type Role,
 } from '@fastcgi/protocol'
 import { publishAttempt } from './diagnostics.ts'
 import type {
@@ -15,6 +15,7 @@ import type {
   Timeouts,
 } from './dispatcher.ts'
 import { AbortedError, OverloadedError } from './errors.ts'
+import { type FilterData, roleOf, withDataParams } from './filter-data.ts'
 import { mergeTimeouts, type PoolSettings } from './options.ts'
 import { encodeParams } from './params.ts'
 import { isIdempotent, mayRetry } from './retry.ts'
@@ -34,6 +35,8 @@ export class Exchange implements DispatchControl {
   readonly params: Buffer
   readonly body: Buffer | Readable | null
   readonly bodyLength: number | undefined
+  /** What follows STDIN, where the role is filter. */
+  readonly data: FilterData | undefined
   readonly idempotent: boolean
   readonly timeouts: Timeouts
   /** When it was dispatched, as of performance.now(). */
@@ -42,14 +45,18 @@ export class Exchange implements DispatchControl {
   attempts = 0
   /** Whether anything of a response came: from then on there is no other try. */
   arrived = false
-  /** Whether a body stream has been touched: it cannot be sent again. */
+  /** Whether a stream of the request has been touched: it cannot be sent again. */
   bodyTouched = false
   /** Whether the system has taken the first write of this attempt: before that, the application cannot have begun. */
   sent = false
+  /** Whether its connection had carried requests before. */
+  reused = false
   /** Whether the application said that it did not begin, because it cannot multiplex. */
   refused = false
   /** Whether it is not to go on a kept connection: one has failed it, or it could not be sent again if one did. */
   needsNew = false
+  /** It shares no connection made before this time, for one of those has failed it. */
+  sharesFrom = 0
   holder: ExchangeHolder | undefined
 
   readonly #handler: DispatchHandler
@@ -62,20 +69,25 @@ export class Exchange implements DispatchControl {
   #attemptAt = 0
   #done = false
 
-  /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded. */
+  /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded; OptionError for role and data. */
   constructor(
     request: FastCGIRequest,
     handler: DispatchHandler,
     settings: PoolSettings,
     now: number,
   ) {
-    const { body, signal } = request
-    this.role = request.role === 'authorizer' ? Role.AUTHORIZER : Role.RESPONDER
-    this.params = encodeParams(request.params)
+    const { body, data, signal } = request
+    this.role = roleOf(request)
+    const params = encodeParams(request.params)
+    this.params = data === undefined ? params : withDataParams(params, data)
+    this.data = data
+    // It is read when STDIN has been sent; that it breaks before must not end the process.
+    data?.stream.on('error', ignore)
     this.body = typeof body === 'string' ? Buffer.from(body) : (body ?? null)
     this.bodyLength = request.bodyLength
     this.idempotent = isIdempotent(request)
-    const again = this.idempotent && (this.body === null || Buffer.isBuffer(this.body))
+    const fixed = this.body === null || Buffer.isBuffer(this.body)
+    const again = this.idempotent && fixed && data === undefined
     this.needsNew = !again && settings.reuse !== 'always'
     this.timeouts =
       request.timeouts === undefined
@@ -221,6 +233,8 @@ export class Exchange implements DispatchControl {
     this.abort(this.#signal?.reason)
   }
 }
+
+function ignore(): void {}
 
 /** Turns what a handler, or a function among the options, threw into an error of ours. */
 export function asFastCGIError(error: unknown): FastCGIError {

@@ -56,10 +56,13 @@ export {
   PrematureCloseError,
   RequestBodyError,
   type RequestBodyErrorCode,
+  SlowReaderError,
   TimeoutError,
   type TimeoutPhase,
 } from './errors.ts'
-export { type PoolOptions, poolChecks } from './options.ts'
+export type { FilterData } from './filter-data.ts'
+export type { ApplicationValues } from './multiplexing.ts'
+export { type GetValuesOptions, type PoolOptions, poolChecks } from './options.ts'
 export { Pool } from './pool.ts'
 export { FastCGIResponse, ResponseBody } from './response.ts'
 export { IDEMPOTENT_METHODS } from './retry.ts'

@@ -4,11 +4,14 @@ import {
   checkOptions,
   flag,
   integer,
+  listOf,
   milliseconds,
   oneOf,
   shape,
+  text,
 } from './check-options.ts'
 import type { Timeouts } from './dispatcher.ts'
+import { OptionError } from './errors.ts'
 
 /** How connections to one address are made, kept and shared. */
 export interface PoolOptions {
@@ -42,6 +45,22 @@ export interface PoolOptions {
    * before a connection that completes is closed in its favour. @default 5
    */
   fairness?: number | undefined
+  /**
+   * Send several requests at a time on one connection, under ids of their own (FastCGI 1.0 §3.3). true: the
+   * application is known to take it, which php-fpm, libfcgi and fcgiwrap do not. `'auto'`: it is asked once, with
+   * FCGI_GET_VALUES on a connection of its own, and what it says of FCGI_MAX_CONNS and FCGI_MAX_REQS is kept to;
+   * requests do not wait for the answer. An application that answers FCGI_CANT_MPX_CONN gets one request per
+   * connection from then on. Not with `reuse: false`. @default false
+   */
+  multiplex?: boolean | 'auto' | undefined
+  /** Most requests at a time on a connection, with `multiplex`. @default 32 */
+  maxMultiplexed?: number | undefined
+  /**
+   * Bytes of a response that are read on, and handed over, after its reader has paused, so that other requests on the
+   * connection go on; with `multiplex`. Beyond them reading waits, for `timeouts.reader` at the most unless the request
+   * is alone. @default 262144
+   */
+  maxPausedSize?: number | undefined
   /** Most requests that wait for a connection; more fail at once. @default 1024 */
   maxQueue?: number | undefined
   /** Milliseconds a request waits for a connection (Apache `acquire`). @default 30000 */
@@ -59,6 +78,17 @@ export interface PoolOptions {
   timeouts?: Partial<Timeouts> | undefined
 }
 
+/** What an application is asked for. */
+export interface GetValuesOptions {
+  /** Names of variables. @default the three of FastCGI 1.0: FCGI_MAX_CONNS, FCGI_MAX_REQS and FCGI_MPXS_CONNS */
+  names?: readonly string[] | undefined
+  /** Milliseconds that connecting and answering may take together; 0 for no limit. @default 3000 */
+  timeout?: number | undefined
+}
+
+/** Checks of {@link GetValuesOptions}. */
+export const getValuesChecks: Checks = { names: listOf(text), timeout: milliseconds }
+
 /** {@link PoolOptions} with every default filled in. */
 export type PoolSettings = {
   readonly [K in keyof PoolOptions]-?: Exclude<PoolOptions[K], undefined>
@@ -71,6 +101,8 @@ export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = {
   idle: 60_000,
   write: 60_000,
   body: 60_000,
+  reader: 10_000,
+  abort: 10_000,
 }
 
 const DEFAULTS: PoolSettings = {
@@ -82,6 +114,9 @@ const DEFAULTS: PoolSettings = {
   maxAge: 500,
   maxRequests: 0,
   fairness: 5,
+  multiplex: false,
+  maxMultiplexed: 32,
+  maxPausedSize: 262_144,
   maxQueue: 1024,
   queueTimeout: 30_000,
   retries: 1,
@@ -100,6 +135,9 @@ export const poolChecks: Checks = {
   maxAge: milliseconds,
   maxRequests: integer(0),
   fairness: milliseconds,
+  multiplex: anyOf(flag, oneOf('auto')),
+  maxMultiplexed: integer(1, 65_535),
+  maxPausedSize: integer(0),
   maxQueue: integer(0),
   queueTimeout: milliseconds,
   retries: integer(0, 100),
@@ -111,12 +149,18 @@ export const poolChecks: Checks = {
     idle: milliseconds,
     write: milliseconds,
     body: milliseconds,
+    reader: milliseconds,
+    abort: milliseconds,
   }),
 }
 
 /** Checks options and fills in defaults. @throws OptionError */
 export function poolSettings(options: PoolOptions, where = 'Pool'): PoolSettings {
   checkOptions(where, options, poolChecks)
+  if (options.multiplex && options.reuse === false)
+    throw new OptionError(
+      `${where}: option multiplex needs connections that are kept (option reuse)`,
+    )
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   return {
     ...DEFAULTS,
@@ -133,5 +177,7 @@ export function mergeTimeouts(base: Readonly<Timeouts>, over?: Partial<Timeouts>
     idle: over?.idle ?? base.idle,
     write: over?.write ?? base.write,
     body: over?.body ?? base.body,
+    reader: over?.reader ?? base.reader,
+    abort: over?.abort ?? base.abort,
   }
 }

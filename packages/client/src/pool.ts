@@ -1,7 +1,9 @@
 import type { FastCGIError } from '@fastcgi/protocol'
 import { type Address, parseAddress } from './address.ts'
 import { BaseDispatcher } from './base-dispatcher.ts'
+import { checkOptions } from './check-options.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
+import { Connections } from './connections.ts'
 import type {
   DispatchControl,
   DispatcherStats,
@@ -10,13 +12,19 @@ import type {
 } from './dispatcher.ts'
 import { AbortedError, ClosedError, OverloadedError } from './errors.ts'
 import { asFastCGIError, Exchange, type ExchangeHolder } from './exchange.ts'
-import { type PoolOptions, type PoolSettings, poolSettings } from './options.ts'
+import { type ApplicationValues, Multiplexing, VALUE_NAMES } from './multiplexing.ts'
+import {
+  type GetValuesOptions,
+  getValuesChecks,
+  type PoolOptions,
+  type PoolSettings,
+  poolSettings,
+} from './options.ts'
 import { RequestQueue } from './request-queue.ts'
+import { Resting } from './resting.ts'
 import { mayRetryHere } from './retry.ts'
 import { AUTO_MAXIMUM, ServedLimit } from './served-limit.ts'
-
-/** Milliseconds before another try where a unix socket's backlog was full. */
-const BACKLOG_PAUSES: readonly number[] = [5, 20, 80, 200]
+import { ValuesQuery } from './values-query.ts'
 
 const NO_CONTROL: DispatchControl = { resume() {}, abort() {} }
 
@@ -29,14 +37,15 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly address: Address
 
   readonly #settings: PoolSettings
-  readonly #all = new Set<Connection>()
-  readonly #idle: Connection[] = []
+  readonly #connections: Connections
   readonly #queue: RequestQueue
   readonly #limit: ServedLimit<Connection>
-  readonly #resting = new Map<Exchange, NodeJS.Timeout>()
+  readonly #multiplexing: Multiplexing
+  readonly #queries = new Set<ValuesQuery>()
+  readonly #resting: Resting = new Resting((exchange) => this.#start(exchange))
   #probeTimer: NodeJS.Timeout | undefined
-  #idleTimer: NodeJS.Timeout | undefined
   #yieldTimer: NodeJS.Timeout | undefined
+  #serving = false
   #closing = false
   #onDrained: Array<() => void> = []
   #requests = 0
@@ -49,6 +58,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.address = typeof address === 'string' ? parseAddress(address) : address
     const settings = poolSettings(options)
     this.#settings = settings
+    this.#connections = new Connections(settings)
+    this.#multiplexing = new Multiplexing(settings.multiplex, settings.maxMultiplexed)
     this.#queue = new RequestQueue(settings.queueTimeout, (exchange) => this.#expired(exchange))
     this.#limit = new ServedLimit({
       // Without reuse nobody holds a worker back, and there is nothing to learn.
@@ -83,20 +94,39 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   override get stats(): DispatcherStats {
     return {
-      connections: this.#all.size,
-      idle: this.#idle.length,
-      active: this.#all.size - this.#idle.length,
+      connections: this.#connections.size,
+      idle: this.#connections.idle,
+      active: this.#connections.active,
       queued: this.#queue.size + this.#resting.size,
-      limit: this.#limit.value,
+      limit: this.#mostConnections,
       requests: this.#requests,
       failed: this.#failed,
       retries: this.#retries,
     }
   }
 
+  /**
+   * Asks the application for variables, with FCGI_GET_VALUES (FastCGI 1.0 §4.1) on a connection of its own. Resolves
+   * with those that it knows.
+   * @throws FastCGIError when it does not answer, as many do not.
+   */
+  async getValues(options: GetValuesOptions = {}): Promise<ApplicationValues> {
+    checkOptions('getValues', options, getValuesChecks)
+    if (this.#closing) throw this.#closedError()
+    const { names = VALUE_NAMES, timeout = 3000 } = options
+    const query = new ValuesQuery(this.address, names, timeout)
+    this.#queries.add(query)
+    try {
+      return await query.answer
+    } finally {
+      this.#queries.delete(query)
+      this.#checkDrained()
+    }
+  }
+
   override close(): Promise<void> {
     this.#closing = true
-    for (const connection of [...this.#idle]) connection.destroy()
+    this.#connections.closeIdle()
     return new Promise((resolve) => {
       this.#onDrained.push(resolve)
       this.#checkDrained()
@@ -106,14 +136,11 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   override destroy(error?: Error): Promise<void> {
     this.#closing = true
     const reason = this.#closedError(error)
-    for (const [exchange, timer] of this.#resting) {
-      clearTimeout(timer)
-      this.#failExchange(exchange, reason)
-    }
-    this.#resting.clear()
+    for (const exchange of this.#resting.empty()) this.#failExchange(exchange, reason)
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
       this.#failExchange(next, reason)
-    for (const connection of [...this.#all]) connection.destroy(reason)
+    for (const query of [...this.#queries]) query.destroy(reason)
+    this.#connections.destroy(reason)
     return this.close()
   }
 
@@ -121,33 +148,74 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   #start(exchange: Exchange): void {
     const now = performance.now()
+    const connection = this.#connectionFor(exchange, now)
     // Its worker is the one that takes the new connection.
-    if (exchange.needsNew) this.#idle[0]?.destroy()
-    const connection = exchange.needsNew ? undefined : this.#takeIdle(now)
+    if (connection === undefined && exchange.needsNew) this.#connections.closeOneIdle()
     if (connection !== undefined) connection.run(exchange, this.#keeps(connection))
-    else if (this.#all.size < this.#limit.value) this.#open(exchange, now)
+    else if (this.#mayOpen) this.#open(exchange, now)
     else this.#enqueue(exchange, now)
   }
 
-  #takeIdle(now: number): Connection | undefined {
-    for (;;) {
-      const connection = this.#idle.pop()
-      if (connection === undefined) return undefined
-      if (!connection.closed && !this.#isOld(connection, now)) return connection
-      connection.destroy()
-    }
+  /** A connection that stands and takes the request. */
+  #connectionFor(exchange: Exchange, now: number): Connection | undefined {
+    if (this.#isFull) return undefined
+    const shared =
+      this.#multiplexing.capacity > 1 ? this.#connections.joinable(exchange, now) : undefined
+    return shared ?? (exchange.needsNew ? undefined : this.#connections.takeIdle(now))
+  }
+
+  get #mayOpen(): boolean {
+    return this.#connections.size < this.#mostConnections && !this.#isFull
+  }
+
+  get #mostConnections(): number {
+    return Math.min(this.#limit.value, this.#multiplexing.maxConnections)
+  }
+
+  /** Whether the application has as many requests as it said it takes. */
+  get #isFull(): boolean {
+    const { maxRequests } = this.#multiplexing
+    return maxRequests !== Infinity && this.#connections.active >= maxRequests
   }
 
   #open(exchange: Exchange, now: number): Connection {
-    const connection = new Connection(this.address, this.#settings, this, now)
-    this.#all.add(connection)
+    const { capacity } = this.#multiplexing
+    const connection = new Connection(this.address, this.#settings, this, capacity, now)
+    this.#connections.add(connection)
     this.#limit.opened(connection, now)
     connection.open(exchange, this.#keeps(connection))
+    if (this.#multiplexing.mustAsk) this.#askWhetherItMultiplexes()
     return connection
   }
 
-  /** Whether the next request on a connection leaves it open; the last of `maxRequests` tells the application so. */
+  /** Nobody waits for the answer, and without one all stays as it is. */
+  #askWhetherItMultiplexes(): void {
+    const multiplexing = this.#multiplexing
+    multiplexing.mustAsk = false
+    const learn = (values: ApplicationValues): void => {
+      multiplexing.learn(values)
+      this.#setCapacity()
+    }
+    this.getValues()
+      .catch((error: FastCGIError) => {
+        // It was not there to be asked.
+        multiplexing.mustAsk = error.code === 'FCGI_CONNECT'
+        return {}
+      })
+      .then(learn)
+  }
+
+  #setCapacity(): void {
+    this.#connections.capacity = this.#multiplexing.capacity
+    this.#serveQueue()
+  }
+
+  /**
+   * Whether the next request on a connection leaves it open; the last of `maxRequests` tells the application so. Where
+   * others are on it, only we can know when to close it.
+   */
   #keeps(connection: Connection): boolean {
+    if (connection.capacity > 1 || connection.active > 0) return true
     const { reuse, maxRequests } = this.#settings
     return (
       reuse !== false &&
@@ -171,9 +239,20 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   /** Puts waiting requests onto whatever room there is. */
   #serveQueue(): void {
-    while (this.#queue.size > 0 && this.#all.size < this.#limit.value) {
-      const exchange = this.#queue.shift()
-      if (exchange !== undefined) this.#open(exchange, performance.now())
+    // What happens on the way, such as an old connection being closed, would call it again.
+    if (this.#serving) return
+    this.#serving = true
+    try {
+      for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
+        const now = performance.now()
+        const connection = this.#connectionFor(next, now)
+        if (connection === undefined && !this.#mayOpen) break
+        this.#queue.remove(next)
+        if (connection !== undefined) connection.run(next, this.#keeps(connection))
+        else this.#open(next, now)
+      }
+    } finally {
+      this.#serving = false
     }
     if (this.#queue.size > 0) this.#scheduleProbe(performance.now())
   }
@@ -197,7 +276,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#failExchange(
       exchange,
       new OverloadedError(
-        `no connection to ${this.address.name} was free for ${this.#settings.queueTimeout} ms (option queueTimeout); ${this.#all.size} are in use (option maxConnections)`,
+        `no connection to ${this.address.name} was free for ${this.#settings.queueTimeout} ms (option queueTimeout); ${this.#connections.size} are in use (option maxConnections)`,
       ),
     )
   }
@@ -205,8 +284,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   drop(exchange: Exchange): void {
     this.#failed++
     this.#queue.remove(exchange)
-    clearTimeout(this.#resting.get(exchange))
-    this.#resting.delete(exchange)
+    this.#resting.remove(exchange)
     this.#checkDrained()
   }
 
@@ -231,18 +309,22 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   onIdle(connection: Connection): void {
     const now = performance.now()
     const needsNew = this.#queue.first?.needsNew === true
-    if (this.#closing || needsNew || this.#isOld(connection, now) || this.#limit.mustYield(now)) {
+    const old = this.#connections.isOld(connection, now)
+    if (this.#closing || needsNew || old || this.#limit.mustYield(now)) {
       connection.destroy()
       return
     }
     const next = this.#queue.shift()
     if (next !== undefined) connection.run(next, this.#keeps(connection))
     else {
-      connection.idleSince = now
-      this.#idle.push(connection)
-      this.#idleTimer ??= setTimeout(this.#sweepIdle, this.#sweepPause())
+      this.#connections.putAside(connection, now)
       this.#scheduleYield(now)
     }
+  }
+
+  onRoom(connection: Connection): void {
+    if (this.#closing && connection.active === 0) connection.destroy()
+    else this.#serveQueue()
   }
 
   onDropped(): void {
@@ -250,35 +332,30 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   onClosed(connection: Connection): void {
-    this.#all.delete(connection)
+    this.#connections.remove(connection)
     this.#limit.closed(connection)
-    const at = this.#idle.indexOf(connection)
-    if (at !== -1) this.#idle.splice(at, 1)
     this.#serveQueue()
     this.#checkDrained()
   }
 
-  onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void {
+  onFailure(_connection: Connection, exchange: Exchange, error: FastCGIError): void {
     exchange.finishAttempt(error.code)
     // Of what a kept connection did not take, the application knows nothing: that was no attempt.
-    if (connection.requests > 1 && !exchange.sent) exchange.attempts--
-    const pause = BACKLOG_PAUSES[exchange.attempts - 1]
-    if (isBacklogFull(error) && pause !== undefined && !this.#closing) {
+    if (exchange.reused && !exchange.sent && !exchange.needsNew) exchange.attempts--
+    if (exchange.refused && this.#multiplexing.capacity > 1) {
+      this.#multiplexing.refused()
+      this.#setCapacity()
+    }
+    if (!this.#closing && this.#resting.take(exchange, error)) {
       exchange.holder = this
-      this.#resting.set(
-        exchange,
-        setTimeout(() => {
-          this.#resting.delete(exchange)
-          this.#start(exchange)
-        }, pause),
-      )
     } else if (
       exchange.attempts <= this.#settings.retries &&
-      mayRetryHere(exchange, error, connection.requests > 1) &&
+      mayRetryHere(exchange, error) &&
       !this.#closing
     ) {
       this.#retries++
       exchange.needsNew = true
+      exchange.sharesFrom = performance.now()
       this.#start(exchange)
     } else this.#failExchange(exchange, error)
   }
@@ -294,42 +371,17 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #yieldIdle = (): void => {
     this.#yieldTimer = undefined
     const now = performance.now()
-    while (this.#idle.length > 0 && this.#limit.mustYield(now)) this.#idle.shift()?.destroy()
-    if (this.#idle.length > 0) this.#scheduleYield(now)
-  }
-
-  #isOld(connection: Connection, now: number): boolean {
-    const { maxAge } = this.#settings
-    return maxAge !== 0 && now - connection.createdAt >= maxAge
-  }
-
-  #sweepPause(): number {
-    const { idleTimeout, maxAge } = this.#settings
-    const least = Math.min(idleTimeout || Infinity, maxAge || Infinity)
-    return least === Infinity ? 60_000 : Math.max(10, Math.ceil(least / 2))
-  }
-
-  readonly #sweepIdle = (): void => {
-    this.#idleTimer = undefined
-    const now = performance.now()
-    const { idleTimeout, softMaxConnections } = this.#settings
-    for (const connection of [...this.#idle]) {
-      const spare = this.#idle.length > softMaxConnections
-      const rested = idleTimeout !== 0 && now - connection.idleSince >= idleTimeout
-      if (this.#isOld(connection, now) || (spare && rested)) connection.destroy()
-    }
-    if (this.#idle.length > 0) this.#idleTimer = setTimeout(this.#sweepIdle, this.#sweepPause())
+    const connections = this.#connections
+    while (connections.idle > 0 && this.#limit.mustYield(now)) connections.closeOneIdle()
+    if (connections.idle > 0) this.#scheduleYield(now)
   }
 
   #checkDrained(): void {
-    if (!this.#closing || this.#all.size + this.#queue.size + this.#resting.size > 0) return
-    clearTimeout(this.#idleTimer)
+    if (!this.#closing || this.#connections.size + this.#queue.size + this.#resting.size > 0) return
+    if (this.#queries.size > 0) return
+    this.#connections.stop()
     clearTimeout(this.#probeTimer)
     clearTimeout(this.#yieldTimer)
     for (const resolve of this.#onDrained.splice(0)) resolve()
   }
-}
-
-function isBacklogFull(error: FastCGIError): boolean {
-  return error.code === 'FCGI_OVERLOADED' && (error.cause as { code?: unknown })?.code === 'EAGAIN'
 }

@@ -6,45 +6,53 @@ import {
   MAX_CONTENT_LENGTH,
   RecordType,
 } from '@fastcgi/protocol'
+import { BodyPump, type BodySink } from './body-pump.ts'
 import type { RequestBodyError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
-import { StdinPump, type StdinSink } from './stdin-pump.ts'
-
-/** The one request id on a connection that does not multiplex; php-fpm and most others know no second. */
-export const REQUEST_ID = 1
 
 /** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
 const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
 
-/** What a {@link RequestWriter} tells its connection. */
+/** What a {@link RequestWriter} tells. */
 export interface WriterEvents {
   /** Something was written. */
   onWritten(): void
-  /** The body is not complete and never will be. */
+  /** The system has taken something that was written. */
+  onTaken(): void
+  /** A body is not complete and never will be. */
   onBodyFailed(error: RequestBodyError): void
 }
 
-/** The writing side of a connection: one request after the other, with backpressure. */
-export class RequestWriter implements StdinSink {
+/** Writes the requests of one id: one after the other, with backpressure. */
+export class RequestWriter implements BodySink {
+  readonly #id: number
   readonly #socket: Socket
   readonly #events: WriterEvents
   #exchange: Exchange | undefined
-  #pump: StdinPump | undefined
+  #pump: BodyPump | undefined
   #rest: Buffer | undefined
+  /** The stream that is being sent: STDIN, then a filter's DATA. */
+  #type: typeof RecordType.STDIN | typeof RecordType.DATA = RecordType.STDIN
   #ended = false
+  #untaken = 0
 
-  constructor(socket: Socket, events: WriterEvents) {
+  constructor(id: number, socket: Socket, events: WriterEvents) {
+    this.#id = id
     this.#socket = socket
     this.#events = events
-    socket.on('drain', this.#onDrain)
   }
 
-  /** Whether the end of STDIN has been written, and all of it has been handed to the system. */
+  /** Whether the ends of all streams have been written, and all of it has been handed to the system. */
   get finished(): boolean {
-    return this.#ended && this.#socket.writableLength === 0
+    return this.#ended && this.#untaken === 0
   }
 
-  /** Whether it is the source of the body that is waited for. */
+  /** Whether something of this request waits for the application to read. */
+  get waitsForReader(): boolean {
+    return this.#untaken > 0 && this.#socket.writableLength > 0
+  }
+
+  /** Whether it is the source of a body that is waited for. */
   get waitsForBody(): boolean {
     return this.#pump !== undefined
   }
@@ -55,28 +63,30 @@ export class RequestWriter implements StdinSink {
     const bytes = body === null || Buffer.isBuffer(body) ? body : undefined
     const whole = bytes !== undefined && (bytes === null || bytes.length <= MAX_CONTENT_LENGTH)
     this.#exchange = exchange
-    this.#ended = whole
+    this.#type = RecordType.STDIN
+    this.#ended = whole && exchange.data === undefined
     const head = encodeRequestHead({
-      requestId: REQUEST_ID,
+      requestId: this.#id,
       role: exchange.role,
       keepConnection,
       params: exchange.params,
       stdin: whole ? (bytes ?? undefined) : undefined,
       endStdin: whole,
     })
-    this.#socket.write(head, this.#onHeadWritten)
+    this.#untaken++
+    this.#socket.write(head, this.#onHeadTaken)
     this.#events.onWritten()
-    if (whole) return
-    if (bytes) {
+    if (whole) this.#startData()
+    else if (bytes) {
       this.#rest = bytes
       this.#sendRest()
     } else if (body !== null && !Buffer.isBuffer(body)) {
-      this.#pump = new StdinPump(body, exchange.bodyLength, this)
+      this.#pump = new BodyPump(body, exchange.bodyLength, this)
       this.#pump.start()
     }
   }
 
-  /** Lets go of the body, sent or not. */
+  /** Lets go of the bodies, sent or not. */
   stop(): void {
     this.#exchange = undefined
     this.#rest = undefined
@@ -84,30 +94,49 @@ export class RequestWriter implements StdinSink {
     this.#pump = undefined
   }
 
-  sendStdin(chunk: Buffer): boolean {
+  /** The socket has room again. */
+  drained(): void {
+    if (this.#exchange === undefined) return
+    this.#pump?.resume()
+    this.#sendRest()
+    this.#events.onWritten()
+  }
+
+  takeBody(chunk: Buffer): boolean {
     const socket = this.#socket
     if (this.#pump !== undefined && this.#exchange !== undefined) this.#exchange.bodyTouched = true
     socket.cork()
     for (let at = 0; at < chunk.length; at += MAX_CONTENT_LENGTH) {
       const piece = chunk.subarray(at, at + MAX_CONTENT_LENGTH)
-      socket.write(encodeRecordHeader(RecordType.STDIN, REQUEST_ID, piece.length))
-      socket.write(piece)
+      socket.write(encodeRecordHeader(this.#type, this.#id, piece.length))
+      this.#untaken++
+      socket.write(piece, this.#onTaken)
     }
     socket.uncork()
     this.#events.onWritten()
     return !socket.writableNeedDrain
   }
 
-  endStdin(): void {
+  endBody(): void {
     this.#pump = undefined
-    this.#ended = true
-    this.#socket.write(encodeRecord(RecordType.STDIN, REQUEST_ID))
+    this.#ended = this.#type === RecordType.DATA || this.#exchange?.data === undefined
+    this.#untaken++
+    this.#socket.write(encodeRecord(this.#type, this.#id), this.#onTaken)
     this.#events.onWritten()
+    this.#startData()
   }
 
-  stdinFailed(error: RequestBodyError): void {
-    // Never the empty STDIN: the application would take the part for the whole.
+  bodyFailed(error: RequestBodyError): void {
+    // Never the empty record: the application would take the part for the whole.
     this.#events.onBodyFailed(error)
+  }
+
+  #startData(): void {
+    const data = this.#exchange?.data
+    if (data === undefined || this.#type === RecordType.DATA) return
+    this.#type = RecordType.DATA
+    this.#pump = new BodyPump(data.stream, data.length, this, 'data')
+    this.#pump.start()
   }
 
   // Not all in one write: of that nobody learns how far it got, and a slow application would look like a dead one.
@@ -115,21 +144,21 @@ export class RequestWriter implements StdinSink {
     for (let rest = this.#rest; rest !== undefined; rest = this.#rest) {
       if (rest.length === 0) {
         this.#rest = undefined
-        this.endStdin()
+        this.endBody()
         return
       }
       this.#rest = rest.subarray(WRITE_SIZE)
-      if (!this.sendStdin(rest.subarray(0, WRITE_SIZE))) return
+      if (!this.takeBody(rest.subarray(0, WRITE_SIZE))) return
     }
   }
 
-  readonly #onHeadWritten = (error?: Error | null): void => {
+  readonly #onHeadTaken = (error?: Error | null): void => {
     if (this.#exchange !== undefined && !error) this.#exchange.sent = true
+    this.#onTaken()
   }
 
-  readonly #onDrain = (): void => {
-    this.#pump?.resume()
-    this.#sendRest()
-    this.#events.onWritten()
+  readonly #onTaken = (): void => {
+    this.#untaken--
+    this.#events.onTaken()
   }
 }

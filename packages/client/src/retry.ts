@@ -24,8 +24,8 @@ const NOT_BEGUN: ReadonlySet<string> = new Set([
  * Whether another connection to the same address is worth a try: the one that failed had been kept and was closed
  * meanwhile, or the application wants a connection for this request alone.
  */
-export function mayRetryHere(exchange: Exchange, error: FastCGIError, wasKept: boolean): boolean {
-  const stale = wasKept && error.code === 'FCGI_PREMATURE_CLOSE'
+export function mayRetryHere(exchange: Exchange, error: FastCGIError): boolean {
+  const stale = exchange.reused && error.code === 'FCGI_PREMATURE_CLOSE'
   return (stale || exchange.refused) && mayRetry(exchange, error)
 }
 

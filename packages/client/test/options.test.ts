@@ -23,13 +23,20 @@ const OPTIONS: Record<keyof PoolOptions, { right: unknown[]; wrong: unknown[] }>
   maxAge: { right: [0, 500], wrong: [-1, Number.NaN] },
   maxRequests: { right: [0, 500], wrong: [-1, 0.5] },
   fairness: { right: [0, 5], wrong: [-5, null] },
+  multiplex: { right: [true, false, 'auto'], wrong: [1, 'yes', null] },
+  maxMultiplexed: { right: [1, 32, 65_535], wrong: [0, 65_536, 'auto'] },
+  maxPausedSize: { right: [0, 262_144], wrong: [-1, '1M'] },
   maxQueue: { right: [0, 1024], wrong: [-1, Number.POSITIVE_INFINITY] },
   queueTimeout: { right: [0, 30_000], wrong: ['30s', 2 ** 31] },
   retries: { right: [0, 100], wrong: [-1, 101, true] },
   maxHeadSize: { right: [64, 65_536], wrong: [63, 2 ** 24 + 1, '64k'] },
   tcpKeepAlive: { right: [true, false], wrong: [60] },
   timeouts: {
-    right: [{}, { connect: 0 }, { connect: 1, head: 2, idle: 3, write: 4, body: 5 }],
+    right: [
+      {},
+      { connect: 0 },
+      { connect: 1, head: 2, idle: 3, write: 4, body: 5, reader: 6, abort: 7 },
+    ],
     wrong: [1000, null, { connect: -1 }, { head: '1s' }, { total: 1 }, { valueOf: 1 }],
   },
 }
@@ -55,7 +62,7 @@ t.test('messages show what was given and what can be', (t) => {
   const messages: Array<[options: unknown, message: RegExp]> = [
     [{ maxConnections: 0 }, /must be one of "auto", or a whole number, 1 to 65535; got 0/],
     [{ timeouts: { head: '1s' } }, /an object whose head is milliseconds.*got {"head":"1s"}/],
-    [{ timeouts: { total: 1 } }, /connect, head, idle, write, body; not total/],
+    [{ timeouts: { total: 1 } }, /connect, head, idle, write, body, reader, abort; not total/],
     [{ reuse: () => true }, /got a function/],
     [{ reuse: 1n }, /got 1n/],
     [{ reuse: 'x'.repeat(1000) }, /got "x{79}…$/],

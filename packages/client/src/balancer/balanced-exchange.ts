@@ -184,8 +184,9 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
 
   #bodyLength(): number {
     const { body } = this
-    if (typeof body === 'string' || Buffer.isBuffer(body)) return Buffer.byteLength(body)
-    return this.request.bodyLength ?? 0
+    const { bodyLength = 0, data } = this.request
+    const known = typeof body === 'string' || Buffer.isBuffer(body)
+    return (known ? Buffer.byteLength(body) : bodyLength) + (data?.length ?? 0)
   }
 
   #leaveMember(): Member | undefined {

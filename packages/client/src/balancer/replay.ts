@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
+import { BodyPump, type BodySink } from '../body-pump.ts'
 import type { FastCGIRequest } from '../dispatcher.ts'
 import { RequestBodyError } from '../errors.ts'
 import { isIdempotent } from '../retry.ts'
-import { StdinPump, type StdinSink } from '../stdin-pump.ts'
 
 /** Whether a body is to be taken in whole before it is sent, so that it can be sent again. */
 export function isShortStream(
@@ -24,13 +24,13 @@ export function explainBody(request: FastCGIRequest, error: FastCGIError, most: 
 }
 
 /** Takes in a stream of known length. */
-export class Intake implements StdinSink {
+export class Intake implements BodySink {
   /** The whole of it. Rejects with a RequestBodyError. */
   readonly taken: Promise<Buffer>
 
   readonly #length: number
   readonly #chunks: Buffer[] = []
-  readonly #pump: StdinPump
+  readonly #pump: BodyPump
   readonly #timer: NodeJS.Timeout | undefined
   #resolve!: (body: Buffer) => void
   #reject!: (error: RequestBodyError) => void
@@ -38,7 +38,7 @@ export class Intake implements StdinSink {
   /** @param timeout milliseconds between two pieces; 0 for ever. */
   constructor(stream: Readable, length: number, timeout: number) {
     this.#length = length
-    this.#pump = new StdinPump(stream, length, this)
+    this.#pump = new BodyPump(stream, length, this)
     this.taken = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
@@ -53,18 +53,18 @@ export class Intake implements StdinSink {
     this.#pump.stop()
   }
 
-  sendStdin(chunk: Buffer): boolean {
+  takeBody(chunk: Buffer): boolean {
     this.#timer?.refresh()
     this.#chunks.push(chunk)
     return true
   }
 
-  endStdin(): void {
+  endBody(): void {
     clearTimeout(this.#timer)
     this.#resolve(Buffer.concat(this.#chunks, this.#length))
   }
 
-  stdinFailed(error: RequestBodyError): void {
+  bodyFailed(error: RequestBodyError): void {
     clearTimeout(this.#timer)
     this.#reject(error)
   }

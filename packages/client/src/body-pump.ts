@@ -1,40 +1,42 @@
 import type { Readable } from 'node:stream'
 import { RequestBodyError } from './errors.ts'
 
-/** Where a {@link StdinPump} puts what it reads. */
-export interface StdinSink {
-  /** Sends a piece of STDIN; false when the pump is to wait for {@link StdinPump.resume}. */
-  sendStdin(chunk: Buffer): boolean
+/** Where a {@link BodyPump} puts what it reads. */
+export interface BodySink {
+  /** Takes a piece; false when the pump is to wait for {@link BodyPump.resume}. */
+  takeBody(chunk: Buffer): boolean
   /** The body is complete. */
-  endStdin(): void
+  endBody(): void
   /** The body is not complete and never will be. */
-  stdinFailed(error: RequestBodyError): void
+  bodyFailed(error: RequestBodyError): void
 }
 
-/** Sends a stream as STDIN, with backpressure, and makes sure that a part is never sent as the whole. */
-export class StdinPump {
+/** Reads a body from a stream, with backpressure, and makes sure that a part never passes for the whole. */
+export class BodyPump {
   readonly #stream: Readable
   readonly #expected: number | undefined
-  readonly #sink: StdinSink
+  readonly #sink: BodySink
+  readonly #what: string
   #sent = 0
   #done = false
   #waiting = false
 
-  constructor(stream: Readable, expected: number | undefined, sink: StdinSink) {
+  /**
+   * @param expected bytes that the stream must have.
+   * @param what what it is called in messages.
+   */
+  constructor(stream: Readable, expected: number | undefined, sink: BodySink, what = 'body') {
     this.#stream = stream
     this.#expected = expected
     this.#sink = sink
-  }
-
-  /** Whether it is the application that keeps the body from flowing, not its source. */
-  get waiting(): boolean {
-    return this.#waiting
+    this.#what = what
   }
 
   start(): void {
     const stream = this.#stream
     if (stream.readableEnded || stream.destroyed) {
-      this.#fail('FCGI_BODY_CONSUMED', 'the body stream has been read or destroyed before')
+      const before = `the ${this.#what} stream has been read or destroyed before`
+      this.#fail('FCGI_BODY_CONSUMED', before, stream.errored ?? undefined)
       return
     }
     stream.on('data', this.#onData)
@@ -45,7 +47,7 @@ export class StdinPump {
     stream.resume()
   }
 
-  /** Goes on after {@link StdinSink.sendStdin} returned false. */
+  /** Goes on after {@link BodySink.takeBody} returned false. */
   resume(): void {
     if (!this.#waiting || this.#done) return
     this.#waiting = false
@@ -72,11 +74,11 @@ export class StdinPump {
     if (this.#expected !== undefined && this.#sent > this.#expected) {
       this.#fail(
         'FCGI_BODY_TRUNCATED',
-        `the body has over the ${this.#expected} bytes it was announced with`,
+        `the ${this.#what} has over the ${this.#expected} bytes it was announced with`,
       )
       return
     }
-    if (chunk.length === 0 || this.#sink.sendStdin(chunk) || this.#done) return
+    if (chunk.length === 0 || this.#sink.takeBody(chunk) || this.#done) return
     this.#waiting = true
     this.#stream.pause()
   }
@@ -87,7 +89,7 @@ export class StdinPump {
       return
     }
     this.stop()
-    this.#sink.endStdin()
+    this.#sink.endBody()
   }
 
   readonly #onClose = (): void => {
@@ -100,7 +102,7 @@ export class StdinPump {
 
   #short(): string {
     const whole = this.#expected === undefined ? '' : ` of ${this.#expected}`
-    return `the body ended after ${this.#sent}${whole} bytes`
+    return `the ${this.#what} ended after ${this.#sent}${whole} bytes`
   }
 
   #fail(
@@ -110,7 +112,7 @@ export class StdinPump {
   ): void {
     if (this.#done) return
     this.stop()
-    this.#sink.stdinFailed(
+    this.#sink.bodyFailed(
       new RequestBodyError(code, message, cause === undefined ? undefined : { cause }),
     )
   }
