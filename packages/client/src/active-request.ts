@@ -45,8 +45,6 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   exchange: Exchange | undefined
   /** Whether ABORT_REQUEST was sent and END_REQUEST has not come. */
   abandoned = false
-  /** Whether its application is to keep the connection open. */
-  keep = false
   /** When it was sent; 0 before that. */
   sentAt = 0
   /** Whether anything of a response came. */
@@ -76,20 +74,14 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   }
 
   /** Whether all of it has been sent. */
-  get sent(): boolean {
+  get finished(): boolean {
     return this.#writer.finished
-  }
-
-  /** Whether reading waits for its reader. */
-  get blocks(): boolean {
-    return this.#blocks
   }
 
   // ---- what the connection does with it
 
-  take(exchange: Exchange, keep: boolean): void {
+  take(exchange: Exchange): void {
     this.exchange = exchange
-    this.keep = keep
     this.sentAt = 0
     this.answered = false
     this.ended = undefined
@@ -100,9 +92,9 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#pausedSize = 0
   }
 
-  send(exchange: Exchange, now: number): void {
+  send(exchange: Exchange, keep: boolean, now: number): void {
     this.sentAt = now
-    this.#writer.start(exchange, this.keep)
+    this.#writer.start(exchange, keep)
   }
 
   /** The socket has room again. */
@@ -117,6 +109,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
 
   /** Lets go of the request. */
   release(): void {
+    if (this.exchange !== undefined) this.exchange.holder = undefined
     this.exchange = undefined
     this.ended = undefined
     this.#writer.stop()

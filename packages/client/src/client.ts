@@ -8,9 +8,10 @@ import type {
 } from './dispatcher.ts'
 import { OptionError } from './errors.ts'
 import type { ApplicationValues } from './multiplexing.ts'
-import type { GetValuesOptions, PoolOptions } from './options.ts'
+import type { PoolOptions } from './options.ts'
 import { Pool } from './pool.ts'
 import { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'
+import type { GetValuesOptions } from './values-queries.ts'
 
 /** Talks to FastCGI applications without any HTTP: `await client.request({ params, body })`. */
 export class FastCGIClient extends BaseDispatcher {

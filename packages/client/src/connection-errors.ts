@@ -70,6 +70,20 @@ const PHASES: Readonly<Record<TimeoutPhase, string>> = {
   write: 'took no more of the request',
 }
 
+/** Too many wait for a connection. */
+export function queueFullError(address: Address, waiting: number): OverloadedError {
+  return new OverloadedError(
+    `${waiting} requests are waiting for ${address.name} already (option maxQueue)`,
+  )
+}
+
+/** One has waited for a connection for too long. */
+export function queueTimeoutError(address: Address, limit: number, used: number): OverloadedError {
+  return new OverloadedError(
+    `no connection to ${address.name} was free for ${limit} ms (option queueTimeout); ${used} are in use (option maxConnections)`,
+  )
+}
+
 /** What a request can wait for in vain. */
 type WaitedFor = Exclude<keyof Timeouts, 'abort'>
 

@@ -45,6 +45,8 @@ export class Connection implements SocketEvents, Carrier {
   readonly #reader: RecordReader
   #blocked = 0
   #connectedAt = 0
+  #keep = false
+  /** Takes nothing new, and is closed with the last request on it. */
   #retired = false
   #closed = false
   #writeFailed = false
@@ -65,7 +67,7 @@ export class Connection implements SocketEvents, Carrier {
     this.#socket = new ApplicationSocket(this)
     this.#requests = new RequestTable(this, this.#socket)
     this.#reader = new RecordReader(this.#requests)
-    this.#socket.on('drain', this.#onDrain)
+    this.#socket.on('drain', () => this.#requests.drained())
     this.#socket.on('error', this.#onError)
     this.#socket.on('end', this.#lost)
     this.#socket.on('close', this.#lost)
@@ -101,8 +103,11 @@ export class Connection implements SocketEvents, Carrier {
 
   /** Sends a further request, as soon as the connection stands. */
   run(exchange: Exchange, keep: boolean): void {
-    const request = this.#requests.take(exchange, keep)
+    const request = this.#requests.take(exchange)
     this.requests++
+    this.#keep = keep
+    // It will be closed by the application.
+    if (!keep) this.#retired = true
     if (this.connected) this.#send(request, exchange, true)
     else request.moved()
   }
@@ -126,7 +131,7 @@ export class Connection implements SocketEvents, Carrier {
     // It may have been given up just there.
     if (request.exchange !== exchange || this.#closed) return
     if (this.capacity > 1) this.#socket.corkForTurn()
-    request.send(exchange, now)
+    request.send(exchange, this.#keep, now)
   }
 
   // ---- what the application sends
@@ -182,7 +187,7 @@ export class Connection implements SocketEvents, Carrier {
       request.abandoned = false
       this.#requests.abandoned--
     } else {
-      const clean = request.sent && request.keep && !this.#writeFailed
+      const clean = request.finished && !this.#writeFailed
       // After CANT_MPX_CONN some applications lose track of what else comes.
       if (!clean || exchange.refused || (error !== undefined && this.#requests.active === 1))
         this.#retired = true
@@ -244,9 +249,7 @@ export class Connection implements SocketEvents, Carrier {
   }
 
   #tellFailure(exchange: Exchange, error: FastCGIError): void {
-    if (exchange.done) return
-    exchange.holder = undefined
-    this.#owner.onFailure(this, exchange, error)
+    if (!exchange.done) this.#owner.onFailure(this, exchange, error)
   }
 
   #close(): void {
@@ -277,7 +280,7 @@ export class Connection implements SocketEvents, Carrier {
     this.#blocked--
     if (this.#blocked > 0 || this.#closed) return
     this.#socket.resume()
-    if (this.#requests.active > 1) for (const request of this.#requests) request.moved()
+    for (const request of this.#requests) request.moved()
   }
 
   // ---- the socket
@@ -296,8 +299,6 @@ export class Connection implements SocketEvents, Carrier {
       if (request.exchange !== undefined && request.sentAt === 0)
         this.#send(request, request.exchange, false)
   }
-
-  readonly #onDrain = (): void => this.#requests.drained()
 
   onWriteFailed(error: Error): void {
     this.#socketError = error
@@ -334,18 +335,15 @@ export class Connection implements SocketEvents, Carrier {
 
   onTimeout(request: ActiveRequest, phase: Phase, length: number): void {
     const { exchange } = request
-    if (phase === 'abort') this.#retire()
-    else if (exchange === undefined) return
+    if (phase === 'abort') {
+      // The id stays taken. What still comes for it is dropped.
+      this.#retired = true
+      if (this.#requests.active === 0) this.#close()
+    } else if (exchange === undefined) return
     else if (phase === 'connect') this.#fail(() => timeoutError(this.#address, 'connect', length))
     else if (phase === 'answer') this.onFailed(request, this.#lossOf(request, exchange))
     // Alone, it may take its time.
     else if (phase !== 'reader' || this.#requests.active > 1)
       this.onFailed(request, timeoutError(this.#address, phase, length))
-  }
-
-  /** Takes nothing new. */
-  #retire(): void {
-    this.#retired = true
-    if (this.#requests.active === 0) this.#close()
   }
 }

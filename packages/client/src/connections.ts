@@ -86,8 +86,9 @@ export class Connections {
     this.#idle[0]?.destroy()
   }
 
+  /** Closes those without a request. */
   closeIdle(): void {
-    for (const connection of [...this.#idle]) connection.destroy()
+    for (const connection of [...this.#all]) if (connection.active === 0) connection.destroy()
   }
 
   destroy(reason: FastCGIError): void {

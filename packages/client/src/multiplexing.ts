@@ -1,25 +1,23 @@
+import type { FastCGIError } from '@fastcgi/protocol'
+
 /** What an application says of itself (FastCGI 1.0 §4.1). Names that it does not know are missing. */
 export type ApplicationValues = Readonly<Record<string, string>>
 
-/** Names of the variables that FastCGI 1.0 §4.1 defines. */
-export const VALUE_NAMES = ['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS'] as const
-
 /** How many requests may be sent to an application at a time, and how many of them on one connection. */
 export class Multiplexing {
-  /** Whether the application is still to be asked. */
-  mustAsk: boolean
   /** Most requests at a time, on all connections. */
   maxRequests: number = Number.POSITIVE_INFINITY
   /** Most connections. */
   maxConnections: number = Number.POSITIVE_INFINITY
 
   readonly #most: number
+  #mustAsk: boolean
   #capacity: number
   #refused = false
 
   /** @param most requests on a connection. */
   constructor(multiplex: boolean | 'auto', most: number) {
-    this.mustAsk = multiplex === 'auto'
+    this.#mustAsk = multiplex === 'auto'
     this.#most = most
     this.#capacity = multiplex === true ? most : 1
   }
@@ -29,8 +27,23 @@ export class Multiplexing {
     return this.#capacity
   }
 
-  /** Takes what the application says. */
-  learn(values: ApplicationValues): void {
+  /**
+   * Asks the application, where that is still to be done. Nobody has to wait for it: without an answer all stays as it
+   * is.
+   * @param ask gets the answer; rejects with a FastCGIError.
+   */
+  async find(ask: () => Promise<ApplicationValues>): Promise<void> {
+    if (!this.#mustAsk) return
+    this.#mustAsk = false
+    try {
+      this.#learn(await ask())
+    } catch (error) {
+      // It was not there to be asked.
+      this.#mustAsk = (error as FastCGIError).code === 'FCGI_CONNECT'
+    }
+  }
+
+  #learn(values: ApplicationValues): void {
     if (this.#refused || values.FCGI_MPXS_CONNS !== '1') return
     this.maxConnections = count(values.FCGI_MAX_CONNS)
     this.maxRequests = count(values.FCGI_MAX_REQS)

@@ -4,11 +4,9 @@ import {
   checkOptions,
   flag,
   integer,
-  listOf,
   milliseconds,
   oneOf,
   shape,
-  text,
 } from './check-options.ts'
 import type { Timeouts } from './dispatcher.ts'
 import { OptionError } from './errors.ts'
@@ -77,17 +75,6 @@ export interface PoolOptions {
   /** When to give up on an application that does not move. */
   timeouts?: Partial<Timeouts> | undefined
 }
-
-/** What an application is asked for. */
-export interface GetValuesOptions {
-  /** Names of variables. @default the three of FastCGI 1.0: FCGI_MAX_CONNS, FCGI_MAX_REQS and FCGI_MPXS_CONNS */
-  names?: readonly string[] | undefined
-  /** Milliseconds that connecting and answering may take together; 0 for no limit. @default 3000 */
-  timeout?: number | undefined
-}
-
-/** Checks of {@link GetValuesOptions}. */
-export const getValuesChecks: Checks = { names: listOf(text), timeout: milliseconds }
 
 /** {@link PoolOptions} with every default filled in. */
 export type PoolSettings = {

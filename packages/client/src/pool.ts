@@ -1,8 +1,8 @@
 import type { FastCGIError } from '@fastcgi/protocol'
 import { type Address, parseAddress } from './address.ts'
 import { BaseDispatcher } from './base-dispatcher.ts'
-import { checkOptions } from './check-options.ts'
 import { Connection, type ConnectionOwner } from './connection.ts'
+import { queueFullError, queueTimeoutError } from './connection-errors.ts'
 import { Connections } from './connections.ts'
 import type {
   DispatchControl,
@@ -10,21 +10,15 @@ import type {
   DispatchHandler,
   FastCGIRequest,
 } from './dispatcher.ts'
-import { AbortedError, ClosedError, OverloadedError } from './errors.ts'
+import { AbortedError, ClosedError } from './errors.ts'
 import { asFastCGIError, Exchange, type ExchangeHolder } from './exchange.ts'
-import { type ApplicationValues, Multiplexing, VALUE_NAMES } from './multiplexing.ts'
-import {
-  type GetValuesOptions,
-  getValuesChecks,
-  type PoolOptions,
-  type PoolSettings,
-  poolSettings,
-} from './options.ts'
+import { type ApplicationValues, Multiplexing } from './multiplexing.ts'
+import { type PoolOptions, type PoolSettings, poolSettings } from './options.ts'
 import { RequestQueue } from './request-queue.ts'
 import { Resting } from './resting.ts'
 import { mayRetryHere } from './retry.ts'
 import { AUTO_MAXIMUM, ServedLimit } from './served-limit.ts'
-import { ValuesQuery } from './values-query.ts'
+import { type GetValuesOptions, ValuesQueries } from './values-queries.ts'
 
 const NO_CONTROL: DispatchControl = { resume() {}, abort() {} }
 
@@ -41,7 +35,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #queue: RequestQueue
   readonly #limit: ServedLimit<Connection>
   readonly #multiplexing: Multiplexing
-  readonly #queries = new Set<ValuesQuery>()
+  readonly #queries: ValuesQueries
   readonly #resting: Resting = new Resting((exchange) => this.#start(exchange))
   #probeTimer: NodeJS.Timeout | undefined
   #yieldTimer: NodeJS.Timeout | undefined
@@ -58,18 +52,14 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.address = typeof address === 'string' ? parseAddress(address) : address
     const settings = poolSettings(options)
     this.#settings = settings
+    this.#queries = new ValuesQueries(this.address)
     this.#connections = new Connections(settings)
     this.#multiplexing = new Multiplexing(settings.multiplex, settings.maxMultiplexed)
     this.#queue = new RequestQueue(settings.queueTimeout, (exchange) => this.#expired(exchange))
-    this.#limit = new ServedLimit({
-      // Without reuse nobody holds a worker back, and there is nothing to learn.
-      most:
-        settings.maxConnections === 'auto' && !settings.reuse
-          ? AUTO_MAXIMUM
-          : settings.maxConnections,
-      least: settings.minConnections,
-      fairness: settings.fairness,
-    })
+    const { reuse, maxConnections, minConnections, fairness } = settings
+    // Without reuse nobody holds a worker back, and there is nothing to learn.
+    const most = maxConnections === 'auto' && !reuse ? AUTO_MAXIMUM : maxConnections
+    this.#limit = new ServedLimit({ most, least: minConnections, fairness })
   }
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
@@ -111,17 +101,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
    * @throws FastCGIError when it does not answer, as many do not.
    */
   async getValues(options: GetValuesOptions = {}): Promise<ApplicationValues> {
-    checkOptions('getValues', options, getValuesChecks)
     if (this.#closing) throw this.#closedError()
-    const { names = VALUE_NAMES, timeout = 3000 } = options
-    const query = new ValuesQuery(this.address, names, timeout)
-    this.#queries.add(query)
-    try {
-      return await query.answer
-    } finally {
-      this.#queries.delete(query)
-      this.#checkDrained()
-    }
+    return this.#queries.ask(options).finally(() => this.#checkDrained())
   }
 
   override close(): Promise<void> {
@@ -139,7 +120,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     for (const exchange of this.#resting.empty()) this.#failExchange(exchange, reason)
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
       this.#failExchange(next, reason)
-    for (const query of [...this.#queries]) query.destroy(reason)
+    this.#queries.destroy(reason)
     this.#connections.destroy(reason)
     return this.close()
   }
@@ -184,25 +165,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#connections.add(connection)
     this.#limit.opened(connection, now)
     connection.open(exchange, this.#keeps(connection))
-    if (this.#multiplexing.mustAsk) this.#askWhetherItMultiplexes()
+    if (this.#settings.multiplex === 'auto')
+      void this.#multiplexing.find(() => this.getValues()).then(() => this.#setCapacity())
     return connection
-  }
-
-  /** Nobody waits for the answer, and without one all stays as it is. */
-  #askWhetherItMultiplexes(): void {
-    const multiplexing = this.#multiplexing
-    multiplexing.mustAsk = false
-    const learn = (values: ApplicationValues): void => {
-      multiplexing.learn(values)
-      this.#setCapacity()
-    }
-    this.getValues()
-      .catch((error: FastCGIError) => {
-        // It was not there to be asked.
-        multiplexing.mustAsk = error.code === 'FCGI_CONNECT'
-        return {}
-      })
-      .then(learn)
   }
 
   #setCapacity(): void {
@@ -226,9 +191,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   #enqueue(exchange: Exchange, now: number): void {
     if (this.#queue.size >= this.#settings.maxQueue) {
-      const error = new OverloadedError(
-        `${this.#queue.size} requests are waiting for ${this.address.name} already (option maxQueue)`,
-      )
+      const error = queueFullError(this.address, this.#queue.size)
       process.nextTick(() => this.#failExchange(exchange, error))
       return
     }
@@ -267,17 +230,16 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #probe = (): void => {
     this.#probeTimer = undefined
     const now = performance.now()
-    const exchange = this.#limit.mayProbe(now) ? this.#queue.shift() : undefined
+    const exchange = this.#limit.mayProbe(now) && !this.#isFull ? this.#queue.shift() : undefined
     if (exchange !== undefined) this.#limit.probing(this.#open(exchange, now), now)
     if (this.#queue.size > 0) this.#scheduleProbe(now)
   }
 
   #expired(exchange: Exchange): void {
+    const { queueTimeout } = this.#settings
     this.#failExchange(
       exchange,
-      new OverloadedError(
-        `no connection to ${this.address.name} was free for ${this.#settings.queueTimeout} ms (option queueTimeout); ${this.#connections.size} are in use (option maxConnections)`,
-      ),
+      queueTimeoutError(this.address, queueTimeout, this.#connections.size),
     )
   }
 

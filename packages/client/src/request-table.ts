@@ -33,10 +33,10 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
   }
 
   /** Gives a request the lowest id that is free. */
-  take(exchange: Exchange, keep: boolean): ActiveRequest {
+  take(exchange: Exchange): ActiveRequest {
     const request = this.#free()
     this.active++
-    request.take(exchange, keep)
+    request.take(exchange)
     return request
   }
 

@@ -9,16 +9,30 @@ import {
 } from '@fastcgi/protocol'
 import type { Address } from './address.ts'
 import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
+import { type Checks, checkOptions, listOf, milliseconds, text } from './check-options.ts'
 import { connectError } from './connection-errors.ts'
 import { ConnectTimeoutError, PrematureCloseError, TimeoutError } from './errors.ts'
 import { asFastCGIError } from './exchange.ts'
 import type { ApplicationValues } from './multiplexing.ts'
 
+/** What an application is asked for. */
+export interface GetValuesOptions {
+  /** Names of variables. @default the three of FastCGI 1.0: FCGI_MAX_CONNS, FCGI_MAX_REQS and FCGI_MPXS_CONNS */
+  names?: readonly string[] | undefined
+  /** Milliseconds that connecting and answering may take together; 0 for no limit. @default 3000 */
+  timeout?: number | undefined
+}
+
+const CHECKS: Checks = { names: listOf(text), timeout: milliseconds }
+
+/** Names of the variables that FastCGI 1.0 §4.1 defines. */
+const NAMES: readonly string[] = ['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS']
+
 /**
  * Asks an application for variables with FCGI_GET_VALUES (FastCGI 1.0 §4.1), on a connection of its own: php-fpm
  * closes it after the answer.
  */
-export class ValuesQuery implements SocketEvents, RecordHandler {
+class ValuesQuery implements SocketEvents, RecordHandler {
   /** The answer; rejects with a FastCGIError. */
   readonly answer: Promise<ApplicationValues>
 
@@ -118,5 +132,36 @@ export class ValuesQuery implements SocketEvents, RecordHandler {
   #end(): void {
     clearTimeout(this.#timer)
     this.#socket.destroy()
+  }
+}
+
+/** The questions under way to one application. */
+export class ValuesQueries {
+  readonly #address: Address
+  readonly #all = new Set<ValuesQuery>()
+
+  constructor(address: Address) {
+    this.#address = address
+  }
+
+  get size(): number {
+    return this.#all.size
+  }
+
+  /** Asks and waits for the answer. @throws FastCGIError */
+  async ask(options: GetValuesOptions): Promise<ApplicationValues> {
+    checkOptions('getValues', options, CHECKS)
+    const { names = NAMES, timeout = 3000 } = options
+    const query = new ValuesQuery(this.#address, names, timeout)
+    this.#all.add(query)
+    try {
+      return await query.answer
+    } finally {
+      this.#all.delete(query)
+    }
+  }
+
+  destroy(error: FastCGIError): void {
+    for (const query of [...this.#all]) query.destroy(error)
   }
 }
