@@ -28,7 +28,7 @@ function stub(error?: ConnectError): Dispatcher {
           handler.onError(error, true)
           return
         }
-        handler.onHead(200, [], '')
+        handler.onHead(200, [], '', true)
         handler.onData(Buffer.alloc(123_456))
         handler.onEnd(0)
       })

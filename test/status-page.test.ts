@@ -43,7 +43,7 @@ function stub(error?: ConnectError): Dispatcher {
           handler.onError(error, true)
           return
         }
-        handler.onHead(200, [], '')
+        handler.onHead(200, [], '', true)
         handler.onData(Buffer.alloc(1000))
         handler.onEnd(0)
       })
@@ -736,7 +736,7 @@ t.test('a member that is removed may end what runs on it', async (t) => {
     ...stub(),
     dispatch(_request, handler) {
       end = () => {
-        handler.onHead(200, [], '')
+        handler.onHead(200, [], '', true)
         handler.onEnd(0)
       }
       return { resume() {}, abort() {} }

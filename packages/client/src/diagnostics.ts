@@ -61,9 +61,9 @@ class TracedHandler implements DispatchHandler {
     this.#handler.onInformational?.(status, headers)
   }
 
-  onHead(status: number, headers: string[], reason: string): void {
+  onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     this.#event.status = status
-    this.#handler.onHead(status, headers, reason)
+    this.#handler.onHead(status, headers, reason, statusGiven)
   }
 
   onData(chunk: Buffer): boolean {

@@ -46,6 +46,8 @@ export interface FastCGIRequest {
   params: ParamsInit
   /** STDIN. A Readable is sent as it flows, with backpressure. @default null */
   body?: Readable | Buffer | string | null
+  /** Send the end of STDIN where there is no body. False is for authorizers that do not expect the stream. @default true */
+  stdin?: boolean | undefined
   /**
    * Bytes that `body` must have, for a Readable. When it ends short or runs over, the connection is closed, so
    * that the application never takes a part for the whole.
@@ -97,9 +99,9 @@ export interface DispatchHandler {
   onInformational?(status: number, headers: string[]): void
   /**
    * The response head: status, fields as flat name, value, name, value…; order, case and duplicates as they came,
-   * text as latin1; reason phrase ('' if none).
+   * text as latin1; reason phrase ('' if none); whether the application gave the status, or it follows from the fields.
    */
-  onHead(status: number, headers: string[], reason: string): void
+  onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void
   /**
    * A piece of the body; the handler owns it. Return false for a pause, until {@link DispatchControl.resume}. What has
    * been read still comes: up to 64 KiB, or with multiplexing {@link PoolOptions.maxPausedSize} and 64 KiB.

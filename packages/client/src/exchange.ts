@@ -35,6 +35,8 @@ export class Exchange implements DispatchControl {
   readonly params: Buffer
   readonly body: Buffer | Readable | null
   readonly bodyLength: number | undefined
+  /** Whether there is a STDIN stream, be it empty. */
+  readonly stdin: boolean
   /** What follows STDIN, where the role is filter. */
   readonly data: FilterData | undefined
   readonly idempotent: boolean
@@ -85,6 +87,7 @@ export class Exchange implements DispatchControl {
     data?.stream.on('error', ignore)
     this.body = typeof body === 'string' ? Buffer.from(body) : (body ?? null)
     this.bodyLength = request.bodyLength
+    this.stdin = request.stdin ?? true
     this.idempotent = isIdempotent(request)
     const fixed = this.body === null || Buffer.isBuffer(this.body)
     const again = this.idempotent && fixed && data === undefined
@@ -217,7 +220,7 @@ export class Exchange implements DispatchControl {
     } else {
       this.#head = undefined
       if (this.#attempt !== undefined) this.#attempt.headTime = performance.now() - this.#attemptAt
-      this.#handler.onHead(head.status, head.headers, head.reason)
+      this.#handler.onHead(head.status, head.headers, head.reason, head.statusGiven)
     }
   }
 

@@ -71,7 +71,7 @@ export class RequestWriter implements BodySink {
       keepConnection,
       params: exchange.params,
       stdin: whole ? (bytes ?? undefined) : undefined,
-      endStdin: whole,
+      endStdin: whole && (exchange.stdin || bytes !== null),
     })
     this.#untaken++
     this.#socket.write(head, this.#onHeadTaken)

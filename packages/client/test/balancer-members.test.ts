@@ -237,7 +237,7 @@ t.test('informational heads, flushes and stderr are passed on', async (t) => {
   const { handler } = stub.last
   handler.onStart?.({ address: 'x', reused: false, queueTime: 0, connectTime: 0 })
   handler.onInformational?.(103, ['Link', 'y'])
-  handler.onHead(201, ['A', 'b'], 'Made')
+  handler.onHead(201, ['A', 'b'], 'Made', true)
   t.equal(handler.onData(Buffer.from('z')), false)
   handler.onFlush?.()
   handler.onStderr?.('warning')
@@ -249,6 +249,7 @@ t.test('informational heads, flushes and stderr are passed on', async (t) => {
     201,
     ['A', 'b'],
     'Made',
+    true,
     'z',
     'flush',
     'warning',

@@ -58,7 +58,7 @@ export class Call implements DispatchControl {
   }
 
   head(status = 200): void {
-    this.handler.onHead(status, [], '')
+    this.handler.onHead(status, [], '', true)
   }
 
   data(text: string): boolean {

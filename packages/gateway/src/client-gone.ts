@@ -37,6 +37,12 @@ export function onceClosed(req: IncomingMessage, res: ServerResponse, callback: 
   res.once('close', () => inPipeline.delete(callback))
 }
 
+/** Calls back no more. */
+export function offClosed(req: IncomingMessage, res: ServerResponse, callback: () => void): void {
+  res.off('close', callback)
+  waiting.get(req.socket)?.delete(callback)
+}
+
 /**
  * Ends a response that has begun so that it cannot pass for whole, where to close it is not enough: in HTTP/1.0, where
  * the end of the connection is the end of the body, and in HTTP/2, where frameworks close streams without an error.

@@ -5,7 +5,7 @@ import { type Dispatcher, type DispatcherStats, IDEMPOTENT_METHODS } from '@fast
 import { variablesFor } from './authorizer/request-state.ts'
 import { latin1 } from './document-root.ts'
 import type { ClientInfo, Env } from './environment.ts'
-import { gatewayError } from './error-status.ts'
+import { GatewayError, gatewayError } from './error-status.ts'
 import { FileMissingError, RedirectLoopError } from './errors.ts'
 import { type InternalLocation, type InternalRun, underKept } from './files/accel-redirect.ts'
 import type { ResponseStart } from './files/file-response.ts'
@@ -18,7 +18,15 @@ import {
   poolOptions,
   type RouteMatch,
 } from './options.ts'
-import { insidePassage, mergeEnv, type Passage, rawPath, redirect } from './passage.ts'
+import {
+  type InsideTarget,
+  insidePassage,
+  localTarget,
+  mergeEnv,
+  type Passage,
+  rawPath,
+  redirect,
+} from './passage.ts'
 import { type BodyRules, NO_BODY, type RequestBody, requestBody } from './request-body.ts'
 import { RequestHints } from './request-hints.ts'
 import { belowMount, locate, parseTarget, type RequestTarget } from './request-target.ts'
@@ -137,8 +145,9 @@ class HTTPGateway<Source> implements Gateway<Source> {
       done(gatewayError(error), undefined)
       return
     }
+    const { method = 'GET' } = request.req
     if (path === undefined || this.#isExcluded(path)) done(undefined, undefined)
-    else this.#route({ request, target, mount, path, done }, 0)
+    else this.#route({ request, method, target, mount, path, done }, 0)
   }
 
   close(): Promise<void> {
@@ -174,7 +183,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
   }
 
   #act(passage: Passage<Source>, route: Route<Source>, found: Resolution, at: number): void {
-    const { method } = passage.request.req
+    const { method } = passage
     // The mount point without its slash is a directory as well.
     const bare = passage.mount !== '' && passage.path === '/' && !rawPath(passage).endsWith('/')
     if (found.kind === 'script' && found.isIndex && bare) redirect(passage)
@@ -196,9 +205,10 @@ class HTTPGateway<Source> implements Gateway<Source> {
 
   #run(passage: Passage<Source>, route: Route<Source>, script: string, pathInfo: string): void {
     const { req, parsedBody } = passage.request
+    const sentOn = passage.chain !== undefined
     let body: RequestBody | Promise<RequestBody>
     try {
-      body = requestBody(req, parsedBody, this.#bodyRules)
+      body = sentOn ? NO_BODY : requestBody(req, parsedBody, this.#bodyRules)
     } catch (error) {
       this.#refuse(passage, error)
       return
@@ -256,7 +266,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
         params,
         body,
         bodyLength: length,
-        idempotent: IDEMPOTENT_METHODS.has(req.method ?? ''),
+        idempotent: IDEMPOTENT_METHODS.has(passage.method),
         balance: new RequestHints(req, request.client.address, passage.path),
       },
       responder,
@@ -271,6 +281,7 @@ class HTTPGateway<Source> implements Gateway<Source> {
     field: HandoverField,
     start: ResponseStart,
   ): Promise<GatewayResponse> | undefined {
+    if (field.name === 'location') return this.#redirectInside(passage, route, field.value)
     const { req, res } = passage.request
     const logger = this.#loggerOf(passage.request)
     const missing = route.handover.missingOption(field)
@@ -285,20 +296,46 @@ class HTTPGateway<Source> implements Gateway<Source> {
 
   /** Runs an internal route for an application that has asked for it. */
   async #rerun(passage: Passage<Source>, to: InternalRun<Source>): Promise<GatewayResponse> {
-    const chain = [...(passage.chain ?? [passage.path]), to.path]
-    if (chain.length > MOST_RERUNS + 1) throw new RedirectLoopError(chain)
     const { route, path } = to
     const found = await route.resolve(path)
-    return new Promise((resolve, reject) => {
-      const inner = insidePassage(passage, to, chain, (error, response) => {
-        if (response === undefined)
-          reject(error ?? new FileMissingError(`${path} has gone`, 'accel'))
-        else resolve({ ...response, headers: underKept(to.kept, response.headers) })
-      })
+    const response = await this.#again(passage, { ...to, mount: '', option: 'accel' }, (inner) => {
       if (found.kind === 'script')
         this.#dispatch(inner, route, found.script, found.pathInfo, NO_BODY)
       else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
-      else reject(new FileMissingError(`${path} is no script`, 'accel'))
+      else inner.done(undefined, undefined)
+    })
+    return { ...response, headers: underKept(to.kept, response.headers) }
+  }
+
+  /** A local redirect (RFC 3875 §6.2.2); undefined when the client has to follow it. */
+  #redirectInside(
+    passage: Passage<Source>,
+    route: Route<Source>,
+    location: string,
+  ): Promise<GatewayResponse> | undefined {
+    const to = route.localRedirect ? localTarget(location, passage.mount) : undefined
+    if (to === undefined || this.#isExcluded(to.path)) return undefined
+    const where = { ...to, mount: passage.mount, option: 'localRedirect' }
+    return this.#again(passage, where, (inner) => this.#route(inner, 0)).catch((error) => {
+      if (error instanceof GatewayError) throw error
+      throw reportFailure(this.#loggerOf(passage.request), passage.request.req, error)
+    })
+  }
+
+  /** Has a request run again on another path. @throws RedirectLoopError, FileMissingError */
+  async #again(
+    passage: Passage<Source>,
+    to: InsideTarget,
+    run: (inner: Passage<Source>) => void,
+  ): Promise<GatewayResponse> {
+    const chain = [...(passage.chain ?? [passage.path]), to.path]
+    if (chain.length > MOST_RERUNS + 1) throw new RedirectLoopError(chain)
+    return new Promise((resolve, reject) => {
+      const done: GatewayCallback = (error, response) => {
+        if (response !== undefined) resolve(response)
+        else reject(error ?? new FileMissingError(`there is nothing at ${to.path}`, to.option))
+      }
+      run(insidePassage(passage, to, chain, done))
     })
   }
 

@@ -83,6 +83,12 @@ export interface RouteOptions<Source = IncomingMessage> {
    * the same. `X-Accel-Buffering: yes` or `no` of a response decides for that response. @default false: backpressure
    */
   buffering?: BufferingOption | undefined
+  /**
+   * Answer a response that is nothing but `Location: /path` with what is at that path, run as a GET without a body (RFC
+   * 3875 §6.2.2), at most ten times in a row. PHP sends a status as well, so its redirects go to the client. False sends
+   * them all to the client, as nginx does. @default true
+   */
+  localRedirect?: boolean | undefined
   /** SERVER_NAME. @default the host the client asked for */
   serverName?: string | undefined
   /** Names of header fields to send although they would be dropped, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
@@ -209,6 +215,7 @@ const routeChecks: Checks = {
   followSymlinks: flag,
   static: flag,
   buffering: anyOf(flag, shape({ memory: integer(0), file: integer(0) })),
+  localRedirect: flag,
   brokenScriptFilename: flag,
   fixRootScriptName: flag,
   sendfile: (value) => {

@@ -9,13 +9,18 @@ import {
   ProtocolError,
   ResponseBody,
 } from '@fastcgi/client'
-import { breakOff, hasFinished, isGone, onceClosed, unreadClose } from './client-gone.ts'
+import { breakOff, hasFinished, isGone, offClosed, onceClosed, unreadClose } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { ResponseStart } from './files/file-response.ts'
 import { type HandoverField, handoverField } from './files/handover.ts'
 import type { GatewayLogger } from './logger.ts'
 import { BufferedBody, type BufferingRules } from './response-buffer.ts'
-import { type ResponseFields, responseFields, withoutFields } from './response-fields.ts'
+import {
+  fieldValue,
+  type ResponseFields,
+  responseFields,
+  withoutFields,
+} from './response-fields.ts'
 
 /** A response, for an adapter to write. */
 export interface GatewayResponse {
@@ -103,7 +108,7 @@ export class Responder implements DispatchHandler {
     }
   }
 
-  onHead(status: number, headers: string[], reason: string): void {
+  onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     const fields = responseFields(headers)
     // RFC 3875 forbids it, and those who send it differ on whether the body then really is in chunks.
     if (fields.transferEncoding !== undefined && fields.transferEncoding !== 'identity')
@@ -115,7 +120,7 @@ export class Responder implements DispatchHandler {
     this.#status = status
     this.#reason = reason
     this.#fields = fields
-    const field = handoverField(headers)
+    const field = handoverField(headers, statusGiven)
     if (field !== undefined) this.#handOver(field)
   }
 
@@ -178,7 +183,12 @@ export class Responder implements DispatchHandler {
     this.#delivered = true
     this.#isHandedOver = true
     response.then(
-      (given) => done(undefined, { ...given, headers: [...given.headers, ...unreadClose(req)] }),
+      (given) => {
+        // What was run anew has said so already.
+        const closes = fieldValue(given.headers, 'connection') !== undefined
+        const headers = closes ? given.headers : [...given.headers, ...unreadClose(req)]
+        done(undefined, { ...given, headers })
+      },
       (error) => done(gatewayError(error), undefined),
     )
   }
@@ -283,6 +293,8 @@ export class Responder implements DispatchHandler {
 
   #finish(): void {
     this.#over = true
+    const { req, res } = this.#context
+    offClosed(req, res, this.#onClientGone)
     // Its reader stops at the last byte, before the end that would close the file.
     this.#context.spooled?.destroy()
   }

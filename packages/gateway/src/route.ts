@@ -30,6 +30,7 @@ export class Route<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
   readonly buffering: BufferingRules
+  readonly localRedirect: boolean
   readonly handover: Handover<Source>
   readonly #root: string | undefined
   readonly #resolver: ScriptResolver
@@ -59,6 +60,7 @@ export class Route<Source> {
     if (checkLocal && !this.#all) checkRoot(where, options.root)
     this.dispatcher = dispatcher
     this.#options = options
+    this.localRedirect = options.localRedirect ?? true
     this.buffering = bufferingRules(options.buffering, spoolDirectory)
     this.#root = options.root?.replace(/(.)\/$/, '$1')
     this.#frontController = options.frontController && latin1(options.frontController)

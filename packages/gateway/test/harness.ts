@@ -48,7 +48,7 @@ export class Upstream implements Dispatcher {
     this.seen.push(seen)
     const number = this.seen.length
     const answer = (): void => {
-      handler.onHead(200, ['Content-Type', 'text/plain', 'X-Upstream', 'stub'], '')
+      handler.onHead(200, ['Content-Type', 'text/plain', 'X-Upstream', 'stub'], '', false)
       handler.onData(Buffer.from(`answer ${number}`))
       handler.onEnd(0)
     }

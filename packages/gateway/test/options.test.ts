@@ -27,6 +27,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   extensions: ['.php', 'an array'],
   mapExtensions: [{ php3: '.php' }, "{ '.php3': '.php' }"],
   buffering: [{ disk: 7 }, 'true or false, or an object with memory, file; not disk'],
+  localRedirect: ['on', 'true or false'],
   pathInfo: ['lazy', 'one of "script", "first-dot", "last-dot", "full", "all"'],
   backendType: ['FPM', 'one of "fpm", "generic"'],
   checkLocal: [1, 'true or false'],
@@ -64,7 +65,10 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   retries: [1000, 'a whole number, 0 to 100'],
   maxHeadSize: [1, 'a whole number, 64 to 16777216'],
   tcpKeepAlive: [1, 'true or false'],
-  timeouts: [{ read: 5 }, 'an object with connect, head, idle, write, body; not read'],
+  multiplex: ['yes', 'true or false, or one of "auto"'],
+  maxMultiplexed: [0, 'a whole number, 1 to 65535'],
+  maxPausedSize: [-1, 'a whole number, 0 or more'],
+  timeouts: [{ read: 5 }, 'an object with connect, head, idle, write, body, reader, abort; not read'],
 }
 
 for (const [name, [value, remedy]] of Object.entries(WRONG))

@@ -48,6 +48,11 @@ export class ResponseHeadParser {
     this.#maxFields = limits.maxFields ?? 256
   }
 
+  /** Whether the application gave the status itself, in a Status field or an NPH line. */
+  get statusGiven(): boolean {
+    return this.#statusFrom !== undefined
+  }
+
   /** Whether nothing at all has been pushed so far. */
   get untouched(): boolean {
     return this.#keptLength === 0 && !this.#complete

@@ -137,7 +137,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#handler.onInformational?.(status, headers)
   }
 
-  onHead(status: number, headers: string[], reason: string): void {
+  onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     this.#status = status
     this.#member?.headTimes.observe(performance.now() - this.#attemptAt)
     // The body may take hours, as a stream of events does.
@@ -146,7 +146,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
       this.#judged = true
       this.#owner.onAnswered(this.#member, status, true)
     }
-    this.#handler.onHead(status, headers, reason)
+    this.#handler.onHead(status, headers, reason, statusGiven)
   }
 
   onData(chunk: Buffer): boolean {

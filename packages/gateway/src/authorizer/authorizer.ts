@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
-import { onceClosed } from '../client-gone.ts'
+import { offClosed, onceClosed } from '../client-gone.ts'
 import type { Gateway, GatewayRequest } from '../gateway.ts'
 import { consoleLogger, type GatewayLogger, reportFailure } from '../logger.ts'
 import { createHandler, type NodeHandler } from '../node-handler.ts'
@@ -64,10 +64,12 @@ class Authorizer<Source> implements Gateway<Source> {
     const { req, res } = request
     const { target, path } = locate(request.url, request.rewrittenUrl, request.mount)
     const gone = new AbortController()
-    onceClosed(req, res, () => gone.abort())
+    const onGone = (): void => gone.abort()
+    onceClosed(req, res, onGone)
     const logger = this.#loggerOf(request)
     const { signal } = gone
-    return this.#ask({ request, target, path: path ?? target.path, logger, signal }, path)
+    const question = { request, target, path: path ?? target.path, logger, signal }
+    return this.#ask(question, path).finally(() => offClosed(req, res, onGone))
   }
 
   /** Asks one guard after the other. Of those without authority and the one behind them the first yes counts. */

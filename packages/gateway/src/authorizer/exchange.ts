@@ -65,13 +65,13 @@ export class AuthorizerExchange implements DispatchHandler {
     this.attempts.push(attempt)
   }
 
-  onHead(status: number, headers: string[], reason: string): void {
+  onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     const { denial } = this.#context
     if (status === 200) this.#answer = { allowed: true, headers }
     else if (denial.kind === 'none') this.#answer = { allowed: false, response: undefined }
     else if (denial.kind === 'head')
       this.#answer = { allowed: false, response: denial.make(headers) }
-    else this.#respond().onHead(status, denial.amend(status, headers), reason)
+    else this.#respond().onHead(status, denial.amend(status, headers), reason, statusGiven)
   }
 
   onData(chunk: Buffer): boolean {

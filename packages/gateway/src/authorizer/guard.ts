@@ -183,7 +183,7 @@ export class Guard<Source> {
       })
       exchange.control = this.#dispatcher.dispatch(
         // To ask twice whether somebody may do something does nothing twice.
-        { role: 'authorizer', params, body: null, idempotent: true, signal },
+        { role: 'authorizer', params, stdin: this.#options.sendStdin, idempotent: true, signal },
         exchange,
       )
     })

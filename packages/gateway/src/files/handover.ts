@@ -105,8 +105,16 @@ export class Handover<Source> {
   }
 }
 
-/** The field of a response head by which a body is handed over; undefined when there is none, or it names nothing. */
-export function handoverField(flat: readonly string[]): HandoverField | undefined {
+/**
+ * The field of a response head by which something else is sent than the body behind it; undefined when there is none, or
+ * it names nothing.
+ * @param statusGiven whether the application gave a status.
+ */
+export function handoverField(
+  flat: readonly string[],
+  statusGiven: boolean,
+): HandoverField | undefined {
+  if (!statusGiven && isLocalRedirect(flat)) return { name: 'location', value: flat[1] ?? '' }
   for (const name of NAMES) {
     const values = flat.filter((_, at) => at % 2 === 1 && flat[at - 1]?.toLowerCase() === name)
     const [value] = values
@@ -115,6 +123,12 @@ export function handoverField(flat: readonly string[]): HandoverField | undefine
       return { name, value: name === 'x-sendfile2' ? values.join(',') : value }
   }
   return undefined
+}
+
+/** RFC 3875 §6.2.2: a path as Location, and nothing else; two slashes would name another host. */
+function isLocalRedirect(flat: readonly string[]): boolean {
+  const [name = '', value = ''] = flat
+  return flat.length === 2 && name.toLowerCase() === 'location' && /^\/(?!\/)/.test(value)
 }
 
 function refused<Source>(
