@@ -2,7 +2,7 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { OptionError, parseAddress } from '@fastcgi/client'
-import type { GatewayOptions } from '@fastcgi/gateway'
+import { type GatewayOptions, sites } from '@fastcgi/gateway'
 
 export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options]
   --listen HOST:PORT         where to serve (default 127.0.0.1:8080; PORT alone: on 127.0.0.1;
@@ -12,8 +12,12 @@ export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options
   --adapter NAME             fastify (default), express or http
   --route .php | /           .php (default): scripts, and static files beside them;
                              /: every path goes to the application
-  --index FILE               file that stands for a directory (default index.php)
+  --site NAME                options for a kind of site: php, front-controller, wordpress, dokuwiki
+  --index FILE               file that stands for a directory (default index.php); can be repeated
   --front-controller PATH    script for whatever is no script and no file, such as /index.php
+  --deny PATH                what no client gets: /data/ with all below it, or a name such as README;
+                             * stands for any characters; can be repeated
+  --follow-symlinks          also to what is outside of the root
   --remote-root DIR          what the application calls the root, if it sees it elsewhere
   --reuse | --no-reuse       keep connections to the application (default: keep, fairly)
   --max-connections N        most connections to the application (default: learned)
@@ -22,6 +26,16 @@ export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options
 
 const ADAPTERS = ['fastify', 'express', 'http'] as const
 const ROUTES = ['.php', '/'] as const
+const SITES = {
+  php: sites.php,
+  'front-controller': sites.frontController,
+  wordpress: sites.wordpress,
+  dokuwiki: sites.dokuwiki,
+}
+const SITE_NAMES = Object.keys(SITES) as Array<keyof typeof SITES>
+const FILE_NAME = [/^[^/]+$/, 'a file name, such as index.php'] as const
+const SCRIPT_PATH = [/^\//, 'a path below the root, such as /index.php'] as const
+const DENY_RULE = [/^(\/|[^/]+$)/, 'a path such as /data/, or a name such as README'] as const
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 /** As parseArgs wants them; a flag can be negated: --no-reuse. */
@@ -31,8 +45,11 @@ const OPTIONS = {
   root: { type: 'string' },
   adapter: { type: 'string' },
   route: { type: 'string' },
-  index: { type: 'string' },
+  site: { type: 'string' },
+  index: { type: 'string', multiple: true },
   'front-controller': { type: 'string' },
+  deny: { type: 'string', multiple: true },
+  'follow-symlinks': { type: 'boolean' },
   'remote-root': { type: 'string' },
   reuse: { type: 'boolean' },
   'max-connections': { type: 'string' },
@@ -58,6 +75,8 @@ export function parseServeOptions(args: string[]): ServeOptions | 'help' {
   if (values.help) return 'help'
   const route = choice('route', values.route ?? '.php', ROUTES)
   const everyPath = route === '/'
+  if (everyPath && values.site !== undefined)
+    throw new OptionError('option --site goes with --route .php: it is about files of the root')
   return {
     ...listenAddress(values.listen ?? '127.0.0.1:8080'),
     adapter: choice('adapter', values.adapter ?? 'fastify', ADAPTERS),
@@ -69,13 +88,8 @@ export function parseServeOptions(args: string[]): ServeOptions | 'help' {
       routes: [{ match: route }],
       checkLocal: !everyPath,
       static: !everyPath,
-      index: matching('index', values.index, /^[^/]+$/, 'a file name, such as index.php'),
-      frontController: matching(
-        'front-controller',
-        values['front-controller'],
-        /^\//,
-        'a path below the root, such as /index.php',
-      ),
+      ...siteOptions(values),
+      followSymlinks: values['follow-symlinks'],
       remoteRoot: absolute('remote-root', values['remote-root']),
       reuse: values.reuse,
       maxConnections: count('max-connections', values['max-connections'], 65_535),
@@ -83,13 +97,16 @@ export function parseServeOptions(args: string[]): ServeOptions | 'help' {
   }
 }
 
-function parse(args: string[]): ReturnType<typeof parseStrictly> {
+function parse(args: string[]): Values {
   try {
     return parseStrictly(args)
   } catch (error) {
     throw new OptionError(inOneLine((error as Error).message))
   }
 }
+
+type Values = ReturnType<typeof parseStrictly>
+type Site = Pick<GatewayOptions, 'index' | 'frontController' | 'deny'>
 
 function parseStrictly(args: string[]) {
   return parseArgs({ args, allowNegative: true, options: OPTIONS }).values
@@ -137,13 +154,22 @@ function rootDirectory(text: string | undefined, remote: boolean): string {
   return root
 }
 
-function matching(
-  name: string,
-  value: string | undefined,
-  pattern: RegExp,
-  wanted: string,
-): string | undefined {
-  if (value === undefined || pattern.test(value)) return value
+/** What a kind of site needs, and what is said about it besides. */
+function siteOptions({ site, index, deny = [], ...values }: Values): Site {
+  const kind: Site = site === undefined ? {} : SITES[choice('site', site, SITE_NAMES)]
+  const frontController = values['front-controller']
+  return {
+    index: index?.map((name) => matching('index', name, ...FILE_NAME)) ?? kind.index,
+    frontController:
+      frontController === undefined
+        ? kind.frontController
+        : matching('front-controller', frontController, ...SCRIPT_PATH),
+    deny: [...(kind.deny ?? []), ...deny.map((rule) => matching('deny', rule, ...DENY_RULE))],
+  }
+}
+
+function matching(name: string, value: string, pattern: RegExp, wanted: string): string {
+  if (pattern.test(value)) return value
   throw wrong(name, value, wanted)
 }
 

@@ -2,7 +2,12 @@
  * FastCGI for Express: PHP and other FastCGI applications as middleware.
  * @packageDocumentation
  */
-export type { AuthorizerOptions, GatewayOptions, RequestVariables } from '@fastcgi/gateway'
+export {
+  type AuthorizerOptions,
+  type GatewayOptions,
+  type RequestVariables,
+  sites,
+} from '@fastcgi/gateway'
 export { fastcgiAuthorizer } from './authorizer.ts'
 export type { ExpressRequest, FastCGIMiddleware } from './middleware.ts'
 export { fastcgiProxy, fastcgiProxy as default } from './proxy.ts'

@@ -2,7 +2,12 @@
  * FastCGI for Fastify: PHP and other FastCGI applications as a plugin.
  * @packageDocumentation
  */
-export type { AuthorizerOptions, GatewayOptions, RequestVariables } from '@fastcgi/gateway'
+export {
+  type AuthorizerOptions,
+  type GatewayOptions,
+  type RequestVariables,
+  sites,
+} from '@fastcgi/gateway'
 export {
   type FastCGIAuthorizerOptions,
   type FastCGIGuards,

@@ -3,6 +3,7 @@ import { escapeControls, FastCGIError } from '@fastcgi/client'
 /** What a cause means in HTTP: the one table from code to status. */
 const STATUS: Readonly<Record<string, number>> = {
   FCGI_BAD_REQUEST: 400,
+  FCGI_DENIED: 403,
   FCGI_BODY_TIMEOUT: 408,
   FCGI_BODY_LENGTH_REQUIRED: 411,
   FCGI_BODY_TOO_LARGE: 413,

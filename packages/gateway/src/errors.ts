@@ -7,6 +7,14 @@ export class BadRequestError extends FastCGIError {
   }
 }
 
+/** The path is one that no client gets. */
+export class PathDeniedError extends FastCGIError {
+  /** @param rule of the option `deny`. */
+  constructor(path: string, rule: string) {
+    super('FCGI_DENIED', `${path} is denied by '${rule}' (option deny)`)
+  }
+}
+
 /** The files of the route cannot be looked at: `root` is missing or unreadable. */
 export class RootError extends FastCGIError {
   constructor(message: string, options?: ErrorOptions) {

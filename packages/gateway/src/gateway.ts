@@ -1,15 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
-import { Readable } from 'node:stream'
-import { type Dispatcher, type DispatcherStats, IDEMPOTENT_METHODS } from '@fastcgi/client'
-import { variablesFor } from './authorizer/request-state.ts'
+import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
+import { DeniedPaths } from './denied-paths.ts'
 import { latin1 } from './document-root.ts'
 import type { ClientInfo, Env } from './environment.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
-import { FileMissingError, RedirectLoopError } from './errors.ts'
+import { FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
 import { type InternalLocation, type InternalRun, underKept } from './files/accel-redirect.ts'
-import type { ResponseStart } from './files/file-response.ts'
-import type { HandoverField } from './files/handover.ts'
 import { consoleLogger, type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler, type NodeHandler } from './node-handler.ts'
 import {
@@ -22,17 +19,16 @@ import {
   type InsideTarget,
   insidePassage,
   localTarget,
-  mergeEnv,
   type Passage,
   rawPath,
   redirect,
 } from './passage.ts'
-import { type BodyRules, NO_BODY, type RequestBody, requestBody } from './request-body.ts'
-import { RequestHints } from './request-hints.ts'
+import { bodyRules } from './request-body.ts'
 import { belowMount, locate, parseTarget, type RequestTarget } from './request-target.ts'
-import { type GatewayCallback, type GatewayResponse, Responder } from './responder.ts'
+import type { GatewayCallback, GatewayResponse } from './responder.ts'
 import { Route } from './route.ts'
 import type { Resolution } from './script-resolver.ts'
+import { type Onward, ScriptRunner } from './script-runner.ts'
 import { staticFile } from './static-file.ts'
 import { statsOf, Upstreams } from './upstreams.ts'
 
@@ -82,16 +78,15 @@ export function createGateway<Source = IncomingMessage>(
   return new HTTPGateway(options, where)
 }
 
-const GIBIBYTE = 1_073_741_824
-
 /** How often an application may have a request run anew (nginx). */
 const MOST_RERUNS = 10
 
-class HTTPGateway<Source> implements Gateway<Source> {
+class HTTPGateway<Source> implements Gateway<Source>, Onward<Source> {
   readonly handler: NodeHandler
   readonly #routes: ReadonlyArray<Route<Source>>
   readonly #exclude: readonly string[]
-  readonly #bodyRules: BodyRules
+  readonly #denied: DeniedPaths
+  readonly #runner: ScriptRunner<Source>
   readonly #logger: GatewayLogger | undefined
   readonly #upstreams: Upstreams
 
@@ -114,18 +109,9 @@ class HTTPGateway<Source> implements Gateway<Source> {
       locations.push({ prefix: latin1(match.replace(/\/$/, '')), target })
     }
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
+    this.#denied = new DeniedPaths(options.deny ?? [])
     this.#logger = options.logger
-    this.#bodyRules = {
-      unknownLength: options.unknownLength ?? 'spool',
-      spoolAll: options.spoolBodies ?? false,
-      maxBodySize: options.maxBodySize,
-      spool: {
-        memory: options.spoolMemory ?? 65_536,
-        most: GIBIBYTE,
-        directory: spoolDirectory,
-      },
-      idle: options.timeouts?.body ?? 60_000,
-    }
+    this.#runner = new ScriptRunner(bodyRules(options, spoolDirectory), this)
     this.handler = createHandler(this as unknown as Gateway)
   }
 
@@ -145,9 +131,15 @@ class HTTPGateway<Source> implements Gateway<Source> {
       done(gatewayError(error), undefined)
       return
     }
+    if (path === undefined || this.#isExcluded(path)) {
+      done(undefined, undefined)
+      return
+    }
     const { method = 'GET' } = request.req
-    if (path === undefined || this.#isExcluded(path)) done(undefined, undefined)
-    else this.#route({ request, method, target, mount, path, done }, 0)
+    const passage = { request, method, target, mount, path, done }
+    // What the app itself names is its own business.
+    if (request.script === undefined) this.#enter(passage)
+    else this.#route(passage, 0)
   }
 
   close(): Promise<void> {
@@ -162,8 +154,16 @@ class HTTPGateway<Source> implements Gateway<Source> {
     return statsOf(this.dispatchers)
   }
 
+  // ---- which route
+
   #isExcluded(path: string): boolean {
     return this.#exclude.some((prefix) => belowMount(path, prefix) !== undefined)
+  }
+
+  #enter(passage: Passage<Source>): void {
+    const rule = this.#denied.find(passage.path)
+    if (rule === undefined) this.#route(passage, 0)
+    else this.#refuse(passage, new PathDeniedError(passage.path, rule))
   }
 
   /** Asks one route after the other what the path is. */
@@ -186,8 +186,8 @@ class HTTPGateway<Source> implements Gateway<Source> {
     const { method } = passage
     // The mount point without its slash is a directory as well.
     const bare = passage.mount !== '' && passage.path === '/' && !rawPath(passage).endsWith('/')
-    if (found.kind === 'script' && found.isIndex && bare) redirect(passage)
-    else if (found.kind === 'script') this.#run(passage, route, found.script, found.pathInfo)
+    if ('isIndex' in found && bare) redirect(passage)
+    else if (found.kind === 'script') this.#runner.run(passage, route, found)
     else if (found.kind === 'directory') redirect(passage)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
       this.#sendFile(passage, route, found.path)
@@ -196,129 +196,36 @@ class HTTPGateway<Source> implements Gateway<Source> {
 
   #sendFile(passage: Passage<Source>, route: Route<Source>, path: string): void {
     const { req, res } = passage.request
-    const logger = this.#loggerOf(passage.request)
-    staticFile({ req, res, logger }, route.staticFile(path)).then(
+    staticFile({ req, res, logger: this.loggerOf(passage) }, route.staticFile(path)).then(
       (response) => passage.done(undefined, response),
       (error) => this.#refuse(passage, error),
     )
   }
 
-  #run(passage: Passage<Source>, route: Route<Source>, script: string, pathInfo: string): void {
-    const { req, parsedBody } = passage.request
-    const sentOn = passage.chain !== undefined
-    let body: RequestBody | Promise<RequestBody>
-    try {
-      body = sentOn ? NO_BODY : requestBody(req, parsedBody, this.#bodyRules)
-    } catch (error) {
-      this.#refuse(passage, error)
-      return
-    }
-    if (body instanceof Promise)
-      body.then(
-        (spooled) => this.#dispatch(passage, route, script, pathInfo, spooled),
-        (error) => this.#refuse(passage, error),
-      )
-    else this.#dispatch(passage, route, script, pathInfo, body)
-  }
+  // ---- what applications send on
 
-  #dispatch(
-    passage: Passage<Source>,
-    route: Route<Source>,
-    script: string,
-    pathInfo: string,
-    { body, length, parsed }: RequestBody,
-  ): void {
-    const { request, target, done } = passage
-    const { req, res } = request
-    const spooled = body instanceof Readable && body !== req ? body : undefined
-    let params: Buffer
-    let names: ReturnType<Route<Source>['names']>
-    try {
-      names = route.names(passage.mount, script, pathInfo)
-      params = route.environment.encode({
-        req,
-        target,
-        client: request.client,
-        ...names,
-        contentLength: length,
-        dropContentEncoding: parsed,
-        variables: variablesFor(req)?.params,
-        extra: mergeEnv(route.envFor(request.source), request.env),
-      })
-    } catch (error) {
-      spooled?.destroy()
-      this.#refuse(passage, error)
-      return
-    }
-    const responder = new Responder({
-      req,
-      res,
-      logger: this.#loggerOf(request),
-      scriptFilename: names.scriptFilename,
-      done,
-      buffering: route.buffering,
-      spooled,
-      handOver: (field, start) =>
-        this.#handOver(passage, route, names.scriptFilename, field, start),
-    })
-    responder.control = route.dispatcher.dispatch(
-      {
-        params,
-        body,
-        bodyLength: length,
-        idempotent: IDEMPOTENT_METHODS.has(passage.method),
-        balance: new RequestHints(req, request.client.address, passage.path),
-      },
-      responder,
-    )
-  }
-
-  /** Something else in the place of the application's body; undefined when the options do not allow it. */
-  #handOver(
-    passage: Passage<Source>,
-    route: Route<Source>,
-    scriptFilename: string | undefined,
-    field: HandoverField,
-    start: ResponseStart,
-  ): Promise<GatewayResponse> | undefined {
-    if (field.name === 'location') return this.#redirectInside(passage, route, field.value)
-    const { req, res } = passage.request
-    const logger = this.#loggerOf(passage.request)
-    const missing = route.handover.missingOption(field)
-    if (missing !== undefined) {
-      const text = `${field.name} of ${scriptFilename ?? 'the application'} is not acted on`
-      logger.warn({ scriptFilename }, `${req.method} ${text} without the option ${missing}`)
-      return undefined
-    }
-    const rerun = (to: InternalRun<Source>) => this.#rerun(passage, to)
-    return route.handover.fulfil(field, { req, res, logger, scriptFilename, rerun }, start)
-  }
-
-  /** Runs an internal route for an application that has asked for it. */
-  async #rerun(passage: Passage<Source>, to: InternalRun<Source>): Promise<GatewayResponse> {
+  async rerun(passage: Passage<Source>, to: InternalRun<Source>): Promise<GatewayResponse> {
     const { route, path } = to
     const found = await route.resolve(path)
     const response = await this.#again(passage, { ...to, mount: '', option: 'accel' }, (inner) => {
-      if (found.kind === 'script')
-        this.#dispatch(inner, route, found.script, found.pathInfo, NO_BODY)
+      if (found.kind === 'script') this.#runner.run(inner, route, found)
       else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
       else inner.done(undefined, undefined)
     })
     return { ...response, headers: underKept(to.kept, response.headers) }
   }
 
-  /** A local redirect (RFC 3875 §6.2.2); undefined when the client has to follow it. */
-  #redirectInside(
+  redirectInside(
     passage: Passage<Source>,
     route: Route<Source>,
     location: string,
   ): Promise<GatewayResponse> | undefined {
     const to = route.localRedirect ? localTarget(location, passage.mount) : undefined
     if (to === undefined || this.#isExcluded(to.path)) return undefined
-    const where = { ...to, mount: passage.mount, option: 'localRedirect' }
-    return this.#again(passage, where, (inner) => this.#route(inner, 0)).catch((error) => {
+    const target = { ...to, mount: passage.mount, option: 'localRedirect' }
+    return this.#again(passage, target, (inner) => this.#enter(inner)).catch((error) => {
       if (error instanceof GatewayError) throw error
-      throw reportFailure(this.#loggerOf(passage.request), passage.request.req, error)
+      throw reportFailure(this.loggerOf(passage), passage.request.req, error)
     })
   }
 
@@ -339,13 +246,12 @@ class HTTPGateway<Source> implements Gateway<Source> {
     })
   }
 
-  #loggerOf(request: GatewayRequest<Source>): GatewayLogger {
+  loggerOf({ request }: Passage<Source>): GatewayLogger {
     return this.#logger ?? request.logger ?? consoleLogger
   }
 
   /** A failure before there was anything to dispatch. */
   #refuse(passage: Passage<Source>, cause: unknown): void {
-    const { request } = passage
-    passage.done(reportFailure(this.#loggerOf(request), request.req, cause), undefined)
+    passage.done(reportFailure(this.loggerOf(passage), passage.request.req, cause), undefined)
   }
 }

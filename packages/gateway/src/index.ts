@@ -17,6 +17,7 @@ export type { GatewayOptions, RouteMatch, RouteOptions } from './options.ts'
 export type { GatewayCallback, GatewayResponse } from './responder.ts'
 export { groupFields } from './response-fields.ts'
 export type { PathInfoMode } from './script-path.ts'
+export { sites } from './sites.ts'
 export { FORM_LIMIT } from './status/actions.ts'
 export { joinDispatchers } from './status/dispatchers.ts'
 export {

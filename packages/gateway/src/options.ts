@@ -44,8 +44,8 @@ export interface RouteOptions<Source = IncomingMessage> {
   remoteRoot?: string | undefined
   /** Send the real path of a `root` that is a symlink, looked up anew every second, so that opcache notices a deploy. @default false */
   resolveRoot?: boolean | undefined
-  /** File that stands for a directory; false for none. @default 'index.php' */
-  index?: string | false | undefined
+  /** File that stands for a directory, or several, best first; false for none. @default 'index.php' */
+  index?: string | readonly string[] | false | undefined
   /** Script that answers whatever is neither script nor file, e.g. `'/index.php'` (nginx `try_files … /index.php`). */
   frontController?: string | undefined
   /** Endings of scripts; only files with one of them are run. An empty array lifts that. @default ['.php'], [] for a generic backend */
@@ -131,6 +131,13 @@ export interface GatewayOptions<Source = IncomingMessage>
   /** Path prefixes that are none of the gateway's (Apache `ProxyPass /path !`). */
   exclude?: readonly string[] | undefined
   /**
+   * Paths that no client gets, counted from the mount point: they are answered with 403, be they files, scripts or none
+   * (nginx `deny all`). `'/data/'` is that path and all below it, `'README'` a file or directory of this name anywhere;
+   * `*` stands for any characters. The decoded path is looked at, without regard to case. Does not concern scripts that
+   * your own code names.
+   */
+  deny?: readonly string[] | undefined
+  /**
    * A request body of unknown length is spooled to find it out, streamed without CONTENT_LENGTH (PHP then sees none of
    * it; others read to the end), or refused with 411. @default 'spool'
    */
@@ -167,6 +174,10 @@ export const urlPath: Check = expect("a path that begins with '/'", (value) =>
 export const extension: Check = expect("an ending such as '.php', in lower case", (value) =>
   /^\.[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(value),
 )
+const denied = expect(
+  "a path that begins with '/', or a name without slashes",
+  (value) => value.startsWith('/') || /^[^/]+$/.test(value),
+)
 const fileName = expect("a file name, such as 'index.php'", (value) => /^[^/\0]+$/.test(value))
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
@@ -202,7 +213,7 @@ const applicationChecks: Checks = {
 const routeChecks: Checks = {
   ...applicationChecks,
   resolveRoot: flag,
-  index: anyOf(oneOf(false), fileName),
+  index: anyOf(oneOf(false), fileName, listOf(fileName)),
   frontController: urlPath,
   extensions: listOf(extension),
   mapExtensions: (value) =>
@@ -248,6 +259,7 @@ const gatewayChecks: Checks = {
       ? undefined
       : "an object such as { '/protected/': '/srv/files' }, each value an absolute path or an object of route options",
   exclude: listOf(urlPath),
+  deny: listOf(denied),
   unknownLength: oneOf('spool', 'stream', 'reject'),
   spoolBodies: flag,
   maxBodySize: integer(0),

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { Readable } from 'node:stream'
 import { RequestBodyError } from '@fastcgi/client'
+import type { GatewayOptions } from './options.ts'
 import { encodeParsedBody } from './parsed-body.ts'
 import type { SpoolLimits } from './spool.ts'
 import { spoolStream } from './spool-stream.ts'
@@ -17,6 +18,20 @@ export interface BodyRules {
   spool: SpoolLimits
   /** Milliseconds without a byte while spooling. */
   idle: number
+}
+
+const GIBIBYTE = 1_073_741_824
+
+/** The rules that a gateway's options make. */
+export function bodyRules(options: GatewayOptions<never>, directory: string): BodyRules {
+  const { spoolMemory = 65_536 } = options
+  return {
+    unknownLength: options.unknownLength ?? 'spool',
+    spoolAll: options.spoolBodies ?? false,
+    maxBodySize: options.maxBodySize,
+    spool: { memory: spoolMemory, most: GIBIBYTE, directory },
+    idle: options.timeouts?.body ?? 60_000,
+  }
 }
 
 /** A request body, ready to be sent. */

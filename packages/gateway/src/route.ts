@@ -75,7 +75,7 @@ export class Route<Source> {
     this.#resolver = new ScriptResolver({
       prefix: match.startsWith('/') ? latin1(match) : '/',
       root: this.#root,
-      index: options.index === false ? undefined : latin1(options.index ?? 'index.php'),
+      index: options.index === false ? [] : [options.index ?? 'index.php'].flat().map(latin1),
       frontController: this.#frontController,
       extensions: extensionsOf(match, options),
       pathInfo: this.#all ? 'all' : pathInfo,

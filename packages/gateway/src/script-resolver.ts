@@ -19,7 +19,7 @@ export type Resolution =
       /** Whether it stands for the directory that the path names. */
       readonly isIndex?: boolean
     }
-  | { readonly kind: 'file'; readonly path: string }
+  | { readonly kind: 'file'; readonly path: string; readonly isIndex?: boolean }
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'none' }
 
@@ -28,7 +28,8 @@ export interface ScriptRules {
   /** Path prefix of the route, '/' for all. */
   prefix: string
   root: string | undefined
-  index: string | undefined
+  /** Files that stand for a directory, best first. */
+  index: readonly string[]
   frontController: string | undefined
   extensions: readonly string[]
   pathInfo: PathInfoMode
@@ -65,7 +66,12 @@ export class ScriptResolver {
   }
 
   #resolveByName(path: string, mode: Exclude<PathInfoMode, 'all'>): Resolution {
-    const { extensions, index, frontController, prefix } = this.#rules
+    const {
+      extensions,
+      index: [index],
+      frontController,
+      prefix,
+    } = this.#rules
     // Without endings every segment could be the script: what comes first says nothing.
     const [cut] =
       mode === 'script' && extensions.length === 0 ? [] : cutPath(path, mode, extensions)
@@ -92,23 +98,28 @@ export class ScriptResolver {
   }
 
   async #find(path: string, mode: Exclude<PathInfoMode, 'all'>): Promise<Resolution> {
-    const { extensions, index } = this.#rules
+    const { extensions } = this.#rules
     for (const cut of cutPath(path, mode, extensions))
       if ((await this.#look(cut.script)) === 'file') return { kind: 'script', ...cut }
-    if (path.endsWith('/')) {
-      if (index === undefined || (await this.#look(path + index)) !== 'file') return NONE
-      if (hasExtension(index, extensions) || extensions.length === 0)
-        return { kind: 'script', script: path + index, pathInfo: '', isIndex: true }
-      return this.#asStatic(path + index)
-    }
+    if (path.endsWith('/')) return this.#findIndex(path)
     const kind = await this.#look(path)
     if (kind === 'file') return this.#asStatic(path)
-    return kind === 'directory' && (await this.#hasIndex(path)) ? { kind: 'directory', path } : NONE
+    if (kind === undefined || (await this.#findIndex(`${path}/`)).kind === 'none') return NONE
+    return { kind: 'directory', path }
   }
 
-  async #hasIndex(directory: string): Promise<boolean> {
-    const { index } = this.#rules
-    return index !== undefined && (await this.#look(`${directory}/${index}`)) === 'file'
+  /** What stands for a directory. */
+  async #findIndex(directory: string): Promise<Resolution> {
+    const { extensions, index } = this.#rules
+    for (const name of index) {
+      const path = directory + name
+      if ((await this.#look(path)) !== 'file') continue
+      if (extensions.length === 0 || hasExtension(name, extensions))
+        return { kind: 'script', script: path, pathInfo: '', isIndex: true }
+      const file = this.#asStatic(path)
+      if (file.kind === 'file') return { ...file, isIndex: true }
+    }
+    return NONE
   }
 
   #asStatic(path: string): Resolution {

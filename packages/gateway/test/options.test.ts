@@ -45,6 +45,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   accel: [{ '/files/': 'files' }, "an object such as { '/protected/': '/srv/files' }"],
   clusters: ['main', 'an object of balancers by name'],
   exclude: [['static'], "an array, each item a path that begins with '/'"],
+  deny: [['data/x'], "an array, each item a path that begins with '/', or a name without slashes"],
   unknownLength: ['buffer', 'one of "spool", "stream", "reject"'],
   spoolBodies: ['all', 'true or false'],
   maxBodySize: [-1, 'a whole number, 0 or more'],
@@ -68,7 +69,10 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   multiplex: ['yes', 'true or false, or one of "auto"'],
   maxMultiplexed: [0, 'a whole number, 1 to 65535'],
   maxPausedSize: [-1, 'a whole number, 0 or more'],
-  timeouts: [{ read: 5 }, 'an object with connect, head, idle, write, body, reader, abort; not read'],
+  timeouts: [
+    { read: 5 },
+    'an object with connect, head, idle, write, body, reader, abort; not read',
+  ],
 }
 
 for (const [name, [value, remedy]] of Object.entries(WRONG))

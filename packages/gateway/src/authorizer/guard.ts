@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { AbortedError, type Dispatcher, FastCGIError } from '@fastcgi/client'
+import { fold, foldPath } from '../denied-paths.ts'
 import { DocumentRoot, latin1 } from '../document-root.ts'
 import { type Env, Environment, envOf } from '../environment.ts'
 import { AuthorizerError } from '../errors.ts'
@@ -81,7 +82,7 @@ export class Guard<Source> {
     this.#documentRoot = root === undefined ? undefined : new DocumentRoot(root, false)
     this.#cache = cache === undefined ? undefined : new DecisionCache(cache)
     this.#patterns =
-      match === undefined ? undefined : (typeof match === 'string' ? [match] : match).map(latin1)
+      match === undefined ? undefined : (typeof match === 'string' ? [match] : match).map(fold)
     this.#stripped = Array.isArray(stripHeaders)
       ? stripHeaders.map((name: string) => name.toLowerCase())
       : []
@@ -90,10 +91,11 @@ export class Guard<Source> {
   /** Whether it is to be asked about a path. */
   matches(path: string): boolean {
     if (this.#patterns === undefined) return true
+    const folded = foldPath(path)
     return this.#patterns.some((pattern) =>
       pattern.startsWith('/')
-        ? path.startsWith(pattern) || `${path}/` === pattern
-        : `${path}/`.includes(`${pattern}/`),
+        ? folded.startsWith(pattern) || `${folded}/` === pattern
+        : `${folded}/`.includes(`${pattern}/`),
     )
   }
 
