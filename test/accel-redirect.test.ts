@@ -127,8 +127,8 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
       [403, '/protected/away/outside.txt', 'does not lie in'],
       [403, '/protected/sub', 'no regular file'],
       [403, '/protected/', 'does not lie in'],
-      [404, '/app/none.php', 'is no script'],
-      [404, '/app/', 'is no script'],
+      [404, '/app/none.php', 'there is nothing at'],
+      [404, '/app/', 'there is nothing at'],
     ]
     for (const [status, uri, reason] of cases) {
       log.length = 0
