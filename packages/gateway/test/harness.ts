@@ -41,6 +41,8 @@ export interface Seen {
 export class Upstream implements Dispatcher {
   readonly seen: Seen[] = []
   closed = 0
+  /** Fields of its answers. */
+  headers = ['Content-Type', 'text/plain', 'X-Upstream', 'stub']
 
   dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     const pairs = decodeNameValues(request.params as Buffer, 'latin1')
@@ -48,7 +50,7 @@ export class Upstream implements Dispatcher {
     this.seen.push(seen)
     const number = this.seen.length
     const answer = (): void => {
-      handler.onHead(200, ['Content-Type', 'text/plain', 'X-Upstream', 'stub'], '', false)
+      handler.onHead(200, this.headers, '', false)
       handler.onData(Buffer.from(`answer ${number}`))
       handler.onEnd(0)
     }
