@@ -1,25 +1,19 @@
 /** The command `fastcgi serve` as a process of its own, in front of a real php-fpm. */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { findPhpFpm, startPhpFpm } from '#php'
 import { ADAPTERS } from './helpers/adapters.ts'
 import { rawGet } from './helpers/raw-http.ts'
 import { needs } from './helpers/require-program.ts'
 import { startPeer, wellBehaved } from './helpers/scripted-peer.ts'
+import { CLI, ENV, MAIN, serve, stop, VERSION } from './helpers/serve-command.ts'
 import { delay, within } from './helpers/wait.ts'
 
 const PHP_FPM = needs('php-fpm', findPhpFpm())
-const CLI = new URL('../../packages/cli/dist/', import.meta.url)
-const MAIN = fileURLToPath(new URL('main.js', CLI))
-const VERSION: string = JSON.parse(readFileSync(new URL('../package.json', CLI), 'utf8')).version
-/** Without tap's loader, which would change what signals do and what is on stderr, and without the cost of coverage. */
-const ENV = { ...process.env, NODE_OPTIONS: '', NODE_V8_COVERAGE: '' }
-
 const SECRET = 'this is source'
 const SOURCE = `<?php /* ${SECRET} */ echo 'run'; ?>`
 const SITE: Readonly<Record<string, string>> = {
@@ -43,16 +37,6 @@ const SITE: Readonly<Record<string, string>> = {
   '.git/config': SECRET,
 }
 
-interface Served {
-  child: ChildProcess
-  url: string
-  port: number
-  /** Everything written so far. */
-  stdout(): string
-  stderr(): string
-  exited: Promise<{ code: number | null; signal: string | null }>
-}
-
 function site(t: Test): string {
   const root = t.testdir()
   for (const [name, content] of Object.entries(SITE)) {
@@ -66,34 +50,6 @@ async function php(t: Test, children = 2): Promise<string> {
   const fpm = await startPhpFpm({ children })
   t.teardown(() => fpm.stop())
   return fpm.address
-}
-
-/** Starts the command on a free port and waits for its first line. */
-async function serve(t: Test, ...args: string[]): Promise<Served> {
-  const all = [MAIN, 'serve', '--listen', '127.0.0.1:0', ...args]
-  const child = spawn(process.execPath, all, { env: ENV, stdio: ['ignore', 'pipe', 'pipe'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  const written = { stdout: '', stderr: '' }
-  for (const name of ['stdout', 'stderr'] as const)
-    child[name].setEncoding('utf8').on('data', (text) => {
-      written[name] += text
-    })
-  const exited = once(child, 'close').then(([code, signal]) => ({ code, signal }))
-  const line = new Promise<void>((resolve) =>
-    child.stdout.on('data', () => written.stdout.includes('\n') && resolve()),
-  )
-  await within('the ready line', Promise.race([line, exited]))
-  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(written.stdout)?.[0]
-  if (url === undefined) throw new Error(`not ready: ${written.stdout}${written.stderr}`)
-  const { port } = new URL(url)
-  const { stdout, stderr } = { stdout: () => written.stdout, stderr: () => written.stderr }
-  return { child, url, port: Number(port), stdout, stderr, exited }
-}
-
-/** Ends the command as an init system does. */
-async function stop(t: Test, served: Served): Promise<void> {
-  served.child.kill('SIGTERM')
-  t.same(await within('the exit', served.exited), { code: 0, signal: null })
 }
 
 async function textOf(url: string): Promise<string> {

@@ -1,23 +1,11 @@
 /** The status page in a real browser: Debian's Chromium, which says what it does not like. */
-import { existsSync } from 'node:fs'
 import { Balancer, ConnectError, type Dispatcher } from '@fastcgi/client'
 import { fastcgiStatus } from '@fastcgi/fastify'
 import Fastify from 'fastify'
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
-import { needs } from './helpers/require-program.ts'
+import { launchBrowser, NEEDS_CHROMIUM } from './helpers/browser.ts'
 
-const CHROMIUM = '/usr/bin/chromium'
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-]
 const HOSTILE = '<img src=x onerror=alert(1)>'
 
 function stub(error?: ConnectError): Dispatcher {
@@ -106,11 +94,8 @@ async function openPage(
   return { page, complaints }
 }
 
-const installed = needs('chromium', existsSync(CHROMIUM) ? CHROMIUM : undefined)
-
-t.test('the status page in a browser', installed, async (t) => {
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS })
-  t.after(() => browser.close())
+t.test('the status page in a browser', NEEDS_CHROMIUM, async (t) => {
+  const browser = await launchBrowser(t)
 
   await t.test('is shown whole, in light and dark, on wide and narrow screens', async (t) => {
     const { url } = await startStatus(t, true)
