@@ -25,15 +25,14 @@ t.test('DokuWiki', needed, async (t) => {
     t.equal(served.stderr(), '', 'nothing to warn of')
   })
 
-  for (const name of ['fastify'] as const)
-    await t.test(`the plugin for ${name}, mounted at /wiki`, async (t) => {
-      const { root, upstream } = await prepare(t)
-      const options = { ...sites.dokuwiki, prefix: '/wiki', root, upstream }
-      const { url, log } = await startAdapter(t, name, options)
-      await useIt(t, browser, `${url}/wiki/`)
-      const denied = `GET refused: /${BAIT} is denied by '/data/' (option deny)`
-      t.strictSame([...new Set(log)], [denied], 'nothing else to tell')
-    })
+  await t.test('the plugin for Fastify, mounted at /wiki', async (t) => {
+    const { root, upstream } = await prepare(t)
+    const options = { ...sites.dokuwiki, prefix: '/wiki', root, upstream }
+    const { url, log } = await startAdapter(t, 'fastify', options)
+    await useIt(t, browser, `${url}/wiki/`)
+    const denied = `GET refused: /${BAIT} is denied by '/data/' (option deny)`
+    t.strictSame([...new Set(log)], [denied], 'nothing else to tell')
+  })
 })
 
 async function prepare(t: Test): Promise<{ root: string; upstream: string }> {

@@ -46,7 +46,7 @@ export async function openSite(
   page.setDefaultTimeout(20_000)
   // For whoever has to find out why it failed.
   t.teardown(async () => {
-    if (!t.passing()) t.comment(`${page.url()}\n${await page.locator('body').innerText()}`)
+    if (!t.passing()) t.comment(`${page.url()}\n${await page.locator('body').ariaSnapshot()}`)
   })
   page.on('pageerror', (error) => complaints.push(`script: ${error.message}`))
   page.on('response', (response) => {
