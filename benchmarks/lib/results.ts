@@ -1,0 +1,46 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism, cpus, release } from 'node:os'
+import { fileURLToPath } from 'node:url'
+
+const DIRECTORY = new URL('../../results/', import.meta.url)
+
+/** What a runner found: rows for the table, and where all of it comes from. */
+export interface Results<Row = Record<string, string | number>> {
+  benchmark: string
+  /** What was measured, in a sentence. */
+  about: string
+  machine: { node: string; system: string; processor: string; processors: number; date: string }
+  rows: Row[]
+}
+
+/** Prints a table of what was found and keeps it as JSON. */
+export function report<Row extends object>(benchmark: string, about: string, rows: Row[]): void {
+  const machine = {
+    node: process.version,
+    system: `${process.platform} ${release()}`,
+    processor: cpus()[0]?.model ?? 'unknown',
+    processors: availableParallelism(),
+    date: new Date().toISOString().slice(0, 10),
+  }
+  const results: Results<Row> = { benchmark, about, machine, rows }
+  mkdirSync(DIRECTORY, { recursive: true })
+  const file = new URL(`${benchmark}.json`, DIRECTORY)
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`)
+  console.log(`\n${about}`)
+  console.table(rows)
+  console.log(fileURLToPath(file))
+}
+
+/** What a runner found last time; undefined if it has not run. */
+export function lastResults(benchmark: string): Results | undefined {
+  try {
+    return JSON.parse(readFileSync(new URL(`${benchmark}.json`, DIRECTORY), 'utf8'))
+  } catch {
+    return undefined
+  }
+}
+
+/** A figure as it is shown: three digits that mean something. */
+export function rounded(figure: number): number {
+  return Number(figure.toPrecision(3))
+}

@@ -1,0 +1,102 @@
+/** What clients cost that only hold on to their connection, and those that do not read what they asked for. */
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { load } from '../lib/load.ts'
+import { RawClient } from '../lib/raw-client.ts'
+import { report, rounded } from '../lib/results.ts'
+import { makeWorkplace } from '../lib/workplace.ts'
+import { type Contestant, startContestants } from '../servers/contestants.ts'
+import { startSink } from '../servers/sink.ts'
+
+const ALL = ['bare-http', 'http', 'bare-fastify', 'fastify', 'nginx']
+const TOGETHER = 200
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    idle: { type: 'string', default: '8000' },
+    slow: { type: 'string', default: '1000' },
+    seconds: { type: 'string', default: '4' },
+  },
+})
+const [idle, slow] = [Number(values.idle), Number(values.slow)]
+
+const place = makeWorkplace()
+await startSink(place)
+// By default the pool would have 64 connections, all of them taken by slow clients; nginx knows no such limit.
+const names = positionals.length > 0 ? positionals : ALL
+const contestants = await startContestants(place, names, { maxConnections: 2 * slow })
+const rows: object[] = []
+for (const contestant of contestants) {
+  await load(place, { ...bystanders(contestant), seconds: 2 })
+  const perIdle = await idleClients(contestant)
+  // Those without an application behind them have nothing that could be slow.
+  const beside = contestant.name.startsWith('bare') ? undefined : await slowClients(contestant)
+  rows.push({ name: contestant.name, 'KB per idle client': rounded(perIdle), ...beside })
+  console.log(rows.at(-1))
+}
+report('connections', `${idle} idle keep-alive clients; ${slow} that do not read 64 MB each`, rows)
+process.exit()
+
+function bystanders({ port }: Contestant) {
+  return { port, path: '/index.php', connections: 16, seconds: Number(values.seconds) }
+}
+
+/** KB of resident memory that each takes. */
+async function idleClients(contestant: Contestant): Promise<number> {
+  await contestant.settle()
+  const before = contestant.memory
+  const clients = await connectAll(contestant, idle, (client) => client.get('/index.php'))
+  await contestant.settle()
+  const after = contestant.memory
+  for (const client of clients) client.close()
+  await untilQuiet(contestant)
+  return (after - before) / idle / 1000
+}
+
+/** How others fare meanwhile, and what the slow ones take. */
+async function slowClients(contestant: Contestant): Promise<object> {
+  const alone = await load(place, bystanders(contestant))
+  await contestant.settle()
+  const before = contestant.memory
+  const clients = await connectAll(contestant, slow, (client) =>
+    client.ignore('/index.php?bytes=67108864'),
+  )
+  await untilQuiet(contestant)
+  const after = contestant.memory
+  const beside = await load(place, bystanders(contestant))
+  for (const client of clients) client.close()
+  await untilQuiet(contestant)
+  return {
+    'KB per slow client': rounded((after - before) / slow / 1000),
+    'requests/s alone': Math.round(alone.requestsPerSecond),
+    'beside slow ones': Math.round(beside.requestsPerSecond),
+    'p99 ms alone': rounded(alone.p99),
+    'p99 ms beside': rounded(beside.p99),
+    failed: alone.failed + beside.failed,
+  }
+}
+
+/** Resolves when a contestant has nothing left to do: it has used no CPU worth the name for two seconds. */
+async function untilQuiet(contestant: Contestant): Promise<void> {
+  for (let used = 1; used > 0.02; ) {
+    const before = contestant.cpuSeconds
+    await delay(2000)
+    used = contestant.cpuSeconds - before
+  }
+}
+
+async function connectAll(
+  { port }: Contestant,
+  count: number,
+  first: (client: RawClient) => Promise<unknown>,
+): Promise<RawClient[]> {
+  const clients: RawClient[] = []
+  while (clients.length < count) {
+    const some = Math.min(TOGETHER, count - clients.length)
+    const more = await Promise.all(Array.from({ length: some }, () => RawClient.connect(port)))
+    await Promise.all(more.map(first))
+    clients.push(...more)
+  }
+  return clients
+}

@@ -1,0 +1,73 @@
+/** php-fpm of four children behind the gateways, at default options: throughput and latencies by number of clients. */
+import { parseArgs } from 'node:util'
+import { startPhpFpm } from '#php'
+import { type LoadResult, load } from '../lib/load.ts'
+import { report, rounded } from '../lib/results.ts'
+import { mediansByName } from '../lib/statistics.ts'
+import { makeWorkplace } from '../lib/workplace.ts'
+import { type Contestant, startContestants } from '../servers/contestants.ts'
+
+const ALL = ['http', 'fastify', 'nginx', 'nginx-no-keepalive', 'php-node']
+const SCRIPT = `<?php
+header('Content-Type: text/plain');
+echo str_repeat('x', 1000), ' ', $_GET['q'] ?? '', "\\n";
+`
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '3' },
+    children: { type: 'string', default: '4' },
+    clients: { type: 'string', default: '1,4,16,64' },
+  },
+})
+const children = Number(values.children)
+const place = makeWorkplace(SCRIPT)
+const contestants: Contestant[] = []
+const names = positionals.length > 0 ? positionals : ALL
+for (const name of names) contestants.push(...(await withPhpOfItsOwn(name)))
+const rows: object[] = []
+for (const clients of values.clients.split(',').map(Number)) rows.push(...(await compare(clients)))
+report(
+  'php',
+  `php-fpm of ${children} children, default options, medians of ${values.rounds} rounds`,
+  rows,
+)
+process.exit()
+
+/** One that keeps connections would hold the children that another one needs. */
+async function withPhpOfItsOwn(name: string): Promise<Contestant[]> {
+  const own = makeWorkplace(SCRIPT)
+  await startPhpFpm({
+    listen: `unix:${own.socket}`,
+    children,
+    root: own.root,
+    pool: { 'listen.mode': '0666', 'listen.backlog': 4096 },
+  })
+  return await startContestants(own, [name])
+}
+
+async function compare(connections: number): Promise<object[]> {
+  const results: Array<LoadResult & { name: string }> = []
+  for (let round = 0; round < Number(values.rounds); round++)
+    for (const { name, port } of contestants) {
+      const seconds = Number(values.seconds)
+      const result = await load(place, { port, path: '/index.php?q=1', connections, seconds })
+      results.push({ name, ...result })
+    }
+  const rate = mediansByName(results, (row) => row.requestsPerSecond)
+  const [p50, p99, p999] = (['p50', 'p99', 'p999'] as const).map((key) =>
+    mediansByName(results, (row) => row[key]),
+  )
+  return contestants.map(({ name }) => ({
+    name,
+    clients: connections,
+    'requests/s': Math.round(rate.get(name) ?? 0),
+    '× nginx': rounded((rate.get(name) ?? 0) / (rate.get('nginx') ?? Number.NaN)),
+    'p50 ms': rounded(p50?.get(name) ?? 0),
+    'p99 ms': rounded(p99?.get(name) ?? 0),
+    'p99.9 ms': rounded(p999?.get(name) ?? 0),
+    failed: results.reduce((sum, row) => sum + (row.name === name ? row.failed : 0), 0),
+  }))
+}

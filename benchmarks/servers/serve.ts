@@ -1,0 +1,85 @@
+/**
+ * One of the servers of Node that are compared: `node serve.js KIND PORT UPSTREAM ROOT OPTIONS`, with more options of the
+ * gateway as JSON.
+ * Asked 'memory' by its parent, it collects garbage and answers with process.memoryUsage().
+ */
+import { createServer, type RequestListener } from 'node:http'
+import { fastcgiProxy as expressProxy } from '@fastcgi/express'
+import fastcgiProxy from '@fastcgi/fastify'
+import { createGateway } from '@fastcgi/gateway'
+import httpProxy from '@fastify/http-proxy'
+import express from 'express'
+import fastify, { type FastifyInstance } from 'fastify'
+
+const [kind = '', port = '', upstream = '', root = '', more = '{}'] = process.argv.slice(2)
+const options = { upstream, root, ...JSON.parse(more) }
+const BODY = Buffer.alloc(1024, 'x')
+
+/** Servers by kind. Those called bare answer themselves: the floor that a gateway in Node stands on. */
+const KINDS: Record<string, () => void | Promise<void>> = {
+  'bare-http': () =>
+    listen((_req, res) => {
+      res.writeHead(200, { 'content-type': 'text/plain', 'content-length': BODY.length })
+      res.end(BODY)
+    }),
+  http: () => listen(createGateway(options).handler),
+  'bare-fastify': () =>
+    start(async (app) => {
+      app.get('/*', (_request, reply) => reply.header('content-type', 'text/plain').send(BODY))
+    }),
+  fastify: () =>
+    start(async (app) => {
+      await app.register(fastcgiProxy, options)
+    }),
+  // What one would do without us: Fastify passes on to a web server that speaks FastCGI. UPSTREAM is that server's URL.
+  'http-proxy': () =>
+    start(async (app) => {
+      await app.register(httpProxy, { upstream })
+    }),
+  'bare-express': () => {
+    const app = express().disable('x-powered-by').set('etag', false)
+    app.get('/*path', (_req, res) => {
+      res.set('content-type', 'text/plain').send(BODY)
+    })
+    listen(app)
+  },
+  express: () => {
+    const app = express().disable('x-powered-by')
+    app.use(expressProxy(options))
+    listen(app)
+  },
+  // PHP inside of Node. Only where it has been installed by hand, see README.md.
+  'php-node': async () => {
+    const name = process.env.PHP_NODE ?? '@platformatic/php-node'
+    const { Php, Request } = await import(name)
+    const php = new Php({ docroot: root })
+    listen(async (req, res) => {
+      const { method, url } = req
+      const request = new Request({ method, url: `http://127.0.0.1:${port}${url}` })
+      const { status, headers, body } = await php.handleRequest(request)
+      res.writeHead(status, { 'content-type': headers.get('content-type') ?? 'text/html' })
+      res.end(body)
+    })
+  },
+}
+
+function listen(listener: RequestListener): void {
+  createServer({ keepAliveTimeout: 0 }, listener).listen(Number(port), '127.0.0.1', 4096)
+}
+
+async function start(build: (app: FastifyInstance) => Promise<void>): Promise<void> {
+  const app = fastify({ keepAliveTimeout: 0 })
+  await build(app)
+  await app.listen({ port: Number(port), host: '127.0.0.1', backlog: 4096 })
+}
+
+process.on('message', () => {
+  global.gc?.()
+  process.send?.(process.memoryUsage())
+})
+// Without its parent it has no reason to live.
+process.on('disconnect', () => process.exit())
+
+const serve = KINDS[kind]
+if (serve === undefined) throw new Error(`there are ${Object.keys(KINDS).join(', ')}`)
+await serve()

@@ -1,0 +1,21 @@
+import { chmodSync, existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { compile, Program } from '../lib/program.ts'
+import type { Workplace } from '../lib/workplace.ts'
+
+const SOURCE = fileURLToPath(new URL('../../servers/fcgi-sink.c', import.meta.url))
+
+/** Builds and starts fcgi-sink.c, the application that does no work. `?bytes=N` says how long its answer is to be. */
+export async function startSink(place: Workplace): Promise<Program> {
+  const binary = join(place.directory, 'fcgi-sink')
+  compile(SOURCE, binary)
+  const sink = new Program([binary, place.socket], 'others')
+  while (!existsSync(place.socket)) {
+    if (sink.ended) throw new Error(`fcgi-sink ended: ${sink.output}`)
+    await delay(10)
+  }
+  chmodSync(place.socket, 0o666)
+  return sink
+}
