@@ -142,7 +142,7 @@ t.test('a root that is switched to another release is never half of each', async
 t.test('what is no regular file', async (t) => {
   const base = twoSites(t)
   const root = join(base, 'root')
-  execFileSync('mkfifo', [join(root, 'fifo')])
+  execFileSync('/usr/bin/mkfifo', [join(root, 'fifo')])
   const server = createServer().listen(join(root, 's'))
   t.teardown(() => server.close())
   await new Promise((resolve) => server.once('listening', resolve))

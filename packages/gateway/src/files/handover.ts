@@ -34,7 +34,7 @@ export interface HandoverContext<Source> extends FileReceiver {
 }
 
 /** In the order in which they count, as with lighttpd. */
-const NAMES = ['x-sendfile2', 'x-sendfile', 'x-lighttpd-send-file', 'x-accel-redirect'] as const
+const NAMES = ['x-sendfile2', 'x-sendfile', 'x-lighttpd-send-file', 'x-accel-redirect']
 
 /** Sends what applications name in header fields instead of their bodies, as far as the options allow. */
 export class Handover<Source> {
@@ -115,14 +115,20 @@ export function handoverField(
   statusGiven: boolean,
 ): HandoverField | undefined {
   if (!statusGiven && isLocalRedirect(flat)) return { name: 'location', value: flat[1] ?? '' }
-  for (const name of NAMES) {
-    const values = flat.filter((_, at) => at % 2 === 1 && flat[at - 1]?.toLowerCase() === name)
-    const [value] = values
-    // Of several X-Sendfile2 each one counts.
-    if (value !== undefined && value.trim() !== '')
-      return { name, value: name === 'x-sendfile2' ? values.join(',') : value }
+  let found: HandoverField | undefined
+  let rank = NAMES.length
+  for (let at = 0; at + 1 < flat.length; at += 2) {
+    const name = flat[at] ?? ''
+    const value = flat[at + 1] ?? ''
+    const own = /^x-/i.test(name) ? NAMES.indexOf(name.toLowerCase()) : -1
+    if (own === -1 || own > rank || value.trim() === '') continue
+    // Of several X-Sendfile2 each one counts, of others the first.
+    if (own < rank) found = { name: NAMES[own] ?? '', value }
+    else if (found?.name === 'x-sendfile2')
+      found = { name: found.name, value: `${found.value},${value}` }
+    rank = own
   }
-  return undefined
+  return found
 }
 
 /** RFC 3875 §6.2.2: a path as Location, and nothing else; two slashes would name another host. */
