@@ -251,6 +251,13 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
       )
     }
     t.notOk('MOD_X_SENDFILE_ENABLED' in (await serverParams(off.port, '/server.php')))
+    off.log.length = 0
+    await handed(off.port, [`X-Accel-Redirect: /x`, `X-Sendfile: ${files}/a.txt`])
+    t.equal(off.log.length, 1, 'said once')
+    const one = await start(t, adapter, { sendfile: undefined, accel: { '/x/': files } })
+    const both = ['X-Sendfile: /nowhere', 'X-Accel-Redirect: /x/a.txt']
+    isFile(t, await handed(one.port, both), LINES)
+    t.strictSame(one.log, [], 'some send one field for each kind of server')
     const on = await start(t, adapter, { sendfileParam: 'MOD_X_SENDFILE_ENABLED' })
     const params = await serverParams(on.port, '/server.php', ['Mod-X-Sendfile-Enabled: 0'])
     t.equal(params.MOD_X_SENDFILE_ENABLED, '1')

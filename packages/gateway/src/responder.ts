@@ -12,7 +12,7 @@ import {
 import { breakOff, hasFinished, isGone, offClosed, onceClosed, unreadClose } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { ResponseStart } from './files/file-response.ts'
-import { type HandoverField, handoverField } from './files/handover.ts'
+import { type HandoverField, handoverFields } from './files/handover.ts'
 import type { GatewayLogger } from './logger.ts'
 import { BufferedBody, type BufferingRules } from './response-buffer.ts'
 import {
@@ -51,9 +51,9 @@ export interface ResponderContext {
   readonly buffering?: BufferingRules | undefined
   /** The temporary file of the request body, to be closed when the exchange is over. */
   readonly spooled: Readable | undefined
-  /** Makes the response that a field such as X-Sendfile asks for; undefined where options allow no such. */
+  /** Makes the response that fields such as X-Sendfile ask for; undefined where options allow no such. */
   readonly handOver?: (
-    field: HandoverField,
+    fields: readonly HandoverField[],
     start: ResponseStart,
   ) => Promise<GatewayResponse> | undefined
 }
@@ -120,8 +120,8 @@ export class Responder implements DispatchHandler {
     this.#status = status
     this.#reason = reason
     this.#fields = fields
-    const field = handoverField(headers, statusGiven)
-    if (field !== undefined) this.#handOver(field)
+    const handover = handoverFields(headers, statusGiven)
+    if (handover.length > 0) this.#handOver(handover)
   }
 
   onData(chunk: Buffer): boolean {
@@ -171,14 +171,14 @@ export class Responder implements DispatchHandler {
   // ---- the body
 
   /** Something else is sent in the place of the body. */
-  #handOver(field: HandoverField): void {
+  #handOver(fields: readonly HandoverField[]): void {
     const { req, done, handOver } = this.#context
     const start = {
       status: this.#status,
       reason: this.#reason,
       headers: this.#fields?.headers ?? [],
     }
-    const response = handOver?.(field, start)
+    const response = handOver?.(fields, start)
     if (response === undefined) return
     this.#delivered = true
     this.#isHandedOver = true

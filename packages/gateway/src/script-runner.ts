@@ -95,7 +95,7 @@ export class ScriptRunner<Source> {
       done,
       buffering: route.buffering,
       spooled,
-      handOver: (field, start) => this.#handOver(passage, route, scriptFilename, field, start),
+      handOver: (fields, start) => this.#handOver(passage, route, scriptFilename, fields, start),
     })
     responder.control = route.dispatcher.dispatch(
       {
@@ -114,16 +114,19 @@ export class ScriptRunner<Source> {
     passage: Passage<Source>,
     route: Route<Source>,
     scriptFilename: string | undefined,
-    field: HandoverField,
+    fields: readonly HandoverField[],
     start: ResponseStart,
   ): Promise<GatewayResponse> | undefined {
-    if (field.name === 'location') return this.#onward.redirectInside(passage, route, field.value)
+    const [first] = fields
+    if (first?.name === 'location') return this.#onward.redirectInside(passage, route, first.value)
     const { req, res } = passage.request
     const logger = this.#onward.loggerOf(passage)
-    const missing = route.handover.missingOption(field)
-    if (missing !== undefined) {
-      const text = `${field.name} of ${scriptFilename ?? 'the application'} is not acted on`
-      logger.warn({ scriptFilename }, `${req.method} ${text} without the option ${missing}`)
+    // Some send one field for each kind of server.
+    const field = fields.find((each) => route.handover.isOn(each))
+    if (field === undefined) {
+      const option = first?.name === 'x-accel-redirect' ? 'accel' : 'sendfile'
+      const text = `${first?.name} of ${scriptFilename ?? 'the application'} is not acted on`
+      logger.warn({ scriptFilename }, `${req.method} ${text} without the option ${option}`)
       return undefined
     }
     const rerun = (to: InternalRun<Source>) => this.#onward.rerun(passage, to)

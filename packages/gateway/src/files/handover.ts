@@ -49,10 +49,9 @@ export class Handover<Source> {
     this.#locations = locations
   }
 
-  /** The option that governs a field, if it is not given: the field is left alone then. */
-  missingOption({ name }: HandoverField): string | undefined {
-    if (name === 'x-accel-redirect') return this.#locations.length > 0 ? undefined : 'accel'
-    return this.#sendfile === undefined ? 'sendfile' : undefined
+  /** Whether the option is given that governs a field; without it the field is left alone. */
+  isOn({ name }: HandoverField): boolean {
+    return name === 'x-accel-redirect' ? this.#locations.length > 0 : this.#sendfile !== undefined
   }
 
   /**
@@ -106,29 +105,27 @@ export class Handover<Source> {
 }
 
 /**
- * The field of a response head by which something else is sent than the body behind it; undefined when there is none, or
- * it names nothing.
+ * The fields of a response head by which something else is sent than the body behind it, in the order in which they
+ * count; those that name nothing are left out.
  * @param statusGiven whether the application gave a status.
  */
-export function handoverField(
-  flat: readonly string[],
-  statusGiven: boolean,
-): HandoverField | undefined {
-  if (!statusGiven && isLocalRedirect(flat)) return { name: 'location', value: flat[1] ?? '' }
-  let found: HandoverField | undefined
-  let rank = NAMES.length
+export function handoverFields(flat: readonly string[], statusGiven: boolean): HandoverField[] {
+  if (!statusGiven && isLocalRedirect(flat)) return [{ name: 'location', value: flat[1] ?? '' }]
+  const found = new Map<string, string>()
   for (let at = 0; at + 1 < flat.length; at += 2) {
-    const name = flat[at] ?? ''
     const value = flat[at + 1] ?? ''
-    const own = /^x-/i.test(name) ? NAMES.indexOf(name.toLowerCase()) : -1
-    if (own === -1 || own > rank || value.trim() === '') continue
+    const name = flat[at]?.toLowerCase() ?? ''
+    if (!name.startsWith('x-') || !NAMES.includes(name) || value.trim() === '') continue
+    const before = found.get(name)
     // Of several X-Sendfile2 each one counts, of others the first.
-    if (own < rank) found = { name: NAMES[own] ?? '', value }
-    else if (found?.name === 'x-sendfile2')
-      found = { name: found.name, value: `${found.value},${value}` }
-    rank = own
+    if (before === undefined) found.set(name, value)
+    else if (name === 'x-sendfile2') found.set(name, `${before},${value}`)
   }
-  return found
+  if (found.size === 0) return []
+  return NAMES.filter((name) => found.has(name)).map((name) => ({
+    name,
+    value: found.get(name) ?? '',
+  }))
 }
 
 /** RFC 3875 §6.2.2: a path as Location, and nothing else; two slashes would name another host. */
