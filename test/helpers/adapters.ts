@@ -1,8 +1,17 @@
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { fastcgiProxy as expressProxy } from '@fastcgi/express'
-import { fastcgiProxy } from '@fastcgi/fastify'
-import { createGateway, type GatewayOptions } from '@fastcgi/gateway'
+import {
+  fastcgiAuthorizer as expressAuthorizer,
+  fastcgiProxy as expressProxy,
+} from '@fastcgi/express'
+import { fastcgiAuthorizer, fastcgiProxy } from '@fastcgi/fastify'
+import {
+  type AuthorizerOptions,
+  createAuthorizer,
+  createGateway,
+  type GatewayOptions,
+  variablesOfRequest,
+} from '@fastcgi/gateway'
 import express, { type Express } from 'express'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import type { Test } from 'tap'
@@ -19,7 +28,18 @@ export interface AdapterOptions extends GatewayOptions<unknown> {
   fastifyOptions?: FastifyServerOptions
   express?: (app: Express) => void
   trustProxy?: boolean
+  /** Guards in front of everything that follows. */
+  guards?: ReadonlyArray<AuthorizerOptions<unknown>> | undefined
+  /** Answers `/node`. */
+  node?: NodeRoute | undefined
 }
+
+/** A handler of node:http, and what guards have said of the request, as the framework gives it. */
+export type NodeRoute = (
+  req: IncomingMessage,
+  res: ServerResponse,
+  variables: Readonly<Record<string, string>> | undefined,
+) => void
 
 /** A server under test. */
 export interface RunningAdapter {
@@ -63,22 +83,47 @@ type Started = { server: Server; close(): Promise<void> }
 
 const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promise<Started>> = {
   async fastify(options, logger) {
-    const { prefix, fastify, fastifyOptions, express: _, trustProxy, ...rest } = options
+    const {
+      prefix,
+      fastify,
+      fastifyOptions,
+      express: _,
+      trustProxy,
+      guards,
+      node,
+      ...rest
+    } = options
     const app = Fastify({ ...fastifyOptions, trustProxy: trustProxy ?? false })
+    if (guards !== undefined)
+      await app.register(fastcgiAuthorizer, {
+        guards: guards.map((guard) => ({ logger, ...guard })),
+      })
     await fastify?.(app)
+    if (node !== undefined)
+      app.all('/node', (request, reply) => {
+        reply.hijack()
+        node(request.raw, reply.raw, request.fastcgi?.variables)
+      })
     await app.register(fastcgiProxy, { ...rest, logger, ...(prefix && { prefix }) })
     await app.listen({ host: '127.0.0.1', port: 0 })
     return { server: app.server, close: () => app.close() }
   },
   async express(options, logger) {
-    const { prefix, fastify: _, fastifyOptions: __, express: extend, trustProxy, ...rest } = options
+    const { prefix, fastify: _, fastifyOptions: __, express: extend, trustProxy, ...more } = options
+    const { guards, node, ...rest } = more
     const app = express()
     app.set('env', 'production').disable('x-powered-by')
     if (trustProxy) app.set('trust proxy', true)
+    const guard = guards && expressAuthorizer(guards.map((guard) => ({ logger, ...guard })))
+    if (guard !== undefined) app.use(guard)
     extend?.(app)
+    if (node !== undefined) app.all('/node', (req, res) => node(req, res, req.fastcgi?.variables))
     const proxy = expressProxy({ ...rest, logger })
     app.use(prefix ?? '/', proxy)
-    return listen(createServer(app), () => proxy.close())
+    return listen(createServer(app), async () => {
+      await guard?.close()
+      await proxy.close()
+    })
   },
   async http(options, logger) {
     const {
@@ -87,10 +132,23 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
       fastifyOptions: ___,
       express: ____,
       trustProxy: _____,
+      guards,
+      node,
       ...rest
     } = options
     const gateway = createGateway({ ...rest, logger })
-    return listen(createServer(gateway.handler), () => gateway.close())
+    const guard = guards && createAuthorizer(guards.map((guard) => ({ logger, ...guard })))
+    const behind = (req: IncomingMessage, res: ServerResponse): void => {
+      if (node !== undefined && /^\/node(?![^?])/.test(req.url ?? ''))
+        node(req, res, variablesOfRequest(req).variables)
+      else gateway.handler(req, res)
+    }
+    const handler = (req: IncomingMessage, res: ServerResponse): void =>
+      guard === undefined ? behind(req, res) : guard.handler(req, res, () => behind(req, res))
+    return listen(createServer(handler), async () => {
+      await guard?.close()
+      await gateway.close()
+    })
   },
 }
 
