@@ -63,8 +63,11 @@ const authorizer: FastifyPluginAsync<FastCGIAuthorizerOptions> = async (instance
   const list = guards ?? [options]
   const hasFiles = list.some(({ docroot }) => docroot !== undefined)
   refuse(prefix !== undefined && !hasFiles, 'prefix only with docroot; else register it in a scope')
-  if (!hasFiles) instance.addHook('onRequest', instance.fastcgiAuthorizer(list))
-  else await instance.register(files(list), { prefix: prefix ?? '' })
+  if (hasFiles) await instance.register(files(list), { prefix: prefix ?? '' })
+  else {
+    refuseUnguarded(instance)
+    instance.addHook('onRequest', instance.fastcgiAuthorizer(list))
+  }
 }
 
 /** The files of a docroot: whatever is not found there goes to the handler of paths that are not found. */
@@ -110,6 +113,22 @@ function hookOf(
     respond(gateway, request, reply, { mount: mountIn(request.raw.url ?? '', prefix) }, done)
 }
 
+/**
+ * Fastify hands hooks down to scopes when they are made: those that are there already would go without the guard, and
+ * nobody would notice. It has no public name for them.
+ */
+function refuseUnguarded(instance: FastifyInstance): void {
+  const symbol = Object.getOwnPropertySymbols(instance).find(
+    ({ description }) => description === 'fastify.children',
+  )
+  const children: unknown = symbol && Reflect.get(instance, symbol)
+  if (Array.isArray(children) && children.length === 0) return
+  throw new OptionError(
+    'fastcgiAuthorizer: scopes (plugins) have been registered before it, whose routes it would not guard; register it before ' +
+      'them, fastcgiProxy included, or with what it is to guard in a scope of their own',
+  )
+}
+
 function refuse(wrong: boolean, what: string): void {
   if (wrong) throw new OptionError(`fastcgiAuthorizer: give ${what}`)
 }
@@ -124,7 +143,7 @@ export function authorizersOf(instance: FastifyInstance): Iterable<Gateway<Fasti
 /**
  * Fastify plugin that asks a FastCGI authorizer (FastCGI 1.0 §6.3) whether a request may go on:
  * `scope.register(fastcgiAuthorizer, { upstream, root })` guards every route of that scope, whichever is registered when,
- * and of the scopes inside. A no is answered with the application's response, a guard that fails with 503; after a yes its
+ * and of the scopes that are registered in it afterwards; with scopes before it the app does not start. A no is answered with the application's response, a guard that fails with 503; after a yes its
  * variables are in `request.fastcgi.variables`.
  * @throws OptionError for options that cannot be, when Fastify loads it.
  */

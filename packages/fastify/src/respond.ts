@@ -71,5 +71,9 @@ function send(reply: FastifyReply, response: GatewayResponse): void {
 export function mountIn(url: string, prefix: string): string {
   if (url.startsWith(prefix)) return prefix
   const [path = ''] = url.split('?', 1)
-  return path.split('/').slice(0, prefix.split('/').length).join('/')
+  // With ignoreDuplicateSlashes, `//a/b` is below `/a`.
+  let left = prefix.split('/').filter((segment) => segment !== '').length
+  const segments = path.split('/')
+  const end = segments.findIndex((segment) => segment !== '' && --left === 0)
+  return segments.slice(0, end + 1).join('/')
 }
