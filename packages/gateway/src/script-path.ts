@@ -98,13 +98,18 @@ export function isSourceLike(path: string, extensions: readonly string[]): boole
 }
 
 /** Whether a segment begins with a dot, `.well-known` (RFC 8615) apart. */
-export function hasDotSegment(path: string): boolean {
+function hasDotSegment(path: string): boolean {
   for (let at = path.indexOf('/.'); at !== -1; at = path.indexOf('/.', at + 1))
     if (!/^\/\.well-known(?:\/|$)/.test(path.slice(at))) return true
   return false
 }
 
+/** Whether a path is none to be looked for on the disk: dotfiles, and what Windows would take for another name. */
+export function isForbidden(path: string): boolean {
+  return hasDotSegment(path) || (process.platform === 'win32' && isWindowsAlias(path))
+}
+
 /** Whether Windows would open another file than the one that is named: `x.php.`, `x.php::$DATA`, `X~1`. */
-export function isWindowsAlias(path: string): boolean {
+function isWindowsAlias(path: string): boolean {
   return path.split('/').some((segment) => /[. ]$|:|~\d/.test(segment))
 }

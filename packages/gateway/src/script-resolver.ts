@@ -3,10 +3,9 @@ import { sep } from 'node:path'
 import { RootError } from './errors.ts'
 import {
   cutPath,
-  hasDotSegment,
   hasExtension,
+  isForbidden,
   isSourceLike,
-  isWindowsAlias,
   type PathInfoMode,
 } from './script-path.ts'
 
@@ -159,10 +158,6 @@ async function checkRoot(root: string): Promise<void> {
       cause,
     })
   }
-}
-
-function isForbidden(path: string): boolean {
-  return hasDotSegment(path) || (process.platform === 'win32' && isWindowsAlias(path))
 }
 
 async function isInside(root: string, full: Buffer): Promise<boolean> {

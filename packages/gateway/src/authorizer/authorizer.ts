@@ -7,8 +7,9 @@ import { createHandler, type NodeHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { locate } from '../request-target.ts'
 import type { GatewayCallback, GatewayResponse } from '../responder.ts'
-import { hasDotSegment } from '../script-path.ts'
+import { isForbidden, isSourceLike } from '../script-path.ts'
 import { staticFile } from '../static-file.ts'
+import { joinDispatchers } from '../status/dispatchers.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
 import { Guard, type Question } from './guard.ts'
 import { type AuthorizerOptions, checkAuthorizerOptions } from './options.ts'
@@ -53,7 +54,7 @@ class Authorizer<Source> implements Gateway<Source> {
   }
 
   get dispatchers(): Readonly<Record<string, Dispatcher>> {
-    return Object.assign({}, ...this.#guards.map((guard) => guard.upstreams.all))
+    return joinDispatchers(this.#guards.map(({ upstreams }) => ({ dispatchers: upstreams.all })))
   }
 
   get stats(): Readonly<Record<string, DispatcherStats>> {
@@ -81,7 +82,7 @@ class Authorizer<Source> implements Gateway<Source> {
     let state: 'open' | 'allowed' | 'refused' = 'open'
     for (const guard of this.#guards) {
       // A no that was passed on needs somebody who has the last word, whatever he is usually asked about.
-      if (state === 'refused' || (state === 'open' && guard.matches(question.path))) {
+      if (state === 'refused' || (state === 'open' && guard.matches(below))) {
         const decision = await guard.ask(question)
         if (decision.allowed) docroot = guard.docroot ?? docroot
         else if (guard.authoritative) return decision.response
@@ -107,6 +108,6 @@ async function docrootFile(
 ): Promise<GatewayResponse | undefined> {
   const { req, res } = request
   if (req.method !== 'GET' && req.method !== 'HEAD') return undefined
-  if (path.endsWith('/') || hasDotSegment(path)) return undefined
+  if (path.endsWith('/') || isForbidden(path) || isSourceLike(path, [])) return undefined
   return staticFile({ req, res, logger }, { root: docroot, path, option: 'docroot' })
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { OptionError } from '@fastcgi/client'
 import { LRUCache } from 'lru-cache'
 import type { Credentials } from './credentials.ts'
 import type { Answer } from './exchange.ts'
@@ -19,8 +20,12 @@ export class DecisionCache<Source> {
 
   /** The key of a request; undefined when it is not to be remembered. Throws what the user's function throws. */
   keyOf(source: Source, credentials: Credentials | undefined): string | undefined {
-    const key = this.#key(source)
-    if (key === undefined || credentials === undefined) return key
+    const key: unknown = this.#key(source)
+    if (key === undefined) return undefined
+    // Promises, for instance, would all be the same key.
+    if (typeof key !== 'string')
+      throw new OptionError('option cache: key must return text, or undefined for no caching')
+    if (credentials === undefined) return key
     // Whatever the user's key says: another password is another question. And no password is kept.
     const hash = createHash('sha256').update(JSON.stringify(credentials)).digest('base64')
     return `${key}\n${hash}`

@@ -1,11 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
+  AbortedError,
   type Attempt,
   type DispatchControl,
   type DispatchHandler,
   type FastCGIError,
   PrematureCloseError,
 } from '@fastcgi/client'
+import { GatewayError } from '../error-status.ts'
+import { AuthorizerError } from '../errors.ts'
 import type { GatewayLogger } from '../logger.ts'
 import { type GatewayResponse, Responder } from '../responder.ts'
 
@@ -47,6 +50,8 @@ export class AuthorizerExchange implements DispatchHandler {
   readonly #context: ExchangeContext
   #control: DispatchControl | undefined
   #answer: Answer | undefined
+  /** Whether it has said no: that stands, whatever becomes of the rest. */
+  #refused = false
   /** Carries a no to the client. */
   #responder: Responder | undefined
   #discarded = 0
@@ -67,6 +72,7 @@ export class AuthorizerExchange implements DispatchHandler {
 
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     const { denial } = this.#context
+    this.#refused = status !== 200
     if (status === 200) this.#answer = { allowed: true, headers }
     else if (denial.kind === 'none') this.#answer = { allowed: false, response: undefined }
     else if (denial.kind === 'head')
@@ -101,7 +107,15 @@ export class AuthorizerExchange implements DispatchHandler {
     const tooMuch = this.#discarded > MOST_DISCARDED
     const cause = tooMuch ? new PrematureCloseError(TOO_MUCH, { cause: error }) : error
     if (this.#responder !== undefined) this.#responder.onError(error)
-    else this.#context.done(cause, undefined)
+    else this.#fail(cause)
+  }
+
+  /** A no that breaks off is no reason to let anybody through, not even with the option failOpen. */
+  #fail(error: Error): void {
+    const cause = error instanceof GatewayError ? (error.cause as Error) : error
+    const broken = this.#refused && !(cause instanceof AbortedError)
+    const message = `denied; the authorizer's answer broke off: ${cause.message}`
+    this.#context.done(broken ? new AuthorizerError(message, { cause }) : cause, undefined)
   }
 
   #respond(): Responder {
@@ -112,8 +126,10 @@ export class AuthorizerExchange implements DispatchHandler {
       logger,
       scriptFilename,
       spooled: undefined,
-      done: (error, response) =>
-        done(error, error === undefined ? { allowed: false, response } : undefined),
+      done: (error, response) => {
+        if (error === undefined) done(undefined, { allowed: false, response })
+        else this.#fail(error)
+      },
     })
     for (const attempt of this.attempts) responder.onStart(attempt)
     if (this.#control !== undefined) responder.control = this.#control

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { AbortedError, type Dispatcher, FastCGIError } from '@fastcgi/client'
+import { AbortedError, type Dispatcher } from '@fastcgi/client'
 import { fold, foldPath } from '../denied-paths.ts'
 import { DocumentRoot, latin1 } from '../document-root.ts'
 import { type Env, Environment, envOf } from '../environment.ts'
@@ -22,7 +22,7 @@ import { type Answer, AuthorizerExchange } from './exchange.ts'
 import type { AuthorizerOptions } from './options.ts'
 import { type PhaseRules, phaseRules } from './phases.ts'
 import { ensureVariables, stripHeader, variablesFor } from './request-state.ts'
-import { imitates, type Variables, variablesOf } from './variables.ts'
+import { imitates, Variables, variablesOf } from './variables.ts'
 
 /** What a guard is asked. */
 export interface Question<Source> {
@@ -88,14 +88,14 @@ export class Guard<Source> {
       : []
   }
 
-  /** Whether it is to be asked about a path. */
-  matches(path: string): boolean {
-    if (this.#patterns === undefined) return true
-    const folded = foldPath(path)
+  /** Whether it is to be asked about a path below the mount point; in doubt it is. */
+  matches(path: string | undefined): boolean {
+    if (this.#patterns === undefined || path === undefined) return true
+    const name = foldPath(path)
     return this.#patterns.some((pattern) =>
       pattern.startsWith('/')
-        ? folded.startsWith(pattern) || `${folded}/` === pattern
-        : `${folded}/`.includes(`${pattern}/`),
+        ? name.startsWith(pattern) || `${name}/` === pattern
+        : `${name}/`.includes(`${pattern}/`) || name.endsWith('/'),
     )
   }
 
@@ -109,10 +109,12 @@ export class Guard<Source> {
     if (this.#phase.credentials && credentials === undefined)
       return { allowed: false, response: this.#unknown(req) }
     const answer = await this.#answer(question, credentials)
-    if (answer === 'failed open') return { allowed: true }
-    if (!answer.allowed) return { allowed: false, response: answer.response }
-    const refuse = (name: string): void => this.#refuse(name, question.logger)
-    this.#grant(req, variablesOf(answer.headers, !this.#denials.compat, refuse), credentials)
+    if (answer === 'failed open') this.#strip(req)
+    else if (!answer.allowed) return { allowed: false, response: answer.response }
+    else {
+      const refuse = (name: string): void => this.#refuse(name, question.logger)
+      this.#grant(req, variablesOf(answer.headers, !this.#denials.compat, refuse), credentials)
+    }
     return { allowed: true }
   }
 
@@ -192,35 +194,40 @@ export class Guard<Source> {
   }
 
   #failed({ request, logger }: Question<Source>, cause: unknown): 'failed open' {
-    const error = (cause as Error).cause instanceof FastCGIError ? (cause as Error).cause : cause
-    if (error instanceof AbortedError) throw error
-    const { message } = error as Error
+    if (cause instanceof AbortedError || cause instanceof AuthorizerError) throw cause
+    const { message } = cause as Error
     const { method } = request.req
     if (this.#options.failOpen === true) {
       logger.error(
-        { err: error },
+        { err: cause },
         `${method} let through (option failOpen) though the authorizer failed: ${message}`,
       )
       return 'failed open'
     }
     throw new AuthorizerError(`denied, for the authorizer failed (option failOpen): ${message}`, {
-      cause: error,
+      cause,
     })
   }
 
   // ---- a yes
 
   #grant(req: IncomingMessage, said: Variables, credentials: Credentials | undefined): void {
-    const variables = ensureVariables(req)
+    const granted = new Variables()
     if (credentials !== undefined) {
-      variables.set('REMOTE_USER', credentials.user)
-      variables.set('AUTH_TYPE', 'Basic')
-      stripHeader(req, 'authorization')
+      granted.set('REMOTE_USER', credentials.user)
+      granted.set('AUTH_TYPE', 'Basic')
     }
-    variables.merge(said)
-    for (const name of this.#stripped) stripHeader(req, name)
+    granted.merge(said)
+    ensureVariables(req).merge(granted)
+    this.#strip(req)
     if (this.#options.stripHeaders === false) return
-    for (const name of Object.keys(req.headers)) if (imitates(name, said)) stripHeader(req, name)
+    for (const name of Object.keys(req.headers)) if (imitates(name, granted)) stripHeader(req, name)
+  }
+
+  /** What nobody behind the guard is to see, whatever it said. */
+  #strip(req: IncomingMessage): void {
+    if (this.#phase.credentials) stripHeader(req, 'authorization')
+    for (const name of this.#stripped) stripHeader(req, name)
   }
 
   #refuse(name: string, logger: GatewayLogger): void {

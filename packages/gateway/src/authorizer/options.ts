@@ -12,10 +12,10 @@ import {
   oneOf,
   type PoolOptions,
   shape,
-  text,
 } from '@fastcgi/client'
 import { absolute, extension, type GatewayOptions, sharedChecks, urlPath } from '../options.ts'
 import { PHASE_NAMES, type Phase } from './phases.ts'
+import { isStrippable } from './request-state.ts'
 
 /** Decisions that are remembered. */
 export interface DecisionCacheOptions<Source = IncomingMessage> {
@@ -50,7 +50,8 @@ export interface AuthorizerOptions<Source = IncomingMessage>
   /**
    * Paths to ask about, each an ending such as `'.php'` or a prefix such as `'/private/'` (lighttpd `fastcgi.server`).
    * They are compared with the decoded path below the mount point, as `fastcgiProxy` sees it, so no spelling gets around
-   * them. @default all
+   * them; letters are compared without case. Endings also mean every path with a slash at its end, for which a script may stand;
+   * of a front controller a guard knows nothing: protect it by prefixes. @default all
    */
   match?: string | readonly string[] | undefined
   /**
@@ -100,6 +101,11 @@ export interface AuthorizerOptions<Source = IncomingMessage>
 const plainText = (value: unknown): string | undefined =>
   typeof value === 'string' && /^[\x20-\x7e]+$/.test(value) ? undefined : 'printable ASCII text'
 
+const strippable = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' && isStrippable(value.toLowerCase())
+    ? undefined
+    : 'the name of a header field that the request can do without'
+
 const pattern = anyOf(extension, urlPath)
 
 const cacheChecks: Checks = {
@@ -120,7 +126,7 @@ const authorizerChecks: Checks = {
   failOpen: flag,
   sendStdin: flag,
   docroot: absolute,
-  stripHeaders: anyOf(flag, listOf(text)),
+  stripHeaders: anyOf(flag, listOf(strippable)),
   cache: shape(cacheChecks),
 }
 
@@ -135,6 +141,12 @@ export function checkAuthorizerOptions(
     checkOptions(who, options, authorizerChecks)
     checkTogether(who, options)
   }
+  for (const [at, { authoritative, phase }] of guards.entries())
+    if (authoritative === false && at + 1 < guards.length && guards[at + 1]?.phase !== phase)
+      throw new OptionError(
+        `${where}, guard ${at + 1}: option authoritative: what it does not decide is for another guard of the same phase, ` +
+          `but the next one is of phase ${guards[at + 1]?.phase}: of these two a yes of the first would be enough`,
+      )
   if (guards.at(-1)?.authoritative === false)
     throw new OptionError(
       `${where}: option authoritative: a no of the last guard can be passed on to nobody; ` +

@@ -33,9 +33,27 @@ export function variablesOfRequest(req: IncomingMessage): RequestVariables {
   return variables === undefined ? NONE : { variables: variables.values }
 }
 
+/** Fields that say how the request is to be read, and where it goes: without them it would be another one. */
+const NEEDED: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Whether a field, named in lower case, may be taken off a request. */
+export function isStrippable(field: string): boolean {
+  return !NEEDED.has(field) && !field.startsWith(':')
+}
+
 /** Takes a header field off a request, so that nobody behind the guard sees it. */
 export function stripHeader(req: IncomingMessage, field: string): void {
-  if (!(field in req.headers)) return
+  if (!(field in req.headers) || !isStrippable(field)) return
   delete req.headers[field]
   // Before rawHeaders changes: node:http makes it of them at the first look (node:http2 has none).
   delete req.headersDistinct?.[field]
