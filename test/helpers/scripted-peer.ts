@@ -5,11 +5,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
   decodeNameValues,
-  KEEP_CONN,
+  encodeNameValues,
   type RecordHandler,
   RecordReader,
   RecordType,
 } from '@fastcgi/protocol'
+import { type Content, endRecord, record, response } from './peer-records.ts'
+import { Gone, PeerRequest } from './peer-request.ts'
+
+export { type Content, endRecord, record, response, stdoutRecords } from './peer-records.ts'
+export { Gone, PeerRequest } from './peer-request.ts'
 
 /** What happens on one connection. The connection stays open when it returns. */
 export type Script = (connection: PeerConnection) => Promise<void> | void
@@ -17,49 +22,13 @@ export type Script = (connection: PeerConnection) => Promise<void> | void
 export interface PeerOptions {
   /** `unix` (a socket in a directory of its own) or `tcp` (a free port on loopback). */
   listen?: 'unix' | 'tcp' | undefined
-}
-
-/** Content of a record. */
-export type Content = string | Uint8Array
-
-/** The bytes of one record; nothing is checked, lengths apart. */
-export function record(
-  type: number,
-  content: Content = '',
-  { id = 1, padding = 0, version = 1 } = {},
-): Buffer {
-  const bytes = Buffer.from(content)
-  const header = Buffer.from([version, type, 0, 0, 0, 0, padding, 0])
-  header.writeUInt16BE(id, 2)
-  header.writeUInt16BE(bytes.length, 4)
-  return Buffer.concat([header, bytes, Buffer.alloc(padding)])
-}
-
-/** The bytes of an END_REQUEST. */
-export function endRecord(appStatus = 0, protocolStatus = 0): Buffer {
-  const content = Buffer.alloc(8)
-  content.writeUInt32BE(appStatus)
-  content[4] = protocolStatus
-  return record(RecordType.END_REQUEST, content)
-}
-
-/** STDOUT of any length, cut into records. */
-export function stdoutRecords(content: Content): Buffer {
-  const bytes = Buffer.from(content)
-  const records: Buffer[] = []
-  for (let at = 0; at < bytes.length; at += 65_528)
-    records.push(record(RecordType.STDOUT, bytes.subarray(at, at + 65_528)))
-  return Buffer.concat(records)
-}
-
-/** A whole response with a head of one field. */
-export function response(body: Content = 'ok'): Buffer {
-  return Buffer.concat([stdoutRecords('Content-Type: text/plain\r\n\r\n'), stdoutRecords(body)])
+  /** What FCGI_GET_VALUES is answered with; without them not at all. */
+  values?: Readonly<Record<string, string>> | undefined
 }
 
 /** Starts an application that runs `script` on every connection. */
 export async function startPeer(script: Script, options: PeerOptions = {}): Promise<Peer> {
-  const peer = new Peer(script)
+  const peer = new Peer(script, options.values)
   await peer.listen(options.listen ?? (process.platform === 'win32' ? 'tcp' : 'unix'))
   return peer
 }
@@ -70,6 +39,26 @@ export function eachRequest(
 ): Script {
   return async (connection) => {
     for (;;) await answer(await connection.request(), connection)
+  }
+}
+
+/** A script that answers requests as they come, any number at a time. */
+export function allAtOnce(
+  answer: (request: PeerRequest, connection: PeerConnection) => Promise<void> | void,
+): Script {
+  return async (connection) => {
+    let fail: (error: unknown) => void = () => {}
+    const failed = new Promise<never>((_, reject) => {
+      fail = reject
+    })
+    const run = async (request: PeerRequest): Promise<void> => {
+      try {
+        await answer(request, connection)
+      } catch (error) {
+        if (!(error instanceof Gone)) fail(error)
+      }
+    }
+    for (;;) void run(await Promise.race([connection.request(), failed]))
   }
 }
 
@@ -91,13 +80,18 @@ export class Peer {
   /** All requests so far, in the order their params were complete. */
   readonly requests: PeerRequest[] = []
 
+  /** How often it was asked for values. */
+  asked = 0
+
   readonly #script: Script
+  readonly #values: Readonly<Record<string, string>> | undefined
   readonly #server: Server
   readonly #failures: unknown[] = []
   #directory: string | undefined
 
-  constructor(script: Script) {
+  constructor(script: Script, values?: Readonly<Record<string, string>>) {
     this.#script = script
+    this.#values = values
     this.#server = createServer((socket) => this.#accept(socket))
   }
 
@@ -138,15 +132,20 @@ export class Peer {
   #accept(socket: Socket): void {
     const connection = new PeerConnection(socket, this.connections.length, this.requests)
     this.connections.push(connection)
+    connection.onAsked = (names) => this.#answer(connection, names)
     const run = async () => this.#script(connection)
     run().catch((error) => {
       if (!(error instanceof Gone)) this.#failures.push(error)
     })
   }
-}
 
-/** The client closed the connection; ends a script that still waits for something on it. */
-export class Gone extends Error {}
+  #answer(connection: PeerConnection, names: readonly string[]): void {
+    this.asked++
+    const known = Object.entries(this.#values ?? {}).filter(([name]) => names.includes(name))
+    if (this.#values !== undefined)
+      connection.write(record(RecordType.GET_VALUES_RESULT, encodeNameValues(known), { id: 0 }))
+  }
+}
 
 /** One connection, as the application sees it. */
 export class PeerConnection {
@@ -158,10 +157,13 @@ export class PeerConnection {
   /** Request ids in all records that came. */
   readonly ids = new Set<number>()
   isClosed = false
+  /** Called with the names that GET_VALUES asks for. */
+  onAsked: ((names: readonly string[]) => void) | undefined
 
   readonly #requests: PeerRequest[] = []
   readonly #waiting: Array<{ resolve(request: PeerRequest): void; reject(error: Error): void }> = []
-  #current: PeerRequest | undefined
+  /** Those that have begun, by their ids. */
+  readonly #begun = new Map<number, PeerRequest>()
 
   constructor(socket: Socket, index: number, all: PeerRequest[]) {
     this.index = index
@@ -175,7 +177,7 @@ export class PeerConnection {
       socket.once('close', () => {
         this.isClosed = true
         for (const waiting of this.#waiting.splice(0)) waiting.reject(new Gone('connection closed'))
-        this.#current?.close()
+        for (const request of this.#begun.values()) request.close()
         resolve()
       })
     })
@@ -242,19 +244,22 @@ export class PeerConnection {
   }
 
   #handler(all: PeerRequest[]): RecordHandler {
-    const params: Buffer[] = []
+    const params = new Map<number, Buffer[]>()
     return {
       onStream: (type, id, chunk) => {
         this.ids.add(id)
-        if (type === RecordType.PARAMS) params.push(Buffer.from(chunk))
-        else if (type === RecordType.STDIN) this.#current?.push(Buffer.from(chunk))
+        const request = this.#begun.get(id)
+        if (type === RecordType.PARAMS) params.get(id)?.push(Buffer.from(chunk))
+        else if (type === RecordType.STDIN) request?.streams.stdin.push(Buffer.from(chunk))
+        else if (type === RecordType.DATA) request?.streams.data.push(Buffer.from(chunk))
       },
       onStreamEnd: (type, id) => {
         this.ids.add(id)
-        const request = this.#current
-        if (type === RecordType.STDIN) request?.finish()
+        const request = this.#begun.get(id)
+        if (type === RecordType.STDIN) request?.streams.stdin.finish()
+        if (type === RecordType.DATA) request?.streams.data.finish()
         if (type !== RecordType.PARAMS || request === undefined) return
-        for (const [name, value] of decodeNameValues(Buffer.concat(params.splice(0))))
+        for (const [name, value] of decodeNameValues(Buffer.concat(params.get(id) ?? [])))
           request.params[name] = value
         all.push(request)
         const waiting = this.#waiting.shift()
@@ -263,68 +268,13 @@ export class PeerConnection {
       },
       onMessage: (type, id, content) => {
         this.ids.add(id)
-        if (type === RecordType.BEGIN_REQUEST) this.#current = new PeerRequest(id, content)
+        if (type === RecordType.GET_VALUES)
+          this.onAsked?.(decodeNameValues(content).map(([name]) => name))
+        if (type === RecordType.ABORT_REQUEST) this.#begun.get(id)?.abort()
+        if (type !== RecordType.BEGIN_REQUEST) return
+        this.#begun.set(id, new PeerRequest(id, content))
+        params.set(id, [])
       },
     }
-  }
-}
-
-/** One request, as the application sees it. */
-export class PeerRequest {
-  readonly id: number
-  readonly role: number
-  readonly flags: number
-  readonly params: Record<string, string> = {}
-  /** Bytes of STDIN so far. */
-  stdinLength = 0
-  /** Whether STDIN's empty record came. */
-  stdinEnded = false
-
-  #chunks: Buffer[] = []
-  #onChunk: ((chunk: Buffer) => void) | undefined
-  #onFinished: Array<() => void> = []
-  #closed = false
-
-  constructor(id: number, begin: Buffer) {
-    this.id = id
-    this.role = begin.readUInt16BE(0)
-    this.flags = begin.readUInt8(2)
-  }
-
-  get keepConnection(): boolean {
-    return (this.flags & KEEP_CONN) !== 0
-  }
-
-  /** The whole of STDIN; rejects when the connection closes before its end. */
-  async stdin(): Promise<Buffer> {
-    if (!this.stdinEnded && !this.#closed)
-      await new Promise<void>((resolve) => this.#onFinished.push(resolve))
-    if (!this.stdinEnded) throw new Gone('connection closed inside STDIN')
-    return Buffer.concat(this.#chunks)
-  }
-
-  /** Hands STDIN on as it comes, what came before included. */
-  onStdin(take: (chunk: Buffer) => void): void {
-    this.#onChunk = take
-    for (const chunk of this.#chunks.splice(0)) take(chunk)
-  }
-
-  /** A piece of STDIN came. */
-  push(chunk: Buffer): void {
-    this.stdinLength += chunk.length
-    if (this.#onChunk === undefined) this.#chunks.push(chunk)
-    else this.#onChunk(chunk)
-  }
-
-  /** STDIN's end came. */
-  finish(): void {
-    this.stdinEnded = true
-    this.close()
-  }
-
-  /** Nothing more comes. */
-  close(): void {
-    this.#closed = true
-    for (const resolve of this.#onFinished.splice(0)) resolve()
   }
 }
