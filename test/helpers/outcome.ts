@@ -154,8 +154,8 @@ export async function peerAndPool(
   script: Script,
   options: PoolOptions & PeerOptions = {},
 ): Promise<{ peer: Peer; pool: Pool }> {
-  const { listen, ...poolOptions } = options
-  const peer = await startPeer(script, { listen })
+  const { listen, port, values, ...poolOptions } = options
+  const peer = await startPeer(script, { listen, port, values })
   t.teardown(() => peer.close())
   return { peer, pool: poolOf(t, peer.address, poolOptions) }
 }

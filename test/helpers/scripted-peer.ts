@@ -22,6 +22,8 @@ export type Script = (connection: PeerConnection) => Promise<void> | void
 export interface PeerOptions {
   /** `unix` (a socket in a directory of its own) or `tcp` (a free port on loopback). */
   listen?: 'unix' | 'tcp' | undefined
+  /** A port of loopback that must be it. */
+  port?: number | undefined
   /** What FCGI_GET_VALUES is answered with; without them not at all. */
   values?: Readonly<Record<string, string>> | undefined
 }
@@ -29,7 +31,8 @@ export interface PeerOptions {
 /** Starts an application that runs `script` on every connection. */
 export async function startPeer(script: Script, options: PeerOptions = {}): Promise<Peer> {
   const peer = new Peer(script, options.values)
-  await peer.listen(options.listen ?? (process.platform === 'win32' ? 'tcp' : 'unix'))
+  const { port, listen = port || process.platform === 'win32' ? 'tcp' : 'unix' } = options
+  await peer.listen(listen, port)
   return peer
 }
 
@@ -95,13 +98,13 @@ export class Peer {
     this.#server = createServer((socket) => this.#accept(socket))
   }
 
-  async listen(kind: 'unix' | 'tcp'): Promise<void> {
+  async listen(kind: 'unix' | 'tcp', port = 0): Promise<void> {
     if (kind === 'unix') this.#directory = mkdtempSync(join(tmpdir(), 'fcgi-'))
     const path = this.#directory === undefined ? undefined : join(this.#directory, 's')
     await new Promise<void>((resolve, reject) => {
       this.#server.once('error', reject)
       if (path !== undefined) this.#server.listen(path, resolve)
-      else this.#server.listen(0, '127.0.0.1', resolve)
+      else this.#server.listen(port, '127.0.0.1', resolve)
     })
     this.address =
       path === undefined
@@ -268,7 +271,7 @@ export class PeerConnection {
       },
       onMessage: (type, id, content) => {
         this.ids.add(id)
-        if (type === RecordType.GET_VALUES)
+        if (type === RecordType.GET_VALUES && content.length > 0)
           this.onAsked?.(decodeNameValues(content).map(([name]) => name))
         if (type === RecordType.ABORT_REQUEST) this.#begun.get(id)?.abort()
         if (type !== RecordType.BEGIN_REQUEST) return

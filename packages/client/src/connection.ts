@@ -34,6 +34,8 @@ export class Connection implements SocketEvents, Carrier {
   capacity: number
   /** Requests begun. */
   requests = 0
+  /** When it was closed; 0 before that. */
+  closedAt = 0
   /** When its owner put it aside; the owner's to keep. */
   idleSince = 0
 
@@ -48,7 +50,6 @@ export class Connection implements SocketEvents, Carrier {
   #keep = false
   /** Takes nothing new, and is closed with the last request on it. */
   #retired = false
-  #closed = false
   #writeFailed = false
   #socketError: Error | undefined
 
@@ -68,14 +69,16 @@ export class Connection implements SocketEvents, Carrier {
     this.#requests = new RequestTable(this, this.#socket)
     this.#reader = new RecordReader(this.#requests)
     this.#socket.on('drain', () => this.#requests.drained())
-    this.#socket.on('error', this.#onError)
+    this.#socket.on('error', (error) => {
+      this.#socketError ??= error
+    })
     this.#socket.on('end', this.#lost)
     this.#socket.on('close', this.#lost)
   }
 
   /** Whether it is gone, so that nothing can be sent on it. */
   get closed(): boolean {
-    return this.#closed
+    return this.closedAt !== 0
   }
 
   /** Requests on it. */
@@ -90,7 +93,7 @@ export class Connection implements SocketEvents, Carrier {
       this.#requests.size < this.capacity &&
       this.#blocked === 0 &&
       !this.#retired &&
-      !this.#closed
+      !this.closed
     )
   }
 
@@ -129,7 +132,7 @@ export class Connection implements SocketEvents, Carrier {
     exchange.reused = reused
     exchange.started(attempt, now)
     // It may have been given up just there.
-    if (request.exchange !== exchange || this.#closed) return
+    if (request.exchange !== exchange || this.closed) return
     if (this.capacity > 1) this.#socket.corkForTurn()
     request.send(exchange, this.#keep, now)
   }
@@ -202,9 +205,10 @@ export class Connection implements SocketEvents, Carrier {
 
   /** An id has become free. */
   #left(): void {
-    if (this.#requests.size > 0) this.#owner.onRoom(this)
-    else if (this.#retired) this.#close()
-    else if (!this.#closed) this.#owner.onIdle(this)
+    const { active, size } = this.#requests
+    if (this.#retired && active === 0) this.#close()
+    else if (size > 0) this.#owner.onRoom(this)
+    else if (!this.closed) this.#owner.onIdle(this)
   }
 
   /** A request goes, unanswered; with the last one the connection, for that is the surest abort (FastCGI 1.0 §5.4). */
@@ -253,8 +257,8 @@ export class Connection implements SocketEvents, Carrier {
   }
 
   #close(): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.closed) return
+    this.closedAt = performance.now()
     for (const request of this.#requests) request.close()
     this.#socket.destroy()
     this.#owner.onClosed(this)
@@ -272,13 +276,13 @@ export class Connection implements SocketEvents, Carrier {
 
   onBlocked(request: ActiveRequest): void {
     this.#blocked++
-    if (this.#blocked === 1 && !this.#closed) this.#socket.pause()
+    if (this.#blocked === 1 && !this.closed) this.#socket.pause()
     if (this.#requests.active > 1) request.moved()
   }
 
   onUnblocked(): void {
     this.#blocked--
-    if (this.#blocked > 0 || this.#closed) return
+    if (this.#blocked > 0 || this.closed) return
     this.#socket.resume()
     for (const request of this.#requests) request.moved()
   }
@@ -313,10 +317,6 @@ export class Connection implements SocketEvents, Carrier {
       request.resume()
       request.moved()
     }
-  }
-
-  readonly #onError = (error: Error): void => {
-    this.#socketError ??= error
   }
 
   readonly #lost = (): void => {

@@ -300,7 +300,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#checkDrained()
   }
 
-  onFailure(_connection: Connection, exchange: Exchange, error: FastCGIError): void {
+  onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void {
     exchange.finishAttempt(error.code)
     // Of what a kept connection did not take, the application knows nothing: that was no attempt.
     if (exchange.reused && !exchange.sent && !exchange.needsNew) exchange.attempts--
@@ -317,7 +317,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     ) {
       this.#retries++
       exchange.needsNew = true
-      exchange.sharesFrom = performance.now()
+      exchange.sharesFrom = connection.closedAt || performance.now()
       this.#start(exchange)
     } else this.#failExchange(exchange, error)
   }

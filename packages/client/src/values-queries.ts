@@ -55,7 +55,8 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     this.#socket = new ApplicationSocket(this)
     this.#socket.once('connect', () => {
       this.#connected = true
-      this.#socket.write(encodeGetValues(names))
+      // libfcgi answers once the next record begins, so there is one that asks for nothing.
+      this.#socket.write(Buffer.concat([encodeGetValues(names), encodeGetValues([])]))
     })
     this.#socket.on('error', (error) => {
       this.#socketError ??= error
