@@ -1,17 +1,27 @@
 #!/usr/bin/env node
 import { readFileSync } from 'node:fs'
+import { ping } from './ping.ts'
+import { request } from './request.ts'
 import { serve } from './serve.ts'
 import { SERVE_USAGE } from './serve-options.ts'
 
 const USAGE = `fastcgi: FastCGI for Node.js
 
   fastcgi serve …     serve a directory of PHP, or any FastCGI application, over HTTP
+  fastcgi request …   send one request and print the response
+  fastcgi ping …      find out whether an application answers
   fastcgi --version
+
+Each of them explains itself with --help.
 
 ${SERVE_USAGE}`
 
 /** One file a command. */
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = { serve }
+const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
+  serve,
+  request,
+  ping,
+}
 
 async function main([command = '--help', ...rest]: string[]): Promise<void> {
   if (command === '--help' || command === '-h' || command === 'help') {

@@ -1,8 +1,8 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
-import { OptionError, parseAddress } from '@fastcgi/client'
+import { OptionError } from '@fastcgi/client'
 import { type GatewayOptions, sites } from '@fastcgi/gateway'
+import { choice, count, missing, parseOptions, upstreamAddress, wrong } from './command-line.ts'
 
 export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options]
   --listen HOST:PORT         where to serve (default 127.0.0.1:8080; PORT alone: on 127.0.0.1;
@@ -38,7 +38,6 @@ const SCRIPT_PATH = [/^\//, 'a path below the root, such as /index.php'] as cons
 const DENY_RULE = [/^(\/|[^/]+$)/, 'a path such as /data/, or a name such as README'] as const
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
-/** As parseArgs wants them; a flag can be negated: --no-reuse. */
 const OPTIONS = {
   listen: { type: 'string' },
   upstream: { type: 'string' },
@@ -71,7 +70,7 @@ export interface ServeOptions {
 
 /** Reads the command line. @throws OptionError that names the option as it is written there. */
 export function parseServeOptions(args: string[]): ServeOptions | 'help' {
-  const values = parse(args)
+  const values = parseOptions(args, OPTIONS)
   if (values.help) return 'help'
   const route = choice('route', values.route ?? '.php', ROUTES)
   const everyPath = route === '/'
@@ -97,29 +96,8 @@ export function parseServeOptions(args: string[]): ServeOptions | 'help' {
   }
 }
 
-function parse(args: string[]): Values {
-  try {
-    return parseStrictly(args)
-  } catch (error) {
-    throw new OptionError(inOneLine((error as Error).message))
-  }
-}
-
-type Values = ReturnType<typeof parseStrictly>
+type Values = ReturnType<typeof parseOptions<typeof OPTIONS>>
 type Site = Pick<GatewayOptions, 'index' | 'frontController' | 'deny'>
-
-function parseStrictly(args: string[]) {
-  return parseArgs({ args, allowNegative: true, options: OPTIONS }).values
-}
-
-/** What parseArgs says, without the advice in further sentences. */
-function inOneLine(message: string): string {
-  const [, name, what] = /^Option '(?:-\w, )?(--[a-z-]+).*?' (argument|does)/.exec(message) ?? []
-  if (name !== undefined) return `option ${name} needs ${what === 'does' ? 'no' : 'a'} value`
-  const [first = message] = message.split(/\.\s/)
-  const names = Object.keys(OPTIONS).map((name) => `--${name}`)
-  return /^Unknown option/.test(first) ? `${first}; there are ${names.join(', ')}` : first
-}
 
 function listenAddress(text: string): { host: string; port: number } {
   const match = /^(?:([\w.-]+|\[[\da-f:.]+(?:%\w+)?\]):)?(\d{1,5})$/i.exec(text)
@@ -127,16 +105,6 @@ function listenAddress(text: string): { host: string; port: number } {
   if (match === null || port > 65_535)
     throw wrong('listen', text, 'HOST:PORT or PORT, such as 127.0.0.1:8080 or [::1]:8080')
   return { host: (match[1] ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'), port }
-}
-
-function upstreamAddress(text: string | undefined): string {
-  if (text === undefined) throw missing('upstream', 'unix:/run/php/php-fpm.sock')
-  try {
-    parseAddress(text)
-  } catch (error) {
-    throw new OptionError(`option --upstream: ${(error as Error).message}`)
-  }
-  return text
 }
 
 /** @param remote whether only the application looks at it, perhaps on another machine. */
@@ -176,25 +144,4 @@ function matching(name: string, value: string, pattern: RegExp, wanted: string):
 function absolute(name: string, value: string | undefined): string | undefined {
   if (value === undefined || isAbsolute(value)) return value
   throw wrong(name, value, 'an absolute path')
-}
-
-function count(name: string, text: string | undefined, most: number): number | undefined {
-  if (text === undefined) return undefined
-  const number = /^\d{1,9}$/.test(text) ? Number(text) : 0
-  if (number < 1 || number > most) throw wrong(name, text, `a whole number, 1 to ${most}`)
-  return number
-}
-
-function choice<T extends string>(name: string, value: string, values: readonly T[]): T {
-  const found = values.find((known) => known === value)
-  if (found === undefined) throw wrong(name, value, `one of ${values.join(', ')}`)
-  return found
-}
-
-function missing(name: string, example: string): OptionError {
-  return new OptionError(`option --${name} is missing; for instance --${name} ${example}`)
-}
-
-function wrong(name: string, value: string, wanted: string): OptionError {
-  return new OptionError(`option --${name} must be ${wanted}; got ${JSON.stringify(value)}`)
 }

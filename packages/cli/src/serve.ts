@@ -1,19 +1,15 @@
-import { OptionError } from '@fastcgi/client'
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
+import { runCommand } from './command-line.ts'
 import { parseServeOptions, SERVE_USAGE, type ServeOptions } from './serve-options.ts'
 
 /** `fastcgi serve`: one line on stdout when it is ready, logs on stderr, ends on SIGTERM or SIGINT when all is answered. */
 export async function serve(args: string[]): Promise<void> {
-  try {
+  await runCommand('serve', async () => {
     const options = parseServeOptions(args)
     if (options === 'help') console.log(SERVE_USAGE)
     else await run(options)
-  } catch (error) {
-    // 2 for what was asked wrongly, as commands do; 1 for what could not be done.
-    process.exitCode = error instanceof OptionError ? 2 : 1
-    console.error(`fastcgi serve: ${(error as Error).message}`)
-  }
+  })
 }
 
 async function run(options: ServeOptions): Promise<void> {

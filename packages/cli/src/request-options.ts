@@ -1,0 +1,107 @@
+import { createReadStream, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { buffer } from 'node:stream/consumers'
+import { type FastCGIRequest, OptionError } from '@fastcgi/client'
+import { choice, count, type Given, missing, wrong } from './command-line.ts'
+
+const ROLES = ['responder', 'authorizer', 'filter'] as const
+
+/** Options that describe a request. */
+export const REQUEST_OPTIONS = {
+  upstream: { type: 'string' },
+  script: { type: 'string' },
+  query: { type: 'string' },
+  method: { type: 'string' },
+  param: { type: 'string', multiple: true },
+  role: { type: 'string' },
+  body: { type: 'string' },
+  data: { type: 'string' },
+  timeout: { type: 'string' },
+  help: { type: 'boolean', short: 'h' },
+} as const
+
+/** They, as they are explained. */
+export const REQUEST_OPTIONS_USAGE = `  --upstream ADDRESS         unix:/run/php/php-fpm.sock, host:9000, fcgi://host:9000
+  --script FILE              the script, as the application sees it: SCRIPT_FILENAME and what follows from it
+  --query QUERY              QUERY_STRING
+  --method METHOD            REQUEST_METHOD (default GET, with a body POST)
+  --param NAME=VALUE         any other param, or another value for one of these; as often as needed
+  --role ROLE                responder (default), authorizer or filter
+  --body FILE | -            STDIN: a file, or what comes on stdin
+  --data FILE                DATA, for a filter`
+
+/** What was given for {@link REQUEST_OPTIONS}. */
+export type RequestValues = Given<typeof REQUEST_OPTIONS>
+
+/** Milliseconds. @throws OptionError */
+export function timeoutOf({ timeout }: RequestValues, otherwise: number): number {
+  return count('timeout', timeout, 999_999_999) ?? otherwise
+}
+
+/** Makes the request. @throws OptionError that names the option as it is written. */
+export async function requestOf(values: RequestValues): Promise<FastCGIRequest> {
+  const { script, query = '', param = [], data } = values
+  const role = choice('role', values.role ?? 'responder', ROLES)
+  if ((role === 'filter') !== (data !== undefined))
+    throw new OptionError('option --data goes with --role filter, and only with it')
+  if (script === undefined && param.length === 0) throw missing('script', '/var/www/site/index.php')
+  const given = param.map(pairOf)
+  const body = await bodyOf(values.body)
+  const method = values.method ?? (body === null ? 'GET' : 'POST')
+  const params: Record<string, string | number> = {
+    GATEWAY_INTERFACE: 'CGI/1.1',
+    SERVER_PROTOCOL: 'HTTP/1.1',
+    SERVER_SOFTWARE: 'fastcgi',
+    SERVER_NAME: 'localhost',
+    SERVER_PORT: 80,
+    REMOTE_ADDR: '127.0.0.1',
+    REQUEST_METHOD: method,
+    QUERY_STRING: query,
+    ...(script === undefined ? {} : scriptParams(script, query)),
+    ...(body === null ? {} : { CONTENT_LENGTH: body.length }),
+    ...Object.fromEntries(given),
+  }
+  return { role, params, body, ...(data === undefined ? {} : { data: dataOf(data) }) }
+}
+
+function scriptParams(file: string, query: string): Record<string, string> {
+  const name = file.slice(file.lastIndexOf('/'))
+  return {
+    SCRIPT_FILENAME: file,
+    SCRIPT_NAME: name,
+    DOCUMENT_ROOT: dirname(file),
+    REQUEST_URI: query === '' ? name : `${name}?${query}`,
+  }
+}
+
+function pairOf(text: string): [string, string] {
+  const at = text.indexOf('=')
+  if (at < 1) throw wrong('param', text, 'NAME=VALUE')
+  return [text.slice(0, at), text.slice(at + 1)]
+}
+
+async function bodyOf(file: string | undefined): Promise<Buffer | null> {
+  if (file === undefined) return null
+  return readable('body', () => buffer(file === '-' ? process.stdin : createReadStream(file)))
+}
+
+function dataOf(file: string): NonNullable<FastCGIRequest['data']> {
+  try {
+    const { size, mtime } = statSync(file)
+    return { stream: createReadStream(file), length: size, lastModified: mtime }
+  } catch (error) {
+    throw unreadable('data', error)
+  }
+}
+
+async function readable<T>(name: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    throw unreadable(name, error)
+  }
+}
+
+function unreadable(name: string, error: unknown): OptionError {
+  return new OptionError(`option --${name} cannot be read: ${(error as Error).message}`)
+}
