@@ -31,7 +31,9 @@ t.test('DokuWiki', needed, async (t) => {
     const { url, log } = await startAdapter(t, 'fastify', options)
     await useIt(t, browser, `${url}/wiki/`)
     const denied = `GET refused: /${BAIT} is denied by '/data/' (option deny)`
-    t.strictSame([...new Set(log)], [denied], 'nothing else to tell')
+    // A page that is left takes its requests back.
+    const told = log.filter((line) => !line.includes('the client went away'))
+    t.strictSame([...new Set(told)], [denied], 'nothing else to tell')
   })
 })
 
