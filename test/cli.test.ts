@@ -1,7 +1,7 @@
 /** The command `fastcgi serve` as a process of its own, in front of a real php-fpm. */
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -218,6 +218,34 @@ t.test('--index, --front-controller', PHP_FPM, async (t) => {
   await stop(t, served)
 })
 
+t.test('--site, --deny, --index several times, --follow-symlinks', PHP_FPM, async (t) => {
+  const root = site(t)
+  symlinkSync(join(process.cwd(), 'test/fixtures/php'), join(root, 'linked'))
+  const options = ['--upstream', await php(t), '--root', root]
+  const statuses = (url: string, ...paths: string[]): Promise<number[]> =>
+    Promise.all(paths.map(async (path) => (await fetch(url + path)).status))
+
+  const own = ['--deny', '/lib/', '--deny', '*.css', '--index', 'none.php', '--index', 'other.html']
+  const plain = await serve(t, ...options, ...own, '--follow-symlinks')
+  t.equal(await textOf(`${plain.url}/`), SITE['other.html'])
+  const paths = ['/lib/page.inc', '/style.css', '/secret.php', '/linked/pid.php']
+  t.same(await statuses(plain.url, ...paths), [403, 403, 200, 200])
+  await stop(t, plain)
+
+  const wordpress = await serve(t, ...options, '--site', 'wordpress', '--deny', '/hello.php')
+  t.equal(await textOf(`${wordpress.url}/2026/x`), 'index /index.php /2026/x')
+  const other = ['/wp-config.php', '/hello.php', '/secret.php', '/linked/none.php']
+  t.same(await statuses(wordpress.url, ...other), [403, 403, 200, 200])
+  t.match(await textOf(`${wordpress.url}/linked/pid.php`), 'index', 'no symlinks by default')
+  await stop(t, wordpress)
+
+  const front = ['--site', 'front-controller', '--front-controller', '/hello.php']
+  const changed = await serve(t, ...options, ...front)
+  t.equal(await textOf(`${changed.url}/x?name=you`), 'Hello you ', 'what is said besides wins')
+  t.same(await statuses(changed.url, '/secret.php'), [403])
+  await stop(t, changed)
+})
+
 t.test('--reuse, --no-reuse', async (t) => {
   for (const [flag, connections] of [
     ['--reuse', 1],
@@ -283,6 +311,10 @@ t.test('options that cannot be meant', async (t) => {
     [plus('--adapter', 'koa'), 'must be one of fastify, express, http; got "koa"'],
     [plus('--route', '.html'), 'must be one of .php, /; got ".html"'],
     [plus('--index', 'a/b.php'), 'option --index must be a file name'],
+    [plus('--index', 'a.php', '--index', 'b/c.php'), 'must be a file name, such as index.php'],
+    [plus('--site', 'joomla'), 'one of php, front-controller, wordpress, dokuwiki; got "joomla"'],
+    [plus('--site', 'php', '--route', '/'), 'option --site goes with --route .php'],
+    [plus('--deny', 'a/b'), 'option --deny must be a path such as /data/, or a name'],
     [plus('--front-controller', 'index.php'), 'option --front-controller must be a path'],
     [plus('--remote-root', 'srv'), 'option --remote-root must be an absolute path'],
     [plus('--max-connections', '0'), 'must be a whole number, 1 to 65535; got "0"'],

@@ -17,7 +17,7 @@ t.test('DokuWiki', needed, async (t) => {
   const browser = await launchBrowser(t)
 
   await t.test('fastcgi serve --site dokuwiki', async (t) => {
-    const { root, upstream } = await prepare(t)
+    const { root, upstream } = await prepare(t, 0)
     const args = ['--upstream', upstream, '--root', root, '--site', 'dokuwiki']
     const served = await serve(t, ...args, '--log-level', 'warn')
     await useIt(t, browser, `${served.url}/`)
@@ -25,8 +25,8 @@ t.test('DokuWiki', needed, async (t) => {
     t.equal(served.stderr(), '', 'nothing to warn of')
   })
 
-  await t.test('the plugin for Fastify, mounted at /wiki', async (t) => {
-    const { root, upstream } = await prepare(t)
+  await t.test('the plugin for Fastify, mounted at /wiki, pages in PATH_INFO', async (t) => {
+    const { root, upstream } = await prepare(t, 2)
     const options = { ...sites.dokuwiki, prefix: '/wiki', root, upstream }
     const { url, log } = await startAdapter(t, 'fastify', options)
     await useIt(t, browser, `${url}/wiki/`)
@@ -37,11 +37,11 @@ t.test('DokuWiki', needed, async (t) => {
   })
 })
 
-async function prepare(t: Test): Promise<{ root: string; upstream: string }> {
+async function prepare(t: Test, rewrite: 0 | 2): Promise<{ root: string; upstream: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'fcgi-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const root = join(directory, 'wiki')
-  copyDokuWiki(root)
+  copyDokuWiki(root, rewrite)
   const php = await phpFpm(t, { children: 4 })
   return { root, upstream: php.address }
 }

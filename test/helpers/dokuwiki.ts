@@ -20,8 +20,11 @@ export const BAIT =
 
 const DATA = 'attic cache index locks log media media_attic media_meta meta pages tmp'
 
-/** Copies it to a directory that does not exist yet, as it is before its installation. */
-export function copyDokuWiki(root: string): void {
+/**
+ * Copies it to a directory that does not exist yet, as it is before its installation.
+ * @param rewrite its `userewrite`: 0 for pages in the query, 2 for pages in PATH_INFO.
+ */
+export function copyDokuWiki(root: string, rewrite: 0 | 2): void {
   // Of its sixty languages one is enough, and a smaller copy is a faster one.
   const wanted = (path: string): boolean => !/\/lang\/(?!en(\/|$))/.test(path)
   cpSync(PROGRAM, root, { recursive: true, dereference: true, filter: wanted })
@@ -32,7 +35,9 @@ export function copyDokuWiki(root: string): void {
   const file = join(root, 'conf/dokuwiki.php')
   writeFileSync(file, readFileSync(file, 'utf8').replace("'/var/lib/dokuwiki/data'", "'./data'"))
   // It would ask its makers for news.
-  writeFileSync(join(root, 'conf/local.protected.php'), "<?php $conf['updatecheck'] = 0;\n")
+  const settings = { updatecheck: 0, userewrite: rewrite }
+  const lines = Object.entries(settings).map(([name, value]) => `$conf['${name}'] = ${value};\n`)
+  writeFileSync(join(root, 'conf/local.protected.php'), `<?php\n${lines.join('')}`)
   for (const name of DATA.split(' ')) mkdirSync(join(root, 'data', name), { recursive: true })
   mkdirSync(join(root, 'data/media/wiki'))
   writeFileSync(join(root, 'data/media/wiki/dokuwiki-128.png'), PICTURE)

@@ -39,7 +39,7 @@ export async function serve(t: Test, ...args: string[]): Promise<Served> {
   const line = new Promise<void>((resolve) =>
     child.stdout.on('data', () => written.stdout.includes('\n') && resolve()),
   )
-  await within('the ready line', Promise.race([line, exited]))
+  await within('the ready line', Promise.race([line, exited]), 30_000)
   const url = /http:\/\/127\.0\.0\.1:\d+/.exec(written.stdout)?.[0]
   if (url === undefined) throw new Error(`not ready: ${written.stdout}${written.stderr}`)
   const { port } = new URL(url)
