@@ -3,6 +3,9 @@ import t from 'tap'
 import { eachAdapter } from './helpers/adapters.ts'
 import { type GuardScript, guarded, NO, says } from './helpers/guarded.ts'
 
+// Express prints every failure once more, with all of its causes.
+t.capture(console, 'error')
+
 const yes = (name: string): GuardScript => ({
   does: says(`Status: 200\r\nVariable-${name}: 1\r\n\r\n`),
 })

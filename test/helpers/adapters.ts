@@ -94,10 +94,13 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
       ...rest
     } = options
     const app = Fastify({ ...fastifyOptions, trustProxy: trustProxy ?? false })
-    if (guards !== undefined)
-      await app.register(fastcgiAuthorizer, {
-        guards: guards.map((guard) => ({ logger, ...guard })),
-      })
+    if (guards !== undefined) {
+      const list = guards.map((guard) => ({ logger, ...guard }))
+      // With docroot the plugin makes a scope of its own, and here all is to be guarded.
+      const hook = guards.every(({ docroot }) => docroot === undefined)
+      await app.register(fastcgiAuthorizer, hook ? { guards: list } : { hook })
+      if (!hook) app.addHook('onRequest', app.fastcgiAuthorizer(list))
+    }
     await fastify?.(app)
     if (node !== undefined)
       app.all('/node', (request, reply) => {
