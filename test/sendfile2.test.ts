@@ -72,9 +72,9 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
     ]) {
       const { status, headers: got, body } = await send(`${a} 10-19`, { ...asked, headers })
       t.same([status, body], [206, LINES.slice(10, 20)])
+      t.equal(got['content-length'], '10', 'and not 3')
       t.match(got, {
         'content-range': 'bytes 10-19/1000',
-        'content-length': '10',
         'content-type': 'application/x-own',
         etag: '"own"',
       })
