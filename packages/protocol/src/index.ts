@@ -3,6 +3,12 @@
  * @packageDocumentation
  */
 export {
+  type BeginRequest,
+  decodeBeginRequest,
+  encodeGetValuesResult,
+  encodeUnknownType,
+} from './application-records.ts'
+export {
   HEADER_LENGTH,
   KEEP_CONN,
   MAX_CONTENT_LENGTH,
