@@ -46,9 +46,15 @@ export function createResponse(req: FastCGIRequest, socket: RequestSocket): Serv
   const res = new ServerResponse(req)
   // The web server gives it.
   res.sendDate = false
+  let chunked = false
   Object.defineProperties(res, {
-    // It would be true where there is no Content-Length, and wherever the application sets Transfer-Encoding.
-    chunkedEncoding: { get: () => false, set() {} },
+    // As it is found until there is a head, for a Trailer needs it; and off when it comes to the body.
+    chunkedEncoding: {
+      get: () => chunked && !res.headersSent,
+      set: (value: boolean) => {
+        chunked = value
+      },
+    },
     // Its own is taken back by node:http's server only.
     writableNeedDrain: { get: () => !res.destroyed && !res.finished && socket.writableNeedDrain },
   })

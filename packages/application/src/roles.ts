@@ -44,7 +44,6 @@ export function allow(variables: Readonly<Record<string, string>> = {}): Decisio
   for (const [name, value] of Object.entries(variables)) {
     if (!/^[A-Za-z0-9_]+$/.test(name))
       throw new TypeError(`variable ${JSON.stringify(name)}: letters, digits and _ only`)
-    // biome's rule of control characters apart: these end the field.
     if (/[\r\n\0]/.test(value)) throw new TypeError(`variable ${name}: no line ends and no NUL`)
     headers[`Variable-${name}`] = Buffer.from(value).toString('latin1')
   }

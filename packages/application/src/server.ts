@@ -126,8 +126,7 @@ export class FastCGIServer extends HttpServer {
   }
 
   #bind(args: unknown[]): this {
-    const { listen }: { listen: (this: this, ...args: never[]) => unknown } = HttpServer.prototype
-    listen.apply(this, args as never[])
+    super.listen(...(args as [NetListenOptions, (() => void)?]))
     return this
   }
 
