@@ -26,7 +26,7 @@ t.test('a response: STDOUT, its end, END_REQUEST (§5.5, §6.1)', async (t) => {
   const response = await web.get()
   t.equal(response.status, 200)
   t.equal(response.body, 'hello')
-  t.equal(response.stdout.toString(), 'Status: 200 OK\r\nContent-Length: 5\r\n\r\nhello')
+  t.equal(response.stdout.toString(), 'Content-Length: 5\r\nStatus: 200 OK\r\n\r\nhello')
   t.equal(response.stdoutEnded, true, 'empty record of STDOUT')
   t.strictSame(response.end, { appStatus: 0, protocolStatus: ProtocolStatus.REQUEST_COMPLETE })
   t.equal(response.stderrEnded, false, 'no STDERR where none was used')

@@ -199,7 +199,7 @@ export class Exchange implements ResponseSink {
       data,
       writeError: (text) => this.#writeError(text),
     })
-    const socket = new RequestSocket(head.client, this)
+    const socket = new RequestSocket(head.client, this.role === 'authorizer', this)
     const onRead = () => this.#onRead(this.#body)
     const req = createRequest(head, socket, { fastcgi, onRead, signal: () => this.#signal() })
     const res = createResponse(req, socket)

@@ -27,13 +27,16 @@ export class RequestSocket extends Socket {
   /** Whether the head of the response has been handed on. */
   headSent = false
 
+  readonly #statusFirst: boolean
   readonly #sink: ResponseSink
 
-  constructor(client: Client, sink: ResponseSink) {
+  /** @param statusFirst where Status stands in the head: see {@link toCgiHead}. */
+  constructor(client: Client, statusFirst: boolean, sink: ResponseSink) {
     super({ allowHalfOpen: true })
     // Those of net.Socket are getters that ask the system.
     for (const [name, value] of Object.entries(client))
       Object.defineProperty(this, name, { value, enumerable: true, configurable: true })
+    this.#statusFirst = statusFirst
     this.#sink = sink
   }
 
@@ -86,7 +89,7 @@ export class RequestSocket extends Socket {
       return Buffer.alloc(0)
     }
     const bodyAt = end + HEAD_END.length
-    const head = toCgiHead(chunk.slice(0, bodyAt).toString('latin1'))
+    const head = toCgiHead(chunk.slice(0, bodyAt).toString('latin1'), this.#statusFirst)
     if (head === undefined) return Buffer.alloc(0)
     this.headSent = true
     if (typeof chunk === 'string') return Buffer.from(head + chunk.slice(bodyAt), encoding)
