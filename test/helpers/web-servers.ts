@@ -29,6 +29,8 @@ export interface InFront {
   /** Of HTTP. */
   port: number
   program: Program
+  /** The sample program, where it is not the web server that starts it. */
+  application?: Program
 }
 
 /**
@@ -40,15 +42,16 @@ export async function startInFront(t: Test, name: WebServerName, app: string): P
   // Apache does not run as root, and has to get at the socket.
   chmodSync(directory, 0o755)
   const port = await freePort()
+  let application: Program | undefined
   if (name === 'nginx' || name === 'apache' || name === 'haproxy') {
     const socket = `${directory}/s`
-    const sample = startProgram(t, process.execPath, [SAMPLE, app, `-unix=${socket}`])
-    await accepting(sample, socket)
+    application = startProgram(t, process.execPath, [SAMPLE, app, `-unix=${socket}`])
+    await accepting(application, socket)
     chmodSync(socket, 0o666)
   }
   const program = START[name](t, { directory, port, app })
   await accepting(program, port)
-  return { port, program }
+  return { port, program, ...(application && { application }) }
 }
 
 interface Place {
@@ -134,7 +137,9 @@ ${mode}\n`,
     const file = `${directory}/haproxy.cfg`
     writeFileSync(
       file,
-      `defaults
+      `global
+  nbthread 1
+defaults
   mode http
   timeout connect 5s
   timeout client 60s
@@ -144,6 +149,7 @@ frontend web
   default_backend app
 backend app
   use-fcgi-app app
+  http-reuse always
   server app unix@${directory}/s proto fcgi
 fcgi-app app
   docroot ${directory}
