@@ -135,6 +135,11 @@ export class WebServer {
     return this.#answer(id)
   }
 
+  /** Begins anew with what comes for an id. */
+  forget(id: number): void {
+    this.#answers.delete(id)
+  }
+
   /** Hands STDOUT of an id on as it comes; its answer does not collect it. */
   onStdout(id: number, take: (chunk: Buffer) => void): void {
     this.#takers.set(id, take)
@@ -240,6 +245,7 @@ export async function connectTo(t: Test, where: number | string): Promise<WebSer
   const socket =
     typeof where === 'string' ? connect(where) : connect({ host: '127.0.0.1', port: where })
   t.teardown(() => socket.destroy())
+  socket.setNoDelay(true)
   await within('the connection', once(socket, 'connect'))
   return new WebServer(socket)
 }
