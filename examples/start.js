@@ -1,9 +1,10 @@
-// What `npm start` runs: PHP for this run only, and the example in front of it.
-// npm start [-- --express]; PORT and HOST come from the environment.
+// What `npm start` runs: PHP for this run only, and the example in front of it. Without PHP, or with --embedded, a FastCGI
+// application in Node answers in its place. npm start [-- --express] [--embedded]; PORT and HOST come from the environment.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { findPhpCgi, findPhpFpm, startPhpCgi, startPhpFpm } from '../scripts/php.mjs'
+import { createApplication } from './embedded/application.js'
 import { createApp as createExpressApp } from './legacy-php/express.js'
 import { createApp as createFastifyApp } from './legacy-php/fastify.js'
 
@@ -13,25 +14,52 @@ const host = process.env.HOST ?? '127.0.0.1'
 const port = Number(process.env.PORT ?? 3000)
 const root = fileURLToPath(new URL('legacy-php/site', import.meta.url))
 const install =
-  'PHP is missing. Debian, Ubuntu: apt install php-fpm; Fedora: dnf install php-fpm; macOS: brew install php'
+  'Debian, Ubuntu: apt install php-fpm; Fedora: dnf install php-fpm; macOS: brew install php'
 
-const startPhp = findPhpFpm() ? startPhpFpm : findPhpCgi() ? startPhpCgi : undefined
-if (startPhp === undefined) fail(install)
-else await run(startPhp).catch((error) => fail(explain(error)))
+await run(chooseStart()).catch((error) => fail(explain(error)))
 
-/** @param {typeof startPhpFpm | typeof startPhpCgi} start */
+/**
+ * What is behind the example, until it is stopped.
+ * @typedef {{ address: string, exited: Promise<unknown>, output(): string, stop(): Promise<void> }} Backend
+ */
+
+/** @returns {() => Promise<Backend>} */
+function chooseStart() {
+  const startPhp = findPhpFpm() ? startPhpFpm : findPhpCgi() ? startPhpCgi : undefined
+  if (startPhp !== undefined && !process.argv.includes('--embedded'))
+    return () => startPhp({ children: 2 })
+  const why = startPhp === undefined ? `There is no PHP (${install}).` : 'PHP is not used.'
+  console.log(`${why} A FastCGI application in Node answers in its place: examples/embedded.`)
+  return startEmbedded
+}
+
+/** @returns {Promise<Backend>} */
+async function startEmbedded() {
+  const server = createApplication()
+  await once(server.listen({ host: '127.0.0.1', port: 0 }), 'listening')
+  const address = /** @type {import('node:net').AddressInfo} */ (server.address())
+  const exited = once(server, 'close')
+  const stop = async () => {
+    server.close()
+    server.closeAllConnections()
+    await exited
+  }
+  return { address: `127.0.0.1:${address.port}`, exited, output: () => '', stop }
+}
+
+/** @param {() => Promise<Backend>} start */
 async function run(start) {
-  const php = await start({ children: 2 })
+  const backend = await start()
   try {
     const serve = process.argv.includes('--express') ? serveExpress : serveFastify
-    const { url, close } = await serve({ upstream: php.address, root })
+    const { url, close } = await serve({ upstream: backend.address, root })
     console.log(`${url}/ (Ctrl+C ends it)`)
     const stops = [once(process, 'SIGINT'), once(process, 'SIGTERM')]
-    const phpEnded = await Promise.race([php.exited.then(() => true), ...stops])
-    if (phpEnded === true) fail(`PHP has ended.\n${php.output()}`)
+    const ended = await Promise.race([backend.exited.then(() => true), ...stops])
+    if (ended === true) fail(`PHP has ended.\n${backend.output()}`)
     await close()
   } finally {
-    await php.stop()
+    await backend.stop()
   }
 }
 

@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { FastCGIServer } from '@fastcgi/application'
 import t, { type Test } from 'tap'
 import { findPhpFpm, startPhpFpm } from '#php'
 import { needs } from './helpers/require-program.ts'
@@ -53,25 +54,72 @@ const START: Record<string, (t: Test, options: AppOptions) => Promise<string>> =
   },
 }
 
-for (const [name, start] of Object.entries(START))
-  t.test(`legacy-php under ${name}`, PHP_FPM, async (t) => {
-    const php = await startPhpFpm({ children: 2 })
-    t.teardown(() => php.stop())
-    const url = await start(t, { upstream: php.address, root: ROOT })
-    await t.test('guest book: a session over several requests', (t) => guestBook(t, url))
-    await t.test('upload', (t) => upload(t, url))
-    await t.test('download', (t) => download(t, url))
-    await t.test('JSON endpoint', (t) => json(t, url))
-    await t.test('pretty URLs and static files', (t) => pages(t, url))
-    await t.test('routes of Node', (t) => nodeRoutes(t, url, name))
-  })
+/** What runs the pages, and what they say of it. */
+interface Backend {
+  address: string
+  stop(): Promise<void>
+  cookie: RegExp
+  notFound: string
+  report: RegExp
+}
 
-async function guestBook(t: Test, url: string): Promise<void> {
+const BACKENDS: Record<string, { needs: { skip: string | false }; start(): Promise<Backend> }> = {
+  'legacy-php': {
+    needs: PHP_FPM,
+    async start() {
+      const php = await startPhpFpm({ children: 2 })
+      return {
+        address: php.address,
+        stop: () => php.stop(),
+        cookie: /^PHPSESSID=.*path=\/legacy\/.*HttpOnly/i,
+        notFound: 'PHP knows no such page.',
+        report: /PHP [\d.]+.*\(fpm-fcgi\), process \d+/,
+      }
+    },
+  },
+  embedded: {
+    needs: { skip: false },
+    async start() {
+      const { createApplication } = await import(new URL('embedded/application.js', EXAMPLES).href)
+      const server: FastCGIServer = createApplication()
+      server.listen({ host: '127.0.0.1', port: 0 })
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      return {
+        address: `127.0.0.1:${port}`,
+        async stop() {
+          server.close()
+          server.closeAllConnections()
+          await once(server, 'close')
+        },
+        cookie: /^NODESESSID=.*path=\/legacy\/.*HttpOnly/i,
+        notFound: 'The application knows no such page.',
+        report: /Node [\d.]+, process \d+/,
+      }
+    },
+  },
+}
+
+for (const [site, { needs, start: startBackend }] of Object.entries(BACKENDS))
+  for (const [name, start] of Object.entries(START))
+    t.test(`${site} under ${name}`, needs, async (t) => {
+      const backend = await startBackend()
+      t.teardown(() => backend.stop())
+      const url = await start(t, { upstream: backend.address, root: ROOT })
+      await t.test('guest book: a session over several requests', (t) => guestBook(t, url, backend))
+      await t.test('upload', (t) => upload(t, url))
+      await t.test('download', (t) => download(t, url))
+      await t.test('JSON endpoint', (t) => json(t, url, site))
+      await t.test('pretty URLs and static files', (t) => pages(t, url, backend))
+      await t.test('routes of Node', (t) => nodeRoutes(t, url, name, backend))
+    })
+
+async function guestBook(t: Test, url: string, { cookie }: Backend): Promise<void> {
   const page = `${url}/legacy/guestbook.php`
   const first = await fetch(page)
   t.match(await first.text(), 'Visits in this session: 1')
   const setCookie = first.headers.getSetCookie()
-  t.match(setCookie, [/^PHPSESSID=.*path=\/legacy\/.*HttpOnly/i])
+  t.match(setCookie, [cookie])
   const headers = { cookie: setCookie[0]?.split(';')[0] ?? '' }
 
   const body = new URLSearchParams({ name: 'Zoë & co', message: 'two\nlines <b>' })
@@ -109,11 +157,13 @@ async function download(t: Test, url: string): Promise<void> {
   t.equal(lines[100_000], '100000,10000000000')
 }
 
-async function json(t: Test, url: string): Promise<void> {
+async function json(t: Test, url: string, site: string): Promise<void> {
   const page = `${url}/legacy/api.php`
   const got = await fetch(`${page}?a[]=1`)
   t.match(got.headers.get('content-type'), 'application/json')
-  t.match(await got.json(), { uri: '/legacy/api.php?a[]=1', query: { a: ['1'] } })
+  // What PHP makes of brackets is PHP's.
+  const query = site === 'embedded' ? { 'a[]': '1' } : { a: ['1'] }
+  t.match(await got.json(), { uri: '/legacy/api.php?a[]=1', query })
 
   const headers = { 'content-type': 'application/json' }
   const posted = await fetch(page, { method: 'POST', headers, body: '{"é": [1]}' })
@@ -127,15 +177,15 @@ async function json(t: Test, url: string): Promise<void> {
   t.equal(put.headers.get('allow'), 'GET, HEAD, POST')
 }
 
-async function pages(t: Test, url: string): Promise<void> {
+async function pages(t: Test, url: string, { notFound }: Backend): Promise<void> {
   const expected: ReadonlyArray<readonly [string, number, string]> = [
     ['/legacy/', 200, 'href="/legacy/articles/hello"'],
     ['/legacy', 200, 'A legacy site'],
     ['/legacy/articles/hello', 200, 'as old as PHP &amp; runs'],
-    ['/legacy/articles/none', 404, 'PHP knows no such page.'],
-    ['/legacy/no/such/page', 404, 'PHP knows no such page.'],
+    ['/legacy/articles/none', 404, notFound],
+    ['/legacy/no/such/page', 404, notFound],
     ['/legacy/article.php/2026/hello', 200, '<small>2026</small>'],
-    ['/legacy/article.php/2025/hello', 404, 'PHP knows no such page.'],
+    ['/legacy/article.php/2025/hello', 404, notFound],
     ['/legacy/style.css', 200, '{'],
   ]
   for (const [path, status, text] of expected) {
@@ -147,7 +197,7 @@ async function pages(t: Test, url: string): Promise<void> {
   t.notMatch(await lib.text(), 'function page_start', 'what is outside of the root stays there')
 }
 
-async function nodeRoutes(t: Test, url: string, name: string): Promise<void> {
+async function nodeRoutes(t: Test, url: string, name: string, backend: Backend): Promise<void> {
   t.match(await (await fetch(url)).text(), 'href="/legacy/"')
   t.same(await (await fetch(`${url}/api/hello`)).json(), { hello: 'from Node' })
   const report = await fetch(`${url}/report`)
@@ -156,7 +206,7 @@ async function nodeRoutes(t: Test, url: string, name: string): Promise<void> {
     return
   }
   const text = await report.text()
-  t.match(text, /PHP [\d.]+.*\(fpm-fcgi\), process \d+/)
+  t.match(text, backend.report)
   t.match(text, 'Asked for by GET /report')
 }
 
@@ -171,36 +221,52 @@ function runs(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
 }
 
-for (const option of ['--fastify', '--express'])
-  t.test(`node examples/start.js ${option}: leaves nothing behind`, PHP_FPM, async (t) => {
-    const temporary = mkdtempSync(join(tmpdir(), 'start-'))
-    t.teardown(() => rmSync(temporary, { recursive: true, force: true }))
-    // Without tap's loader: it would change what signals do.
-    const env = {
-      ...process.env,
-      NODE_OPTIONS: '',
-      NODE_V8_COVERAGE: '',
-      HOST: '127.0.0.1',
-      PORT: '0',
-      TMPDIR: temporary,
-    }
-    const file = fileURLToPath(new URL('start.js', EXAMPLES))
-    const child = spawn(process.execPath, [file, option], {
-      env,
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    t.teardown(() => child.kill('SIGKILL'))
-    const [line] = await within('the first line', once(child.stdout.setEncoding('utf8'), 'data'))
-    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(line)?.[0]
-    t.match(await (await fetch(`${url}/legacy/`)).text(), 'A legacy site')
+for (const [option, embedded] of [
+  ['--fastify', false],
+  ['--express', false],
+  ['--embedded', true],
+] as const)
+  t.test(
+    `node examples/start.js ${option}: leaves nothing behind`,
+    embedded ? {} : PHP_FPM,
+    async (t) => {
+      const temporary = mkdtempSync(join(tmpdir(), 'start-'))
+      t.teardown(() => rmSync(temporary, { recursive: true, force: true }))
+      // Without tap's loader: it would change what signals do.
+      const env = {
+        ...process.env,
+        NODE_OPTIONS: '',
+        NODE_V8_COVERAGE: '',
+        HOST: '127.0.0.1',
+        PORT: '0',
+        TMPDIR: temporary,
+      }
+      const file = fileURLToPath(new URL('start.js', EXAMPLES))
+      const child = spawn(process.execPath, [file, option], {
+        env,
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      t.teardown(() => child.kill('SIGKILL'))
+      let output = ''
+      child.stdout.setEncoding('utf8').on('data', (text) => {
+        output += text
+      })
+      const found = () => /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0]
+      await until('its address', () => found() !== undefined)
+      const url = found()
+      if (embedded) t.match(output, 'A FastCGI application in Node answers in its place')
+      t.match(await (await fetch(`${url}/legacy/`)).text(), 'A legacy site')
 
-    const left = descendants(child.pid ?? 0)
-    if (process.platform === 'linux') t.ok(left.length >= 3, 'php-fpm and its two workers run')
-    child.kill('SIGTERM')
-    t.same(await within('the exit', once(child, 'close')), [0, null])
-    await until('all processes to end', () => !left.some(runs))
-    t.same(
-      readdirSync(temporary).filter((name) => name.startsWith('php-')),
-      [],
-    )
-  })
+      const left = descendants(child.pid ?? 0)
+      if (embedded) t.equal(left.length, 0, 'no other process')
+      else if (process.platform === 'linux')
+        t.ok(left.length >= 3, 'php-fpm and its two workers run')
+      child.kill('SIGTERM')
+      t.same(await within('the exit', once(child, 'close')), [0, null])
+      await until('all processes to end', () => !left.some(runs))
+      t.same(
+        readdirSync(temporary).filter((name) => name.startsWith('php-')),
+        [],
+      )
+    },
+  )

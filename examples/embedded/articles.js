@@ -1,0 +1,9 @@
+/** @type {Record<string, { year: number, title: string, text: string }>} */
+export const articles = {
+  hello: { year: 2026, title: 'Hello', text: 'This page is as old as PHP & runs beside Node.' },
+  'move-slowly': {
+    year: 2024,
+    title: 'Move slowly',
+    text: 'One route after the other: < 1 a week is fine.',
+  },
+}
