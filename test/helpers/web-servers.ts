@@ -10,7 +10,8 @@ import { temporary } from './web-server.ts'
 export const WEB_SERVERS = ['nginx', 'apache', 'fcgid', 'lighttpd', 'haproxy'] as const
 export type WebServerName = (typeof WEB_SERVERS)[number]
 
-const SAMPLE = fileURLToPath(new URL('sample-program.js', import.meta.url))
+/** The sample program, compiled. */
+export const SAMPLE = fileURLToPath(new URL('sample-program.js', import.meta.url))
 const APACHE_MODULES = '/usr/lib/apache2/modules'
 const asRoot = process.getuid?.() === 0
 
