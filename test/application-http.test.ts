@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { Server } from 'node:http'
+import { Readable } from 'node:stream'
 import { finished, pipeline } from 'node:stream/promises'
 import { createServer, type FastCGIRequest, fastcgiContext } from '@fastcgi/application'
 import t from 'tap'
@@ -41,7 +42,7 @@ t.test('req', async (t) => {
     complete: true,
   })
   t.equal(seen.headers['x-a'], 'Ã¼', 'latin1, as under node:http')
-  t.strictSame(seen.headersDistinct, {
+  t.same(seen.headersDistinct, {
     host: ['localhost'],
     'content-length': ['0'],
     'x-a': ['Ã¼'],
@@ -219,6 +220,19 @@ t.test('upload and download of 100 MB, with backpressure', async (t) => {
   await within('the download', download.done, 60_000)
   t.equal(received, length)
   t.equal(down.digest('hex'), sha1)
+})
+
+t.test('drain: a stream can be piped after it', async (t) => {
+  const { port } = await startServer(t, (_req, res) => {
+    t.equal(res.write(Buffer.alloc(10_000_000)), false)
+    t.equal(res.writableNeedDrain, true)
+    res.once('drain', () => {
+      t.equal(res.writableNeedDrain, false)
+      Readable.from(['piped']).pipe(res)
+    })
+  })
+  const web = await connectTo(t, port)
+  t.match((await web.get()).body.slice(-5), 'piped')
 })
 
 t.test('a response that nobody reads stops the listener', async (t) => {

@@ -59,7 +59,7 @@ export class Exchange implements ResponseSink {
   #body: BodyFeed | undefined
   #data: BodyFeed | undefined
   #dataStream: FilterData['stream'] | undefined
-  #controller: AbortController | undefined
+  readonly #controller: AbortController = new AbortController()
   #ended = false
 
   constructor(begin: Begin, carrier: Carrier, settings: Settings, serve: Serve) {
@@ -161,7 +161,8 @@ export class Exchange implements ResponseSink {
     }
     this.#ended = true
     this.#carrier.onComplete(this)
-    this.#socket.destroy()
+    // Not at once: the socket is still inside of its last write, and would make an error of being destroyed in it.
+    process.nextTick(destroy, this.#socket)
     // What is left of the body reaches nobody; a part of it must not look like the whole.
     if (this.#req?.complete === false) this.#req.destroy()
     else if (this.#req?.readableEnded === false) this.#req.resume()
@@ -171,7 +172,7 @@ export class Exchange implements ResponseSink {
   #release(): void {
     if (this.#ended) return
     this.#ended = true
-    this.#controller?.abort()
+    this.#controller.abort()
     this.#socket?.destroy()
     this.#dataStream?.destroy()
     // As node:http tells listeners of a connection that was reset.
@@ -200,8 +201,9 @@ export class Exchange implements ResponseSink {
       writeError: (text) => this.#writeError(text),
     })
     const socket = new RequestSocket(head.client, this.role === 'authorizer', this)
+    const { signal } = this.#controller
     const onRead = () => this.#onRead(this.#body)
-    const req = createRequest(head, socket, { fastcgi, onRead, signal: () => this.#signal() })
+    const req = createRequest(head, socket, { fastcgi, signal, onRead })
     const res = createResponse(req, socket)
     socket.on('timeout', this.#onTimeout)
     // What somebody destroys it with; the exchange is ended all the same.
@@ -237,17 +239,9 @@ export class Exchange implements ResponseSink {
     if (!this.#ended && text !== '') this.#carrier.stderr(this, text)
   }
 
-  #signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController()
-      if (this.#ended && this.#res?.writableFinished === false) this.#controller.abort()
-    }
-    return this.#controller.signal
-  }
-
   #move(): void {
     this.lastMove = performance.now()
-    if (this.#socket?.timeout) this.#socket.setTimeout(this.#socket.timeout)
+    this.#socket?.touch()
   }
 
   // As node:http's server: whoever set the timeout decides, else the connection is closed.
@@ -256,4 +250,8 @@ export class Exchange implements ResponseSink {
     if (this.#res?.emit('timeout', this.#socket) || heard) return
     this.#socket?.destroy()
   }
+}
+
+function destroy(socket: RequestSocket): void {
+  socket.destroy()
 }

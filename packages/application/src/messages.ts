@@ -1,70 +1,79 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Context, FastCGIRequest } from './context.ts'
 import type { RequestHead } from './request-head.ts'
 import type { RequestSocket } from './request-socket.ts'
 
-/** What a request does besides what its head says. */
-export interface RequestHooks {
+/** What a request has besides what its head says. */
+export interface RequestExtras {
   fastcgi: Context
+  signal: AbortSignal
   /** The reader of the body can take more. */
   onRead(): void
-  /** The signal, made when it is first asked for. */
-  signal(): AbortSignal
 }
 
 /**
- * An IncomingMessage without an HTTP connection. Own properties only: Express puts its prototype in the place of the
- * one that is there.
+ * An IncomingMessage without an HTTP connection. What is ours are its own properties, because Express puts a prototype
+ * of its own in the place of the one that is there; and no accessors, which would make all of `req` slow.
  */
 export function createRequest(
   head: RequestHead,
   socket: RequestSocket,
-  hooks: RequestHooks,
+  { fastcgi, signal, onRead }: RequestExtras,
 ): FastCGIRequest {
-  const req = new IncomingMessage(socket)
+  const req: IncomingMessage & { -readonly [K in 'fastcgi' | 'signal']?: FastCGIRequest[K] } =
+    new IncomingMessage(asSocket(socket))
   req.method = head.method
   req.url = head.url
   req.httpVersionMajor = 1
   req.httpVersionMinor = head.httpVersionMinor
   req.httpVersion = `1.${head.httpVersionMinor}`
-  req.headers = head.headers
-  req.rawHeaders = head.rawHeaders
-  req._read = hooks.onRead
-  const own = {
-    fastcgi: { value: hooks.fastcgi, enumerable: true },
-    signal: { get: hooks.signal, configurable: true },
-    headersDistinct: { get: () => distinct(head.headers), configurable: true },
-  }
-  return Object.defineProperties<IncomingMessage & Record<string, unknown>>(
-    req as IncomingMessage & Record<string, unknown>,
-    own,
-  ) as IncomingMessage as FastCGIRequest
+  addFields(req, head.rawHeaders)
+  req._read = onRead
+  req.fastcgi = fastcgi
+  req.signal = signal
+  return req as FastCGIRequest
 }
 
 /** A ServerResponse that writes to the socket, and never frames what it writes: FastCGI does that. */
 export function createResponse(req: FastCGIRequest, socket: RequestSocket): ServerResponse {
-  const res = new ServerResponse(req)
+  const res: ServerResponse = new ServerResponse(req)
   // The web server gives it.
   res.sendDate = false
-  let chunked = false
-  Object.defineProperties(res, {
-    // As it is found until there is a head, for a Trailer needs it; and off when it comes to the body.
-    chunkedEncoding: {
-      get: () => chunked && !res.headersSent,
-      set: (value: boolean) => {
-        chunked = value
-      },
-    },
-    // Its own is taken back by node:http's server only.
-    writableNeedDrain: { get: () => !res.destroyed && !res.finished && socket.writableNeedDrain },
-  })
-  res.assignSocket(socket)
+  res.writeHead = writeHead
+  res.assignSocket(asSocket(socket))
   socket.on('drain', () => {
-    if (!res.finished) res.emit('drain')
+    if (res.finished) return
+    if (NEED_DRAIN !== undefined) Reflect.set(res, NEED_DRAIN, false)
+    res.emit('drain')
   })
   return res
 }
 
-function distinct(headers: Record<string, string>): Record<string, string[]> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]]))
+/** For node:http, any Duplex is a socket that has what it uses of one. */
+function asSocket(socket: RequestSocket): Socket {
+  return socket as Duplex as Socket
 }
+
+/** node:http makes `headers` and `headersDistinct` of these when it is asked for them. */
+function addFields(req: IncomingMessage, fields: string[]): void {
+  const message = req as IncomingMessage & {
+    _addHeaderLines(fields: string[], count: number): void
+  }
+  message._addHeaderLines(fields, fields.length)
+}
+
+const { writeHead: writeHttpHead } = ServerResponse.prototype
+
+/** That of node:http, which also decides on chunked encoding: by the head, where nobody else hears of it. */
+function writeHead(this: ServerResponse, ...args: unknown[]): ServerResponse {
+  writeHttpHead.apply(this, args as Parameters<typeof writeHttpHead>)
+  this.chunkedEncoding = false
+  return this
+}
+
+/** Where a ServerResponse keeps `writableNeedDrain`, which otherwise only the server of node:http takes back. */
+const NEED_DRAIN = Object.getOwnPropertySymbols(
+  new ServerResponse(new IncomingMessage(new Socket())),
+).find(({ description }) => description === 'kNeedDrain')

@@ -13,7 +13,6 @@ export interface RequestHead {
   method: string
   url: string
   httpVersionMinor: 0 | 1
-  headers: Record<string, string>
   /** Name, value, name, value…; the case of the names is lost on the way, so they are Written-Like-This. */
   rawHeaders: string[]
   /** CONTENT_LENGTH; undefined where it is missing or empty, NaN where it is no number. */
@@ -33,7 +32,6 @@ export function readRequestHead(params: ReadonlyMap<string, string>): RequestHea
     url: readUrl(params),
     // HTTP/2 and later as well: what speaks HTTP/2 is the web server, res is a ServerResponse of HTTP/1.
     httpVersionMinor: params.get('SERVER_PROTOCOL') === 'HTTP/1.0' ? 0 : 1,
-    headers: {},
     rawHeaders: [],
     contentLength,
     client: readClient(params),
@@ -79,7 +77,6 @@ function fieldName(param: string): FieldName {
 }
 
 function addField(head: RequestHead, name: FieldName, value: string): void {
-  head.headers[name.lower] = value
   head.rawHeaders.push(name.shown, value)
 }
 

@@ -2,8 +2,13 @@
 import t from 'tap'
 import { readRequestHead } from './internals.ts'
 
-const read = (params: Record<string, string>) =>
-  readRequestHead(new Map(Object.entries({ REQUEST_METHOD: 'GET', ...params })))
+function read(params: Record<string, string>) {
+  const head = readRequestHead(new Map(Object.entries({ REQUEST_METHOD: 'GET', ...params })))
+  const headers: Record<string, string> = {}
+  for (let at = 0; at < head.rawHeaders.length; at += 2)
+    headers[String(head.rawHeaders[at]).toLowerCase()] = String(head.rawHeaders[at + 1])
+  return { ...head, headers }
+}
 
 t.test('fields', async (t) => {
   const head = read({
