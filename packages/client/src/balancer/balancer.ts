@@ -19,9 +19,10 @@ import { type MemberChange, type MemberEvent, MemberList } from './member-list.t
 import { ByHeartbeat, type Heartbeat } from './methods/heartbeat.ts'
 import { createMethod } from './methods/index.ts'
 import type { Method } from './methods/method.ts'
+import { nobodyError } from './nobody-error.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
 import { explainBody, Intake, isShortStream } from './replay.ts'
-import { eligible } from './selection.ts'
+import { allFull, eligible, willHaveRoom } from './selection.ts'
 import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
 import { sumStats } from './sum-stats.ts'
 import { WaitingRoom } from './waiting-room.ts'
@@ -48,6 +49,8 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly #waiting = new WaitingRoom()
   readonly #leaving = new Set<Promise<void>>()
   readonly #underWay = new Set<BalancedExchange>()
+  #limited = false
+  #serving = false
   #requests = 0
   #failed = 0
   #retries = 0
@@ -94,6 +97,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   /** Adds a member. @throws OptionError, also when there is one of that name. */
   add(member: string | MemberOptions): Member {
     const added = this.#members.add(member, performance.now())
+    this.#limited ||= added.maxLoad < Number.POSITIVE_INFINITY
     // Not at once: where several are added, as from DNS, those who wait are not all for the first.
     queueMicrotask(() => this.#serveWaiting())
     return added
@@ -137,6 +141,21 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   // ---- requests
+
+  /** Requests that wait for a member. */
+  get waiting(): number {
+    return this.#waiting.size
+  }
+
+  /** When the first of those that wait came, as of performance.now(). */
+  get waitingSince(): number | undefined {
+    return this.#waiting.first?.startedAt
+  }
+
+  /** Fails the requests that wait for a member, for whoever knows that none will come. */
+  refuseWaiting(error: FastCGIError): void {
+    for (const exchange of this.#waiting.all) exchange.fail(error)
+  }
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     this.#requests++
@@ -251,7 +270,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     // Rather somebody who is out than nobody: all have failed, or all others have failed this request.
     if (exchange.tried.size > 0)
       return this.members.filter(
-        (member) => member.status === 'enabled' && !exchange.tried.has(member),
+        (member) => member.status === 'enabled' && !member.full && !exchange.tried.has(member),
       )
     if (!this.#health.allFailed) return found
     this.#health.forgiveAll()
@@ -262,20 +281,13 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   #postpone(exchange: BalancedExchange): void {
     const timeout = this.#patience()
     const left = exchange.startedAt + timeout - performance.now()
-    // One that has failed already waits for nobody: its members will not get it again.
-    if (left > 0 && exchange.tried.size === 0) {
+    // One that has failed already waits only for those that will have room: its members will not get it again.
+    if (left > 0 && (exchange.tried.size === 0 || willHaveRoom(this.members, exchange.tried))) {
       this.#waiting.enter(exchange, left + 1, () => this.#postpone(exchange))
       this.#scheduleRetry()
       return
     }
-    const now = performance.now()
-    const states = this.members.map((member) => `${member.name} ${member.state(now)}`).join(', ')
-    exchange.fail(
-      new OverloadedError(
-        `no member of balancer ${this.name} can take the request (waited ${timeout} ms, option timeout): ${states || 'it has none'}`,
-        { cause: exchange.lastError },
-      ),
-    )
+    exchange.fail(nobodyError(this.name, this.members, timeout, exchange.lastError))
   }
 
   /** Where DNS has not answered yet, the first requests wait for it. */
@@ -296,7 +308,23 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   #serveWaiting(): void {
-    for (const exchange of this.#waiting.open()) this.#carry(exchange)
+    // Who is carried and fails at once makes room while others are being carried: that is seen below.
+    if (this.#serving) return
+    this.#serving = true
+    try {
+      for (const exchange of this.#waiting.all) {
+        if (allFull(this.members, performance.now())) break
+        this.#waiting.leave(exchange)
+        this.#carry(exchange)
+      }
+    } finally {
+      this.#serving = false
+    }
+  }
+
+  /** A member with a limit has room again. */
+  #serveNext(): void {
+    if (this.#limited && this.#waiting.size > 0) this.#serveWaiting()
   }
 
   // ---- what exchanges tell
@@ -311,9 +339,12 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     exchange.lastError = error
     this.#health.failed(member, error, probe)
     const most = this.#options.maxAttempts ?? Number.POSITIVE_INFINITY
-    const others = exchange.tried.size < most && this.#candidates(exchange).length > 0
+    const others =
+      exchange.tried.size < most &&
+      (this.#candidates(exchange).length > 0 || willHaveRoom(this.members, exchange.tried))
     if (retryable && others && !this.#closing) {
       this.#carry(exchange)
+      this.#serveNext()
       return
     }
     if (!retryable && others) explainBody(exchange.request, error, this.#replayBuffer)
@@ -332,6 +363,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#underWay.delete(exchange)
     if (failed) this.#failed++
     this.#waiting.leave(exchange)
+    this.#serveNext()
     this.#checkDrained()
   }
 

@@ -50,6 +50,8 @@ export class Member {
   ignoreErrors: boolean
   retry: number | undefined
   slowStart: number
+  /** Most requests at a time. */
+  readonly maxLoad: number
   /** The last failure, for status pages. */
   lastError: { readonly message: string; readonly at: Date } | undefined
   /** When it came, or came back; its share grows from there. */
@@ -59,7 +61,7 @@ export class Member {
 
   constructor(options: MemberOptions, defaults: PoolOptions & { slowStart: number }, now: number) {
     const { address, name, weight, lbset, route, redirect, status, role, ignoreErrors } = options
-    const { retry, slowStart, ...pool } = options
+    const { retry, slowStart, maxLoad, ...pool } = options
     this.#owned = typeof address === 'string'
     this.dispatcher =
       typeof address === 'string' ? new Pool(address, memberPool(defaults, pool)) : address
@@ -73,6 +75,7 @@ export class Member {
     this.ignoreErrors = ignoreErrors ?? false
     this.retry = retry
     this.slowStart = slowStart ?? defaults.slowStart
+    this.maxLoad = maxLoad ?? Number.POSITIVE_INFINITY
     this.#since = now
   }
 
@@ -89,12 +92,18 @@ export class Member {
 
   /** Whether it may be given a request that no session ties to it. */
   takesNew(now: number): boolean {
-    return this.status === 'enabled' && this.#healthy(now)
+    return this.status === 'enabled' && !this.full && this.#healthy(now)
   }
 
   /** Whether it may be given a request of a session of its own. */
   takesSession(now: number): boolean {
-    return (this.status === 'enabled' || this.status === 'draining') && this.#healthy(now)
+    const takes = this.status === 'enabled' || this.status === 'draining'
+    return takes && !this.full && this.#healthy(now)
+  }
+
+  /** Whether it has all that it is given at a time. */
+  get full(): boolean {
+    return this.counters.load >= this.maxLoad
   }
 
   /** How it fares, in a word. */

@@ -51,6 +51,8 @@ export interface MemberOptions extends PoolOptions {
   status?: MemberStatus | undefined
   /** @default 'active' */
   role?: MemberRole | undefined
+  /** Most requests it is given at a time (HAProxy `maxconn`); what all members together cannot take waits for `timeout`. @default no limit */
+  maxLoad?: number | undefined
   /** Failures never take it out (Apache status `I`). @default false */
   ignoreErrors?: boolean | undefined
   /** Milliseconds it stays out after failures; doubles up to a minute, if it is not longer than that itself (Apache `retry`, lighttpd `disable-time`). @default the balancer's */
@@ -66,6 +68,7 @@ export type MethodName =
   | 'bybusyness'
   | 'heartbeat'
   | 'least-connection'
+  | 'first'
   | 'round-robin'
   | 'hash'
   | 'sticky'
@@ -195,6 +198,7 @@ const memberChecks: Checks = {
   ...poolChecks,
   ...memberChangeChecks,
   name: text,
+  maxLoad: integer(1),
   address: (value) =>
     typeof value === 'string' || isDispatcher(value)
       ? undefined
@@ -222,6 +226,7 @@ const balancerChecks: Checks = {
     'bybusyness',
     'heartbeat',
     'least-connection',
+    'first',
     'round-robin',
     'hash',
     'sticky',

@@ -26,3 +26,15 @@ function eligibleIn(tier: readonly Member[], tried: ReadonlySet<Member>, now: nu
   const found = [...active, ...usable('spare').slice(0, missing)]
   return found.length > 0 ? found : usable('standby')
 }
+
+/** Whether nobody can take anything, for no other reason than that it has enough already. */
+export function allFull(members: readonly Member[], now: number): boolean {
+  return (
+    members.some((member) => member.full) && !members.some((member) => member.takesSession(now))
+  )
+}
+
+/** Whether there is somebody who will take it when there is room. */
+export function willHaveRoom(members: readonly Member[], tried: ReadonlySet<Member>): boolean {
+  return members.some((member) => member.full && member.status === 'enabled' && !tried.has(member))
+}

@@ -24,11 +24,15 @@ export class WaitingRoom {
     this.#timers.delete(exchange)
   }
 
-  /** Lets all out, in the order they came. */
-  open(): BalancedExchange[] {
-    const all = [...this.#timers.keys()]
-    for (const exchange of all) this.leave(exchange)
-    return all
+  /** All who wait, in the order they came. */
+  get all(): BalancedExchange[] {
+    return [...this.#timers.keys()]
+  }
+
+  /** Who came first of all who wait. */
+  get first(): BalancedExchange | undefined {
+    for (const exchange of this.#timers.keys()) return exchange
+    return undefined
   }
 
   /** Calls `again` in so many milliseconds, if somebody waits; Infinity is never. The last call counts. */

@@ -2,6 +2,7 @@ import type { BalancerOptions } from '../options.ts'
 import { ByBusyness } from './bybusyness.ts'
 import { ByRequests } from './byrequests.ts'
 import { ByTraffic } from './bytraffic.ts'
+import { First } from './first.ts'
 import { Hash } from './hash.ts'
 import { ByHeartbeat } from './heartbeat.ts'
 import { LeastConnection } from './least-connection.ts'
@@ -22,6 +23,8 @@ export function createMethod({ method = 'least-connection', key }: BalancerOptio
       return new ByHeartbeat()
     case 'least-connection':
       return new LeastConnection()
+    case 'first':
+      return new First()
     case 'round-robin':
       return new RoundRobin()
     case 'hash':

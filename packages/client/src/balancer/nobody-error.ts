@@ -1,0 +1,20 @@
+import type { FastCGIError } from '@fastcgi/protocol'
+import { OverloadedError } from '../errors.ts'
+import type { Member } from './member.ts'
+
+/** Nobody could take a request for as long as it may wait. */
+export function nobodyError(
+  balancer: string,
+  members: readonly Member[],
+  timeout: number,
+  cause: FastCGIError | undefined,
+): OverloadedError {
+  const now = performance.now()
+  const states = members
+    .map((member) => `${member.name} ${member.full ? 'full' : member.state(now)}`)
+    .join(', ')
+  return new OverloadedError(
+    `no member of balancer ${balancer} can take the request (waited ${timeout} ms, option timeout): ${states || 'it has none'}`,
+    { cause },
+  )
+}
