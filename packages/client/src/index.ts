@@ -20,6 +20,7 @@ export type {
   MethodName,
   StickySession,
 } from './balancer/options.ts'
+export { BaseDispatcher } from './base-dispatcher.ts'
 export {
   anyOf,
   type Check,

@@ -49,6 +49,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly #waiting = new WaitingRoom()
   readonly #leaving = new Set<Promise<void>>()
   readonly #underWay = new Set<BalancedExchange>()
+  #onWaiting: (() => void) | undefined
   #limited = false
   #serving = false
   #requests = 0
@@ -150,6 +151,11 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   /** When the first of those that wait came, as of performance.now(). */
   get waitingSince(): number | undefined {
     return this.#waiting.first?.startedAt
+  }
+
+  /** Has `listener` called whenever a request begins to wait for a member. There is one listener. */
+  onWaiting(listener: () => void): void {
+    this.#onWaiting = listener
   }
 
   /** Fails the requests that wait for a member, for whoever knows that none will come. */
@@ -284,6 +290,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     // One that has failed already waits only for those that will have room: its members will not get it again.
     if (left > 0 && (exchange.tried.size === 0 || willHaveRoom(this.members, exchange.tried))) {
       this.#waiting.enter(exchange, left + 1, () => this.#postpone(exchange))
+      this.#onWaiting?.()
       this.#scheduleRetry()
       return
     }
