@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { rmSync, writeFileSync } from 'node:fs'
 import { StderrLines } from '@fastcgi/client'
 import type { Exit } from './exit-reason.ts'
 import { reaper } from './reaper.ts'
@@ -16,6 +17,8 @@ export interface ChildCommand {
   readonly cwd: string
   /** Descriptor under which it finds its listening socket. */
   readonly socketAt: number
+  /** Files it reads, by path; they are there as long as it runs. */
+  readonly files: Readonly<Record<string, string>>
 }
 
 /** Where a line was written to. */
@@ -30,6 +33,7 @@ export class Child {
   /** Settles when it has ended and nothing more is to be expected of its output. */
   readonly silent: Promise<void>
   readonly #process: ChildProcess | undefined
+  readonly #files: readonly string[]
   #exit: Exit | undefined
 
   constructor(
@@ -37,6 +41,7 @@ export class Child {
     socket: number,
     onLine: (stream: OutputStream, line: string) => void,
   ) {
+    this.#files = Object.keys(command.files)
     const started = start(command, socket)
     if (started instanceof Error) {
       this.exited = Promise.resolve({ code: null, signal: null, error: started })
@@ -105,6 +110,10 @@ export class Child {
     if (this.pid === undefined) return
     this.#signalGroup('SIGKILL')
     reaper.forget(String(this.pid))
+    for (const file of this.#files) {
+      rmSync(file, { force: true })
+      reaper.forget(file)
+    }
   }
 
   #signalGroup(signal: NodeJS.Signals): void {
@@ -121,6 +130,10 @@ function start(command: ChildCommand, socket: number): ChildProcess | Error {
   const stdio: Array<number | 'ignore' | 'pipe'> = ['ignore', 'pipe', 'pipe']
   stdio[command.socketAt] = socket
   try {
+    for (const [file, content] of Object.entries(command.files)) {
+      reaper.watch('file', file)
+      writeFileSync(file, content, { mode: 0o600 })
+    }
     return spawn(command.file, command.args, {
       stdio,
       detached: true,

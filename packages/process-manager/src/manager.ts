@@ -174,6 +174,7 @@ function processSettings(options: ProcessManagerOptions, launch: Launch): Proces
         env: { ...addresses, ...launch.env, ...start?.env },
         cwd,
         socketAt: start?.socketAt ?? 0,
+        files: start?.files ?? {},
       }
     },
     pool: { reuse, maxHeadSize, timeouts },

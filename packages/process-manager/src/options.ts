@@ -32,6 +32,8 @@ export interface Start {
   readonly env?: Readonly<Record<string, string>> | undefined
   /** Descriptor under which it gets its listening socket. @default 0 */
   readonly socketAt?: number | undefined
+  /** Files it reads, by absolute path; nobody else can, and they are removed when it ends. */
+  readonly files?: Readonly<Record<string, string>> | undefined
 }
 
 /** Options of {@link createProcessManager}. Times are in milliseconds. */

@@ -10,6 +10,7 @@ import {
 } from '@fastcgi/client'
 import { Child, type ChildCommand, type OutputStream } from './child.ts'
 import { describeExit, type Exit } from './exit-reason.ts'
+import { LoadMeter } from './load-meter.ts'
 import type { ParkedSocket } from './parking.ts'
 import type { SocketPlace } from './socket-place.ts'
 import { WatchedExchange } from './watched-exchange.ts'
@@ -70,7 +71,7 @@ export interface ProcessOwner {
   onExit(process: ManagedProcess, report: ExitReport): void
   /** It has answered a request, its first one since it was started. */
   onServes(process: ManagedProcess): void
-  onLine(process: ManagedProcess, stream: OutputStream, line: string): void
+  onLine(process: ManagedProcess, pid: number | undefined, stream: OutputStream, line: string): void
   /** It was killed, because it did not answer in time. */
   onHung(process: ManagedProcess): void
 }
@@ -101,10 +102,7 @@ export class ManagedProcess extends BaseDispatcher {
   #lastLines: string[] = []
   #servedByChild = 0
   #startedAt = 0
-  #load = 0
-  #busy = 0
-  /** When the load last changed. */
-  #changedAt = performance.now()
+  readonly #meter = new LoadMeter()
   #ending: Promise<void> | undefined
   #retired: Promise<void> | undefined
 
@@ -136,7 +134,7 @@ export class ManagedProcess extends BaseDispatcher {
 
   /** Requests it has now. */
   get load(): number {
-    return this.#load
+    return this.#meter.load
   }
 
   /** When the child that runs now was started, as of performance.now(). */
@@ -151,12 +149,13 @@ export class ManagedProcess extends BaseDispatcher {
 
   /** Since when it has had nothing to do; undefined while it has. */
   get idleSince(): number | undefined {
-    return this.#load === 0 ? Math.max(this.#changedAt, this.#startedAt) : undefined
+    const { idleSince } = this.#meter
+    return idleSince === undefined ? undefined : Math.max(idleSince, this.#startedAt)
   }
 
   /** Milliseconds it has spent with requests since it was made; two at a time count twice. */
   busyTime(now: number): number {
-    return this.#busy + this.#load * Math.max(0, now - this.#changedAt)
+    return this.#meter.busyTime(now)
   }
 
   /** Its last lines of output. */
@@ -254,7 +253,7 @@ export class ManagedProcess extends BaseDispatcher {
     const socket = this.#socket as ParkedSocket
     const child = new Child(command(this.address), socket.fd, (stream, line) => {
       this.#lastLines = [...this.#lastLines, line].slice(-KEPT_LINES)
-      this.#owner.onLine(this, stream, line)
+      this.#owner.onLine(this, child.pid, stream, line)
     })
     this.#child = child
     child.exited.then((exit) => this.#exited(child, exit))
@@ -264,7 +263,7 @@ export class ManagedProcess extends BaseDispatcher {
 
   #exited(child: Child, exit: Exit): void {
     // Who waits at its socket, or is on the way there, is to be served before the end.
-    if (this.#state === 'draining' && this.#load > 0) {
+    if (this.#state === 'draining' && this.load > 0) {
       this.respawn()
       return
     }
@@ -312,13 +311,13 @@ export class ManagedProcess extends BaseDispatcher {
   // ---- requests
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
-    this.#loaded(1)
+    this.#meter.change(1)
     return this.#pool.dispatch(request, new WatchedExchange(this, handler))
   }
 
   /** A request of its is over. */
   onOver(answered: boolean): void {
-    this.#loaded(-1)
+    this.#meter.change(-1)
     if (!answered) return
     this.served++
     this.#servedByChild++
@@ -330,13 +329,6 @@ export class ManagedProcess extends BaseDispatcher {
     if (this.#settings.concurrency > 1 || this.pid === undefined) return
     this.#owner.onHung(this)
     this.kill()
-  }
-
-  #loaded(by: 1 | -1): void {
-    const now = performance.now()
-    this.#busy = this.busyTime(now)
-    this.#changedAt = now
-    this.#load += by
   }
 
   override get stats(): DispatcherStats {

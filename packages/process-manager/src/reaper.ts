@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /**
- * Reads what is there, one line each (+ and - process groups, s and S sockets, d and D directories), until the end: that
+ * Reads what is there, one line each (+ and - process groups, f and F files, d and D directories), until the end: that
  * is the end of the process that writes. What is still there then is ended and removed. Builtins only, but for the end.
  */
 const SCRIPT = `
@@ -17,8 +17,8 @@ while IFS= read -r line; do
     for group in $groups; do [ "$group" = "$value" ] || rest="$rest $group"; done
     groups=$rest
     ;;
-  s* | d*) set -- "$@" "$line" ;;
-  S* | D*)
+  f* | d*) set -- "$@" "$line" ;;
+  F* | D*)
     count=$#
     while [ "$count" -gt 0 ]; do
       [ "\${1#?}" = "$value" ] || set -- "$@" "$1"
@@ -29,19 +29,19 @@ while IFS= read -r line; do
   esac
 done
 for group in $groups; do kill -TERM -- "-$group"; done 2>/dev/null
-for path; do case $path in s*) rm -f -- "\${path#?}" ;; esac; done
+for path; do case $path in f*) rm -f -- "\${path#?}" ;; esac; done
 for path; do case $path in d*) rmdir -- "\${path#?}" ;; esac; done 2>/dev/null
 if [ -n "$groups" ]; then sleep 0.5 2>/dev/null || sleep 1; fi
 for group in $groups; do kill -KILL -- "-$group"; done 2>/dev/null
 `
 
-const LETTERS = { group: ['+', '-'], socket: ['s', 'S'], directory: ['d', 'D'] } as const
+const LETTERS = { group: ['+', '-'], file: ['f', 'F'], directory: ['d', 'D'] } as const
 
 type Kind = keyof typeof LETTERS
 
 /**
  * A shell that ends what this process has left behind, however it ended, SIGKILL included: process groups get SIGTERM,
- * then SIGKILL; sockets and empty directories are removed. It is there as long as there is anything to watch.
+ * then SIGKILL; sockets, other files and empty directories are removed. It is there as long as there is anything to watch.
  */
 class Reaper {
   readonly #watched = new Map<string, Kind>()

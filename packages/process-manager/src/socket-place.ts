@@ -92,7 +92,7 @@ export async function openSocket(
     return await park({ kind: 'tcp', host: address.host, port: address.port, backlog })
   const { path } = address
   await removeStale(path)
-  reaper.watch('socket', path)
+  reaper.watch('file', path)
   try {
     const hidden = hiddenName(path)
     const socket = await park({ kind: 'unix', path, hidden, mode, ...owner, backlog })

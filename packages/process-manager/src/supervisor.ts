@@ -48,6 +48,7 @@ export class Supervisor implements ProcessOwner, Fleet {
   readonly #leaving = new Set<Promise<void>>()
   readonly #listeners = new Set<(event: ProcessEvent) => void>()
   #timer: NodeJS.Timeout | undefined
+  #restarting: Promise<void> = Promise.resolve()
   #refusal = ''
   #demanded = false
   #ending = false
@@ -71,16 +72,25 @@ export class Supervisor implements ProcessOwner, Fleet {
   }
 
   /** Replaces all processes, one after the other, without losing a request. */
-  async restart(): Promise<void> {
-    for (const process of [...this.all]) await process.restart()
+  restart(): Promise<void> {
+    return this.#restartOlder(performance.now())
   }
 
   /** Restarts what was started before a moment, given in milliseconds since 1970. */
   restartOlderThan(changed: number): void {
-    const old = this.all.filter((process) => process.state === 'running')
-    if (!old.some((process) => performance.timeOrigin + process.startedAt < changed)) return
+    const moment = changed - performance.timeOrigin
+    if (this.all.every((process) => process.state !== 'running' || process.startedAt >= moment))
+      return
     this.#logger.info({ application: this.#name }, `${this.#name}: changed on disk, restarting`)
-    void this.restart()
+    void this.#restartOlder(moment)
+  }
+
+  /** One at a time, whoever asks for it. */
+  #restartOlder(moment: number): Promise<void> {
+    this.#restarting = this.#restarting.then(async () => {
+      for (const process of [...this.all]) if (process.startedAt < moment) await process.restart()
+    })
+    return this.#restarting
   }
 
   /** Ends all processes. There must be no more requests. */
@@ -167,10 +177,15 @@ export class Supervisor implements ProcessOwner, Fleet {
     this.#tell(process, 'hung', process.pid)
   }
 
-  onLine(process: ManagedProcess, stream: OutputStream, line: string): void {
-    const message = `${process.name}[${process.pid}]: ${line}`
-    if (stream === 'stderr') this.#logger.warn(details(process), message)
-    else this.#logger.info(details(process), message)
+  onLine(
+    process: ManagedProcess,
+    pid: number | undefined,
+    stream: OutputStream,
+    line: string,
+  ): void {
+    const message = `${process.name}[${pid}]: ${line}`
+    if (stream === 'stderr') this.#logger.warn(details(process, pid), message)
+    else this.#logger.info(details(process, pid), message)
   }
 
   onExit(process: ManagedProcess, report: ExitReport): void {
@@ -195,6 +210,7 @@ export class Supervisor implements ProcessOwner, Fleet {
   // ---- time
 
   readonly #tick = (): void => {
+    if (this.#ending) return
     const now = performance.now()
     for (const process of this.all) {
       if (process.state === 'trial' && now - process.startedAt >= TRIAL) process.promote()
@@ -269,7 +285,7 @@ export class Supervisor implements ProcessOwner, Fleet {
     const pid = report.pid === undefined ? '' : `[${report.pid}]`
     const served = report.served > 0 ? ` after ${report.served} requests` : ''
     const next = good ? '' : `; failure ${this.#gate.failures}, next try in ${wait} ms`
-    const lines = details(process)
+    const lines = details(process, report.pid)
     await process.silent
     const words = process.lastWords === '' ? '' : `; it said: ${process.lastWords}`
     if (!good) this.#refusal += words
@@ -301,6 +317,6 @@ export class Supervisor implements ProcessOwner, Fleet {
   }
 }
 
-function details(process: ManagedProcess): object {
-  return { process: process.name, pid: process.pid }
+function details(process: ManagedProcess, pid: number | undefined = process.pid): object {
+  return { process: process.name, pid }
 }

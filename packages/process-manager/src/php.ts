@@ -1,0 +1,107 @@
+import type { Address } from '@fastcgi/client'
+import { OptionError } from '@fastcgi/client'
+import type { ProcessManagerOptions, Start } from './options.ts'
+
+/** Settings of php.ini, by name. */
+export type PhpIni = Readonly<Record<string, string | number | boolean>>
+
+/** Options of {@link phpCgi}. */
+export interface PhpCgiOptions {
+  /** The program. @default 'php-cgi' */
+  program?: string | undefined
+  ini?: PhpIni | undefined
+  /** Requests after which a process ends and is replaced; PHP's own number is 500 (PHP_FCGI_MAX_REQUESTS). @default 500 */
+  maxRequests?: number | undefined
+}
+
+/**
+ * Options for PHP as processes of one request at a time, without php-fpm:
+ * `createProcessManager({ ...phpCgi(), processes: 4 })`.
+ */
+export function phpCgi(options: PhpCgiOptions = {}): ProcessManagerOptions {
+  const { program = 'php-cgi', ini = {}, maxRequests = 500 } = options
+  return {
+    command: [program, ...iniArguments(ini)],
+    env: { PHP_FCGI_MAX_REQUESTS: maxRequests },
+  }
+}
+
+/** Options of {@link phpFpm}. */
+export interface PhpFpmOptions {
+  /** The program. @default 'php-fpm' */
+  program?: string | undefined
+  /** Children, that is requests at a time (`pm.max_children`). @default 4 */
+  children?: number | undefined
+  /** Directory that scripts start in (`chdir`). */
+  root?: string | undefined
+  ini?: PhpIni | undefined
+  /** Requests after which a child is replaced; 0 for never (`pm.max_requests`). @default 0 */
+  maxRequests?: number | undefined
+  /** Whom scripts run as; needed where this process is root. */
+  user?: string | undefined
+  /** @default the first group of `user` */
+  group?: string | undefined
+}
+
+/**
+ * Options for a php-fpm of our own, with a configuration of its own: `createProcessManager(phpFpm({ children: 8 }))`.
+ * `restart()` has it reload, which loses nothing. @throws OptionError
+ */
+export function phpFpm(options: PhpFpmOptions = {}): ProcessManagerOptions {
+  const { program = 'php-fpm', children = 4, ini = {}, user } = options
+  for (const [name, value] of Object.entries(options))
+    if (typeof value === 'string' && /["\r\n\0]/.test(value))
+      throw new OptionError(`phpFpm: option ${name} must not have a quote or a line end`)
+  if (user === undefined && process.getuid?.() === 0)
+    throw new OptionError('phpFpm: option user is missing: php-fpm does not run scripts as root')
+  return {
+    command: [program, '-F', '-O', ...iniArguments(ini)],
+    name: 'php-fpm',
+    processes: 1,
+    concurrency: children,
+    killSignal: 'SIGQUIT',
+    reloadSignal: 'SIGUSR2',
+    prepare: (address) => prepareFpm(address, options, children),
+  }
+}
+
+function prepareFpm(address: Address, options: PhpFpmOptions, children: number): Start {
+  if (address.kind !== 'unix')
+    throw new OptionError('phpFpm: option listen must be the path of a socket, or be left out')
+  const config = `${address.path}.conf`
+  return {
+    args: ['-y', config],
+    env: { FPM_SOCKETS: `${address.path}=3` },
+    socketAt: 3,
+    files: { [config]: fpmConfiguration(address.path, options, children) },
+  }
+}
+
+function fpmConfiguration(path: string, options: PhpFpmOptions, children: number): string {
+  const { user, group, root, maxRequests = 0 } = options
+  const lines = [
+    '[global]',
+    'error_log = /dev/null',
+    'process_control_timeout = 10s',
+    '[www]',
+    `listen = "${path}"`,
+    `listen.mode = 0600`,
+    'pm = static',
+    `pm.max_children = ${children}`,
+    `pm.max_requests = ${maxRequests}`,
+    'catch_workers_output = yes',
+    'decorate_workers_output = no',
+  ]
+  if (user !== undefined) lines.push(`user = "${user}"`)
+  if (group !== undefined) lines.push(`group = "${group}"`)
+  if (root !== undefined) lines.push(`chdir = "${root}"`)
+  return `${lines.join('\n')}\n`
+}
+
+function iniArguments(ini: PhpIni): string[] {
+  return Object.entries(ini).flatMap(([name, value]) => ['-d', `${name}=${iniValue(value)}`])
+}
+
+function iniValue(value: string | number | boolean): string {
+  return typeof value === 'boolean' ? String(Number(value)) : String(value)
+}
