@@ -127,7 +127,9 @@ export class Child {
 
 /** What cannot be started is thrown by Node, emitted, or both; it comes out as one. */
 function start(command: ChildCommand, socket: number): ChildProcess | Error {
-  const stdio: Array<number | 'ignore' | 'pipe'> = ['ignore', 'pipe', 'pipe']
+  // As descriptor 0 in any case: for that one alone, and so for all of the same socket, libuv turns on blocking, without
+  // which php-fpm's children end when another one was faster.
+  const stdio: Array<number | 'ignore' | 'pipe'> = [socket, 'pipe', 'pipe']
   stdio[command.socketAt] = socket
   try {
     for (const [file, content] of Object.entries(command.files)) {
