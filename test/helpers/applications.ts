@@ -112,11 +112,10 @@ export function managed(
   })
   manager.onProcess((event) => log.events.push(event))
   const sockets = new Set<string>()
-  const note = (): void => {
-    for (const { address } of manager.processes) sockets.add(address)
-  }
-  note()
-  manager.onProcess(note)
+  manager.onProcess(({ process, event }) => {
+    const address = manager.processes.find(({ name }) => name === process)?.address
+    if (event === 'started' && address !== undefined) sockets.add(address)
+  })
   t.teardown(async () => {
     await manager.destroy()
     const pids = log.events.flatMap(({ pid }) => (pid === undefined ? [] : [pid]))

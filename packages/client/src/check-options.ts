@@ -103,6 +103,17 @@ const ORIGINAL_NAMES: Readonly<Record<string, string>> = {
   fastcgiParams: 'env',
   passHeader: 'passHeaders',
   allowXSendFile: 'sendfile',
+  binPath: 'command',
+  binEnvironment: 'env',
+  binCopyEnvironment: 'copyEnv',
+  initialEnv: 'env, or copyEnv for what this process has',
+  maxProcs: 'maxProcesses',
+  minProcs: 'minProcesses',
+  maxLoadPerProc: 'maxLoadPerProcess',
+  listenBacklog: 'listenQueueDepth',
+  backlog: 'listenQueueDepth',
+  singleThreshhold: 'singleThreshold',
+  multiThreshhold: 'multiThreshold',
 }
 
 /**

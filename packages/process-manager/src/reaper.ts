@@ -28,11 +28,11 @@ while IFS= read -r line; do
     ;;
   esac
 done
-for group in $groups; do kill -TERM -- "-$group"; done 2>/dev/null
+for group in $groups; do kill -s TERM -- "-$group"; done 2>/dev/null
 for path; do case $path in f*) rm -f -- "\${path#?}" ;; esac; done
 for path; do case $path in d*) rmdir -- "\${path#?}" ;; esac; done 2>/dev/null
 if [ -n "$groups" ]; then sleep 0.5 2>/dev/null || sleep 1; fi
-for group in $groups; do kill -KILL -- "-$group"; done 2>/dev/null
+for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
 `
 
 const LETTERS = { group: ['+', '-'], file: ['f', 'F'], directory: ['d', 'D'] } as const
