@@ -1,6 +1,6 @@
 /** FastCGI applications of all kinds, for the process manager to start: each answers with the id of its process. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import {
@@ -33,13 +33,14 @@ function exists(path: string): string | undefined {
 
 let compiled: string | undefined
 
-/** The C program, compiled once for each file of tests. */
+/** The C program, compiled once for each file of tests. It needs no shared libraries, and anybody may run it. */
 export function compileResponder(): string {
   if (compiled !== undefined) return compiled
   const directory = mkdtempSync(join(tmpdir(), 'fcgi-c-'))
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }))
+  chmodSync(directory, 0o755)
   compiled = join(directory, 'responder')
-  const args = ['-o', compiled, join(FIXTURES, 'responder.c'), '-lfcgi']
+  const args = ['-static', '-o', compiled, join(FIXTURES, 'responder.c'), '-lfcgi']
   const { status, stderr } = spawnSync('cc', args, { encoding: 'utf8' })
   if (status !== 0) throw new Error(`cc: ${stderr}`)
   return compiled

@@ -1,15 +1,17 @@
 #!/usr/bin/env node
-import { readFileSync } from 'node:fs'
 import { ping } from './ping.ts'
 import { request } from './request.ts'
 import { serve } from './serve.ts'
 import { SERVE_USAGE } from './serve-options.ts'
+import { spawn } from './spawn.ts'
+import { version } from './version.ts'
 
 const USAGE = `fastcgi: FastCGI for Node.js
 
   fastcgi serve …     serve a directory of PHP, or any FastCGI application, over HTTP
   fastcgi request …   send one request and print the response
   fastcgi ping …      find out whether an application answers
+  fastcgi spawn …     start a FastCGI application on a socket, as spawn-fcgi does
   fastcgi --version
 
 Each of them explains itself with --help.
@@ -21,6 +23,7 @@ const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   serve,
   request,
   ping,
+  spawn,
 }
 
 async function main([command = '--help', ...rest]: string[]): Promise<void> {
@@ -29,8 +32,7 @@ async function main([command = '--help', ...rest]: string[]): Promise<void> {
     return
   }
   if (command === '--version') {
-    const manifest = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
-    console.log(JSON.parse(manifest).version)
+    console.log(version())
     return
   }
   const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined

@@ -5,13 +5,13 @@ import { OptionError } from '@fastcgi/client'
 export interface Identity {
   readonly uid: number
   readonly gid: number
-  /** All its groups, as setpriv and chroot take them. */
+  /** All its groups, as setpriv and chroot take them: that one, and those the user was put into, as initgroups(3) has it. */
   readonly groups: string
 }
 
 /** Looks up a user and a group, each by name or number. @throws OptionError when the system knows none of that name. */
 export function resolveIdentity(user: string | number, group: string | number): Identity {
-  const [account, , uid] = entry('passwd', user) ?? []
+  const [account, , uid, primary] = entry('passwd', user) ?? []
   const [, , gid] = entry('group', group) ?? []
   const identity = {
     uid: Number(uid ?? number('user', user)),
@@ -21,10 +21,8 @@ export function resolveIdentity(user: string | number, group: string | number): 
     throw new OptionError(
       'options user and group: an application is not started as root on purpose',
     )
-  return {
-    ...identity,
-    groups: account === undefined ? `${identity.gid}` : groupsOf(account, identity.gid),
-  }
+  const others = account === undefined ? [] : groupsOf(account).filter((item) => item !== primary)
+  return { ...identity, groups: [...new Set([String(identity.gid), ...others])].join(',') }
 }
 
 /** The group that a user belongs to in the first place. @throws OptionError */
@@ -48,8 +46,7 @@ function number(option: string, value: string | number): string {
   throw new OptionError(`option ${option}: the system knows no ${option} ${value}`)
 }
 
-function groupsOf(account: string, gid: number): string {
+function groupsOf(account: string): string[] {
   const { status, stdout } = spawnSync('id', ['-G', '--', account], { encoding: 'utf8' })
-  const groups = status === 0 ? stdout.trim().split(/\s+/) : []
-  return [...new Set([String(gid), ...groups])].join(',')
+  return status === 0 ? stdout.trim().split(/\s+/) : []
 }

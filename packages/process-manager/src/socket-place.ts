@@ -61,7 +61,7 @@ export class SocketPlace {
 
   /** Opens the socket of that number. @throws FastCGIError when somebody else has it. */
   open(number: number): Promise<ParkedSocket> {
-    return openSocket(this.address(number), this.#settings)
+    return openWatchedSocket(this.address(number), this.#settings)
   }
 
   /** Removes what was made for it. */
@@ -92,24 +92,43 @@ export async function openSocket(
     return await park({ kind: 'tcp', host: address.host, port: address.port, backlog })
   const { path } = address
   await removeStale(path)
-  reaper.watch('file', path)
-  try {
-    const hidden = hiddenName(path)
-    const socket = await park({ kind: 'unix', path, hidden, mode, ...owner, backlog })
-    return {
-      fd: socket.fd,
-      get intact() {
-        return socket.intact && isSocket(path)
-      },
-      close: async () => {
-        remove(path)
-        reaper.forget(path)
-        await socket.close()
-      },
-    }
-  } catch (error) {
-    reaper.forget(path)
-    throw error
+  const socket = await park({
+    kind: 'unix',
+    path,
+    hidden: hiddenName(path),
+    mode,
+    ...owner,
+    backlog,
+  })
+  return {
+    fd: socket.fd,
+    get intact() {
+      return socket.intact && isSocket(path)
+    },
+    close: async () => {
+      remove(path)
+      await socket.close()
+    },
+  }
+}
+
+/** The same, but it is gone when this process is, however that ends. @throws FastCGIError */
+export async function openWatchedSocket(
+  address: Address,
+  settings: SocketSettings,
+): Promise<ParkedSocket> {
+  const socket = await openSocket(address, settings)
+  if (address.kind === 'tcp') return socket
+  reaper.watch('file', address.path)
+  return {
+    fd: socket.fd,
+    get intact() {
+      return socket.intact
+    },
+    close: async () => {
+      reaper.forget(address.path)
+      await socket.close()
+    },
   }
 }
 
