@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { application, ask, managed, NEEDS_LIBFCGI, zombies } from './helpers/applications.ts'
+import { application, ask, managed, NEEDS_LIBFCGI } from './helpers/applications.ts'
 import { until, within } from './helpers/wait.ts'
 
 t.setTimeout(180_000)
@@ -64,34 +64,6 @@ t.test('recovers when the program does', NEEDS_LIBFCGI, async (t) => {
   await ask(manager, {})
   await until('both', () => manager.processes.every(({ state }) => state === 'running'))
 })
-
-t.test('1,000 deaths leave memory, sockets and zombies as they were', async (t) => {
-  const command = [program(t, '#!/bin/sh\nexit 1\n')]
-  const { manager, log } = managed(t, {
-    command,
-    processes: 2,
-    restartDelay: 1,
-    maxRestartDelay: 2,
-    initStartDelay: 0,
-  })
-  const deaths = (): number => manager.processes.reduce((sum, { died }) => sum + died, 0)
-  await until('100 deaths', () => deaths() >= 100, 60_000)
-  const before = figures()
-  await until('1,100 deaths', () => deaths() >= 1100, 120_000)
-  const after = figures()
-  log.lines.length = log.events.length = 0
-  t.ok(after.descriptors <= before.descriptors + 5, 'descriptors', { before, after })
-  t.ok(after.memory < before.memory + 8_000_000, 'heap', { before, after })
-  t.ok(zombies() <= 2, 'zombies')
-})
-
-function figures(): { descriptors: number; memory: number } {
-  globalThis.gc?.()
-  return {
-    descriptors: readdirSync('/proc/self/fd').length,
-    memory: process.memoryUsage().heapUsed,
-  }
-}
 
 t.test('reasons in words', async (t) => {
   const reason = async (command: string[], options: object = {}): Promise<string> => {

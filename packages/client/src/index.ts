@@ -20,6 +20,7 @@ export type {
   MethodName,
   StickySession,
 } from './balancer/options.ts'
+export type { Waiting } from './balancer/waiting-room.ts'
 export { BaseDispatcher } from './base-dispatcher.ts'
 export {
   anyOf,

@@ -14,8 +14,8 @@ t.test(
     const [a, b] = stubs as [Stub, Stub]
     const all = Array.from({ length: 6 }, (_, n) => send(balancer, { params: { N: String(n) } }))
     t.strictSame(counts(stubs), [1, 2])
-    t.equal(balancer.waiting, 3)
-    t.ok((balancer.waitingSince ?? Number.POSITIVE_INFINITY) <= performance.now())
+    t.equal(balancer.waiting.size, 3)
+    t.ok((balancer.waiting.since ?? Number.POSITIVE_INFINITY) <= performance.now())
     a.last.answer()
     t.strictSame(counts(stubs), [2, 2], 'the room is taken before anybody else can ask for it')
     t.equal(a.last.pairs[0]?.[1], '3')
@@ -24,8 +24,8 @@ t.test(
     all[1]?.control.abort()
     a.last.answer()
     t.equal(a.last.pairs[0]?.[1], '5')
-    t.equal(balancer.waiting, 0)
-    t.equal(balancer.waitingSince, undefined)
+    t.equal(balancer.waiting.size, 0)
+    t.equal(balancer.waiting.since, undefined)
   },
 )
 
@@ -41,7 +41,7 @@ t.test('a request that failed on one waits for another one that is full', async 
   const third = send(balancer, { params: { N: 'third' } })
   a.last.fail()
   t.equal(a.last.pairs[0]?.[1], 'third', 'in its place goes the next one')
-  t.equal(balancer.waiting, 1)
+  t.equal(balancer.waiting.size, 1)
   b.last.answer()
   t.equal((await second.done).result, 200)
   b.last.answer()
@@ -60,13 +60,13 @@ t.test('nobody has room in time', async (t) => {
   t.match(error?.message, /waited 20 ms, option timeout\): a full/)
 })
 
-t.test('refuseWaiting', async (t) => {
+t.test('waiting.refuse()', async (t) => {
   const { balancer, stubs } = setup(t, [{ does: keeps, maxLoad: 1 }], { timeout: 5000 })
   const running = send(balancer)
   const waiting = [send(balancer), send(balancer)]
-  balancer.refuseWaiting(new OverloadedError('nobody will come'))
+  balancer.waiting.refuse(new OverloadedError('nobody will come'))
   for (const { done } of waiting) t.equal((await done).error?.message, 'nobody will come')
-  t.equal(balancer.waiting, 0)
+  t.equal(balancer.waiting.size, 0)
   stubs[0]?.last.answer()
   t.equal((await running.done).result, 200)
 })

@@ -120,7 +120,7 @@ export class ProcessManager extends FastCGIClient {
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     this.#update?.look(performance.now(), (changed) => this.#supervisor.restartOlderThan(changed))
-    if (this.#balancer.waiting < this.#maxQueue) return super.run(request, handler)
+    if (this.#balancer.waiting.size < this.#maxQueue) return super.run(request, handler)
     this.#refused++
     const error = new OverloadedError(
       `${this.#maxQueue} requests are waiting for a process of ${this.name} already (option maxQueue)`,

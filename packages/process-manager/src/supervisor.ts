@@ -62,7 +62,7 @@ export class Supervisor implements ProcessOwner, Fleet {
     this.#logger = parts.logger
     this.#minServerLife = parts.minServerLife
     this.#policy = parts.policy(this)
-    this.#balancer.onWaiting(() => this.#demand())
+    this.#balancer.waiting.onEnter = () => this.#demand()
     this.#tick()
   }
 
@@ -110,11 +110,11 @@ export class Supervisor implements ProcessOwner, Fleet {
   }
 
   get waiting(): number {
-    return this.#balancer.waiting
+    return this.#balancer.waiting.size
   }
 
   get waitingSince(): number | undefined {
-    return this.#balancer.waitingSince
+    return this.#balancer.waiting.since
   }
 
   start(now: number): boolean {
@@ -245,7 +245,7 @@ export class Supervisor implements ProcessOwner, Fleet {
     this.#demanded = true
     process.nextTick(() => {
       this.#demanded = false
-      if (this.#balancer.waiting > 0) this.#policy.demand(performance.now())
+      if (this.#balancer.waiting.size > 0) this.#policy.demand(performance.now())
       this.#refuseIfHopeless()
     })
   }
@@ -270,9 +270,9 @@ export class Supervisor implements ProcessOwner, Fleet {
       this.all.some(
         ({ state, leaving }) => (state === 'running' || state === 'draining') && !leaving,
       )
-    if (hope || this.#balancer.waiting === 0) return
+    if (hope || this.#balancer.waiting.size === 0) return
     const wait = Math.ceil(this.#gate.wait(performance.now()))
-    this.#balancer.refuseWaiting(
+    this.#balancer.waiting.refuse(
       new OverloadedError(
         `no process of ${this.#name} runs; the next try is in ${wait} ms (option restartDelay). ${this.#refusal}`.trim(),
       ),

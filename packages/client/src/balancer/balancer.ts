@@ -25,7 +25,7 @@ import { explainBody, Intake, isShortStream } from './replay.ts'
 import { allFull, eligible, willHaveRoom } from './selection.ts'
 import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
 import { sumStats } from './sum-stats.ts'
-import { WaitingRoom } from './waiting-room.ts'
+import { type Waiting, WaitingRoom } from './waiting-room.ts'
 
 /** Milliseconds a request waits for the first answer of DNS. */
 const FIRST_LOOKUP = 3000
@@ -49,9 +49,6 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly #waiting = new WaitingRoom()
   readonly #leaving = new Set<Promise<void>>()
   readonly #underWay = new Set<BalancedExchange>()
-  #onWaiting: (() => void) | undefined
-  #limited = false
-  #serving = false
   #requests = 0
   #failed = 0
   #retries = 0
@@ -98,7 +95,6 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   /** Adds a member. @throws OptionError, also when there is one of that name. */
   add(member: string | MemberOptions): Member {
     const added = this.#members.add(member, performance.now())
-    this.#limited ||= added.maxLoad < Number.POSITIVE_INFINITY
     // Not at once: where several are added, as from DNS, those who wait are not all for the first.
     queueMicrotask(() => this.#serveWaiting())
     return added
@@ -144,23 +140,8 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   // ---- requests
 
   /** Requests that wait for a member. */
-  get waiting(): number {
-    return this.#waiting.size
-  }
-
-  /** When the first of those that wait came, as of performance.now(). */
-  get waitingSince(): number | undefined {
-    return this.#waiting.first?.startedAt
-  }
-
-  /** Has `listener` called whenever a request begins to wait for a member. There is one listener. */
-  onWaiting(listener: () => void): void {
-    this.#onWaiting = listener
-  }
-
-  /** Fails the requests that wait for a member, for whoever knows that none will come. */
-  refuseWaiting(error: FastCGIError): void {
-    for (const exchange of this.#waiting.all) exchange.fail(error)
+  get waiting(): Waiting {
+    return this.#waiting
   }
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
@@ -290,7 +271,6 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     // One that has failed already waits only for those that will have room: its members will not get it again.
     if (left > 0 && (exchange.tried.size === 0 || willHaveRoom(this.members, exchange.tried))) {
       this.#waiting.enter(exchange, left + 1, () => this.#postpone(exchange))
-      this.#onWaiting?.()
       this.#scheduleRetry()
       return
     }
@@ -315,23 +295,10 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   #serveWaiting(): void {
-    // Who is carried and fails at once makes room while others are being carried: that is seen below.
-    if (this.#serving) return
-    this.#serving = true
-    try {
-      for (const exchange of this.#waiting.all) {
-        if (allFull(this.members, performance.now())) break
-        this.#waiting.leave(exchange)
-        this.#carry(exchange)
-      }
-    } finally {
-      this.#serving = false
-    }
-  }
-
-  /** A member with a limit has room again. */
-  #serveNext(): void {
-    if (this.#limited && this.#waiting.size > 0) this.#serveWaiting()
+    this.#waiting.serve(
+      (exchange) => this.#carry(exchange),
+      () => allFull(this.members, performance.now()),
+    )
   }
 
   // ---- what exchanges tell
@@ -351,7 +318,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       (this.#candidates(exchange).length > 0 || willHaveRoom(this.members, exchange.tried))
     if (retryable && others && !this.#closing) {
       this.#carry(exchange)
-      this.#serveNext()
+      if (this.#members.limited) this.#serveWaiting()
       return
     }
     if (!retryable && others) explainBody(exchange.request, error, this.#replayBuffer)
@@ -370,7 +337,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#underWay.delete(exchange)
     if (failed) this.#failed++
     this.#waiting.leave(exchange)
-    this.#serveNext()
+    if (this.#members.limited) this.#serveWaiting()
     this.#checkDrained()
   }
 

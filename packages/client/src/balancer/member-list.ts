@@ -49,6 +49,11 @@ export class MemberList {
     this.#defaults = { ...Object.fromEntries(pool), slowStart: options.slowStart ?? 0 }
   }
 
+  /** Whether one of them is given only so many requests at a time: when one is over, there is room for the next. */
+  get limited(): boolean {
+    return this.all.some((member) => member.maxLoad < Number.POSITIVE_INFINITY)
+  }
+
   /** @throws OptionError, also when there is one of that name. */
   add(given: string | MemberOptions, now: number): Member {
     const options = typeof given === 'string' ? { address: given } : given
