@@ -35,9 +35,6 @@ export const NEEDS: Readonly<Record<AuthorizerName, { skip: string | false }>> =
   php: NEEDS_FPM,
 }
 
-/** Options of tests that need all of them. */
-export const NEEDS_ALL = first(...Object.values(NEEDS))
-
 function first(...all: Array<{ skip: string | false }>): { skip: string | false } {
   return all.find(({ skip }) => skip !== false) ?? { skip: false }
 }

@@ -9,20 +9,18 @@ import {
 import { constants } from 'node:os'
 import { OptionError } from '@fastcgi/client'
 import { type Exit, runForeground, spawnDetached } from '@fastcgi/process-manager'
+import { runCommand } from './command-line.ts'
 import { parseSpawnOptions, SPAWN_USAGE, type SpawnCommand } from './spawn-options.ts'
 import { version } from './version.ts'
 
 /** `fastcgi spawn`: what spawn-fcgi does, with its options, and `--supervise`. */
 export async function spawn(args: string[]): Promise<void> {
-  try {
+  await runCommand('spawn', async () => {
     const command = parseSpawnOptions(args)
     if (command === 'help') console.log(SPAWN_USAGE)
     else if (command === 'version') console.log(version())
     else await run(command)
-  } catch (error) {
-    process.exitCode = error instanceof OptionError ? 2 : 1
-    console.error(`fastcgi spawn: ${(error as Error).message}`)
-  }
+  })
 }
 
 async function run(command: SpawnCommand): Promise<void> {

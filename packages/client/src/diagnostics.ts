@@ -1,6 +1,7 @@
 import { channel, type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
 import type { FastCGIError } from '@fastcgi/protocol'
 import type { Attempt, DispatchHandler, FastCGIRequest } from './dispatcher.ts'
+import { ForwardingHandler } from './forwarding-handler.ts'
 
 /** What `tracing:fastcgi:exchange:*` subscribers get; one object for all events of an exchange. */
 export interface ExchangeEvent {
@@ -40,53 +41,35 @@ export function traced(request: FastCGIRequest, handler: DispatchHandler): Dispa
   return listened && handler.inner !== true ? new TracedHandler(request, handler) : handler
 }
 
-class TracedHandler implements DispatchHandler {
-  readonly inner = true
-  readonly #handler: DispatchHandler
+class TracedHandler extends ForwardingHandler {
   readonly #event: ExchangeEvent
 
   constructor(request: FastCGIRequest, handler: DispatchHandler) {
-    this.#handler = handler
+    super(handler)
     this.#event = { request, attempts: [] }
     exchanges.start.publish(this.#event)
     exchanges.end.publish(this.#event)
   }
 
-  onStart(attempt: Attempt): void {
+  override onStart(attempt: Attempt): void {
     this.#event.attempts.push(attempt)
-    this.#handler.onStart?.(attempt)
+    super.onStart(attempt)
   }
 
-  onInformational(status: number, headers: string[]): void {
-    this.#handler.onInformational?.(status, headers)
-  }
-
-  onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
+  override onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     this.#event.status = status
-    this.#handler.onHead(status, headers, reason, statusGiven)
+    super.onHead(status, headers, reason, statusGiven)
   }
 
-  onData(chunk: Buffer): boolean {
-    return this.#handler.onData(chunk)
-  }
-
-  onFlush(): void {
-    this.#handler.onFlush?.()
-  }
-
-  onStderr(line: string): void {
-    this.#handler.onStderr?.(line)
-  }
-
-  onEnd(appStatus: number): void {
+  override onEnd(appStatus: number): void {
     this.#event.appStatus = appStatus
-    this.#over(() => this.#handler.onEnd(appStatus))
+    this.#over(() => super.onEnd(appStatus))
   }
 
-  onError(error: FastCGIError, retryable: boolean): void {
+  override onError(error: FastCGIError, retryable: boolean): void {
     this.#event.error = error
     exchanges.error.publish(this.#event)
-    this.#over(() => this.#handler.onError(error, retryable))
+    this.#over(() => super.onError(error, retryable))
   }
 
   #over(tell: () => void): void {

@@ -63,6 +63,7 @@ export {
   type TimeoutPhase,
 } from './errors.ts'
 export type { FilterData } from './filter-data.ts'
+export { ForwardingHandler } from './forwarding-handler.ts'
 export type { ApplicationValues } from './multiplexing.ts'
 export { type PoolOptions, poolChecks } from './options.ts'
 export { Pool } from './pool.ts'
