@@ -23,13 +23,16 @@ const WORKSPACE = fileURLToPath(new URL('../../', import.meta.url))
 /** How long a block may take, on a machine that is busy. */
 const DEADLINE = 10_000
 
-const SITE: Readonly<Record<string, string>> = {
+const SITE: Readonly<Record<string, string | Record<string, string>>> = {
   'index.php': `<?php echo 'Hello from PHP, ', $_SERVER['REQUEST_URI'], "\\n";`,
   'hello.php': `<?php echo 'Hello ', $_GET['name'] ?? 'world', "\\n";`,
   'report.php': `<?php echo 'Report for ', $_SERVER['REQUEST_URI'], "\\n";`,
   'env.php': `<?php foreach ($_SERVER as $name => $value) if (is_string($value)) echo "$name=$value\\n";`,
   'post.php': `<?php echo strlen(file_get_contents('php://input')), " bytes\\n";`,
+  'download.php': `<?php header('X-Sendfile: ' . __DIR__ . '/files/report.txt'); header('Content-Type: text/plain');`,
+  'accel.php': `<?php header('X-Accel-Redirect: /protected/report.txt');`,
   'style.css': 'body { color: red }\n',
+  files: { 'report.txt': 'the report of the year\n' },
 }
 
 interface Block {
