@@ -33,6 +33,14 @@ const SITE: Readonly<Record<string, string | Record<string, string>>> = {
   'accel.php': `<?php header('X-Accel-Redirect: /protected/report.txt');`,
   'style.css': 'body { color: red }\n',
   files: { 'report.txt': 'the report of the year\n' },
+  // The authorizer that docs/authorizers.md shows, but for its session.
+  'authorize.php': `<?php if (isset($_SERVER['REMOTE_PASSWD']) || ($_GET['key'] ?? '') === 'sesame')
+    header('Variable-USER: alice');
+  else { http_response_code(403); echo "No key, no entry.\n"; }`,
+  private: {
+    'report.txt': 'The report\n',
+    'who.php': `<?php echo 'Hello ', $_SERVER['USER'] ?? '', "\n";`,
+  },
 }
 
 interface Block {

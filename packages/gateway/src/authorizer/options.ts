@@ -74,9 +74,9 @@ export interface AuthorizerOptions<Source = IncomingMessage>
    */
   compat?: boolean | undefined
   /**
-   * False passes a no on to the next guard of the list (mod_fastcgi `FastCgiAuthorizerAuthoritative Off`); of such guards
-   * and the one behind them the first yes counts, and the last guard of a list has the last word. A guard that fails is no
-   * such no: it denies. @default true
+   * False passes a no on to the next guard of the list (mod_fastcgi `FastCgiAuthorizerAuthoritative Off`), which has to be of
+   * the same phase; of such guards and the one behind them the first yes counts, and the last guard of a list has the last
+   * word. A guard that fails is no such no: it denies. @default true
    */
   authoritative?: boolean | undefined
   /**
@@ -86,7 +86,10 @@ export interface AuthorizerOptions<Source = IncomingMessage>
   failOpen?: boolean | undefined
   /** Send an empty STDIN, as mod_fastcgi and lighttpd do, mod_fcgid and mod_authnz_fcgi do not. @default true */
   sendStdin?: boolean | undefined
-  /** Absolute path of a directory whose files are served after a yes (lighttpd `docroot`); never dotfiles. @default none */
+  /**
+   * Absolute path of a directory whose files are served after a yes (lighttpd `docroot`); never dotfiles, never the source
+   * of PHP. What is no file goes on. @default none
+   */
   docroot?: string | undefined
   /**
    * Header fields to take off a request that was let through, before anybody else sees them: true takes those that would
