@@ -7,9 +7,11 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { within } from './wait.ts'
 
+const PERL = 'perl'
+
 /** The Perl that has the module FCGI. */
 export function findPerlFcgi(): string | undefined {
-  return spawnSync('perl', ['-MFCGI', '-e', '1']).status === 0 ? 'perl' : undefined
+  return spawnSync(PERL, ['-MFCGI', '-e', '1']).status === 0 ? PERL : undefined
 }
 
 /** An application on a unix socket. */
@@ -29,7 +31,7 @@ export async function startPerlFcgi(source: string): Promise<PerlApplication> {
     syswrite STDOUT, 'ready';
     my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\%ENV, $socket);
     while ($request->Accept() >= 0) { ${source} }`
-  const child = spawn('perl', ['-MFCGI', '-e', program, path], { stdio: ['ignore', 'pipe', 2] })
+  const child = spawn(PERL, ['-MFCGI', '-e', program, path], { stdio: ['ignore', 'pipe', 2] })
   const ended = once(child, 'exit')
   const stop = async (): Promise<void> => {
     child.kill('SIGKILL')
