@@ -102,6 +102,19 @@ t.test('a filter that answers without reading DATA', async (t) => {
   t.equal(stream.listenerCount('data'), 0)
 })
 
+t.test('END_REQUEST before DATA has ended: the connection is not used again', async (t) => {
+  const answering: Script = eachRequest(async (request, connection) => {
+    await request.stdin()
+    connection.write(response('not needed'), endRecord())
+  })
+  const { pool, peer } = await peerAndPool(t, answering, { maxAge: 0, reuse: 'always' })
+  const stream = new PassThrough()
+  const outcome = await sent(t, pool, { role: 'filter', data: data('', { stream, length: 5 }) })
+  t.equal(outcome.body.toString(), 'not needed')
+  t.equal(pool.stats.connections, 0)
+  await allClosed(peer)
+})
+
 t.test('before STDIN is complete, DATA is not touched', async (t) => {
   const { pool, peer } = await peerAndPool(t, telling)
   const body = new PassThrough()

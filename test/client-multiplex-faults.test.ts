@@ -273,6 +273,28 @@ t.test('the connection breaks: what can be sent again is, once and on a newer on
   t.equal(pool.stats.retries, 2)
 })
 
+t.test(
+  'several connections break at once: the second try is not made on the next dead one',
+  async (t) => {
+    const held = new Held()
+    const options = { ...LASTING, maxMultiplexed: 2 }
+    const { pool, peer } = await peerAndPool(t, held.script, options)
+    const names = ['a', 'b', 'c']
+    named(t, pool, ...names)
+    for (const name of names) await held.answer(name)
+    await until('both being idle', () => pool.stats.idle === 2)
+    held.requests.clear()
+    const outcomes = named(t, pool, ...names)
+    for (const name of names) await held.get(name)
+    t.equal(peer.connections.length, 2)
+    held.requests.clear()
+    for (const connection of peer.connections) connection.destroy()
+    for (const name of names) await held.answer(name)
+    for (const [n, name] of names.entries())
+      isAnswered(t, (await outcomes[n]?.done) as Outcome, name)
+  },
+)
+
 t.test('no connection can be made: all that wait for it are told', async (t) => {
   const { pool, peer } = await peerAndPool(t, new Held().script, { ...LASTING, listen: 'tcp' })
   await peer.close()

@@ -87,14 +87,19 @@ t.test('giving up the one that blocks lets the others go on', async (t) => {
 })
 
 t.test('alone on its connection, a reader may take its time', async (t) => {
-  const options = { maxPausedSize: 100_000, timeouts: { reader: 50, idle: 50 } }
-  const context = await slowAndOther(t, options)
-  const { held, other, slow, request, connection, write } = context
-  await held.answer('other')
-  isAnswered(t, await other.done, 'other')
+  const held = new Held()
+  const timeouts = { reader: 50, idle: 50 }
+  const { pool } = await peerAndPool(t, held.script, {
+    ...LASTING,
+    maxPausedSize: 100_000,
+    timeouts,
+  })
+  const slow = send(t, pool, { params: { N: 'slow' } }, { onData: () => false })
+  const { connection, request } = await held.get('slow')
   const whole = randomBytes(1_000_000)
-  write(whole)
-  connection.write(endRecord(0, 0, request.id))
+  const parts = [HEAD, whole].map((part) => stdoutRecords(part, request.id))
+  connection.write(...parts, endRecord(0, 0, request.id))
+  await until('a beginning', () => slow.body.length > 0)
   await delay(300)
   t.equal(slow.ended, false)
   t.ok(slow.body.length < 300_000, `${slow.body.length} bytes read`)
