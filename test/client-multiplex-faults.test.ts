@@ -276,22 +276,25 @@ t.test('the connection breaks: what can be sent again is, once and on a newer on
 t.test(
   'several connections break at once: the second try is not made on the next dead one',
   async (t) => {
-    const held = new Held()
-    const options = { ...LASTING, maxMultiplexed: 2 }
-    const { pool, peer } = await peerAndPool(t, held.script, options)
-    const names = ['a', 'b', 'c']
-    named(t, pool, ...names)
-    for (const name of names) await held.answer(name)
-    await until('both being idle', () => pool.stats.idle === 2)
-    held.requests.clear()
-    const outcomes = named(t, pool, ...names)
-    for (const name of names) await held.get(name)
-    t.equal(peer.connections.length, 2)
-    held.requests.clear()
-    for (const connection of peer.connections) connection.destroy()
-    for (const name of names) await held.answer(name)
-    for (const [n, name] of names.entries())
-      isAnswered(t, (await outcomes[n]?.done) as Outcome, name)
+    for (const reverse of [false, true]) {
+      const held = new Held()
+      const options = { ...LASTING, maxMultiplexed: 2 }
+      const { pool, peer } = await peerAndPool(t, held.script, options)
+      const names = ['a', 'b', 'c']
+      named(t, pool, ...names)
+      for (const name of names) await held.answer(name)
+      await until('both being idle', () => pool.stats.idle === 2)
+      held.requests.clear()
+      const outcomes = named(t, pool, ...names)
+      for (const name of names) await held.get(name)
+      t.equal(peer.connections.length, 2)
+      held.requests.clear()
+      const all = [...peer.connections]
+      for (const connection of reverse ? all.reverse() : all) connection.destroy()
+      for (const name of names) await held.answer(name)
+      for (const [n, name] of names.entries())
+        isAnswered(t, (await outcomes[n]?.done) as Outcome, name)
+    }
   },
 )
 
