@@ -139,7 +139,7 @@ t.test(
     let aborts = 0
     const wrong: string[] = []
     for (let run = 0; run < RUNS && wrong.length === 0; run++) {
-      const count = 1 + below(below(10) === 0 ? MOST : 6)
+      const count = 1 + below(below(20) === 0 ? MOST : 5)
       const plans = Array.from({ length: count }, (_, n) => plan(n + 1, `/${run}/${n}`))
       requests += count
       const bytes = Buffer.concat(interleave(plans.map(({ records }) => records)))
@@ -166,7 +166,7 @@ t.test(
     t.comment(`${requests} requests, ${aborts} aborted`)
 
     function plan(id: number, url: string) {
-      const body = Buffer.alloc(below(below(20) === 0 ? 100_000 : 2000), url)
+      const body = Buffer.alloc(below(below(20) === 0 ? 50_000 : 2000), url)
       const aborted = below(10) === 0
       const head = encodeRequestHead({
         requestId: id,

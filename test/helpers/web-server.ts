@@ -64,7 +64,7 @@ export interface Ask {
 /** What came back for one id. */
 export interface Answer {
   /** What STDOUT carried so far. */
-  stdout: Buffer
+  readonly stdout: Buffer
   stderr: string
   /** Whether the streams were ended by their empty records. */
   stdoutEnded: boolean
@@ -73,6 +73,24 @@ export interface Answer {
   end: { appStatus: number; protocolStatus: number } | undefined
   /** Resolves with END_REQUEST, or when the connection ends without. */
   done: Promise<void>
+}
+
+class Collected implements Answer {
+  readonly pieces: Buffer[] = []
+  stderr = ''
+  stdoutEnded = false
+  stderrEnded = false
+  end: Answer['end'] = undefined
+  resolve = (): void => {}
+  readonly done: Promise<void> = new Promise((resolve) => {
+    this.resolve = resolve
+  })
+
+  get stdout(): Buffer {
+    const all = Buffer.concat(this.pieces)
+    this.pieces.splice(0, this.pieces.length, all)
+    return all
+  }
 }
 
 const PARAMS = {
@@ -92,7 +110,7 @@ export class WebServer {
   /** Resolves when the application has closed its side. */
   readonly ended: Promise<void>
   readonly closed: Promise<void>
-  readonly #answers = new Map<number, Answer & { resolve(): void }>()
+  readonly #answers = new Map<number, Collected>()
   readonly #takers = new Map<number, (chunk: Buffer) => void>()
   #watchers: Array<() => void> = []
 
@@ -149,7 +167,7 @@ export class WebServer {
     this.order.push({ id, length: chunk.length })
     const take = this.#takers.get(id)
     if (take !== undefined) take(chunk)
-    else this.#answer(id).stdout = Buffer.concat([this.#answer(id).stdout, chunk])
+    else this.#answer(id).pieces.push(chunk)
   }
 
   /** Sends a request; its answer collects what comes. */
@@ -202,22 +220,10 @@ export class WebServer {
     await within(what, wait())
   }
 
-  #answer(id: number): Answer & { resolve(): void } {
+  #answer(id: number): Collected {
     const known = this.#answers.get(id)
     if (known !== undefined) return known
-    let resolve = (): void => {}
-    const done = new Promise<void>((settle) => {
-      resolve = settle
-    })
-    const answer = {
-      stdout: Buffer.alloc(0),
-      stderr: '',
-      stdoutEnded: false,
-      stderrEnded: false,
-      end: undefined,
-      done,
-      resolve,
-    }
+    const answer = new Collected()
     this.#answers.set(id, answer)
     return answer
   }
