@@ -50,8 +50,10 @@ for (const step of STEPS) {
     await delay(PAUSE)
   }
 }
+wanted = 0
+while (clients > 0) await delay(PAUSE)
 const { requests, failed } = manager.stats
-await manager.destroy()
+await manager.close()
 console.error(`${requests} requests, ${failed} failed`)
 console.log(draw())
 
@@ -75,6 +77,7 @@ function draw() {
     .filter((time) => time <= last + 1)
     .map((time) => label(x(Math.min(time, last)), HEIGHT - EDGE + 18, 'middle', `${time} s`))
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" fill="#555">
+<title>Processes rise from 1 to 16 within two seconds of 40 clients, and fall, one a second, to 2 when there is one</title>
 <rect width="100%" height="100%" fill="#fff"/>
 <path stroke="#bbb" d="M${EDGE} ${EDGE}V${HEIGHT - EDGE}H${WIDTH - EDGE}" fill="none"/>
 ${[...ticks, ...times].join('\n')}

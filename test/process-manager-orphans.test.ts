@@ -1,6 +1,6 @@
 /** Nothing outlives its manager, however that ends; and where it can be. */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -35,6 +35,23 @@ for (const { name, needs, options, params } of APPLICATIONS)
     )
     t.ok(performance.now() - killed < 2000, 'within two seconds')
   })
+
+t.test('SIGKILL of the manager: a program that heeds no signal, and its child', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'fcgi-'))
+  t.teardown(() => rmSync(directory, { recursive: true }))
+  const program = join(directory, 'deaf')
+  writeFileSync(program, '#!/bin/sh\ntrap "" TERM\nsleep 60 &\nwait\nsleep 60\n')
+  chmodSync(program, 0o755)
+  const { child, exited } = await forkManager(t, { options: { command: [program] } })
+  // The manager, its reaper, the program, its child.
+  await until('all of them', () => familyOf(child.pid as number).length === 4)
+  const family = familyOf(child.pid as number)
+  child.kill('SIGKILL')
+  const killed = performance.now()
+  await exited
+  await until('the end of all', () => !family.some(isRunning))
+  t.ok(performance.now() - killed < 2000, 'within two seconds')
+})
 
 t.test('SIGTERM, without anybody who listens to it', NEEDS_LIBFCGI, async (t) => {
   const { child, exited } = await forkManager(t, {

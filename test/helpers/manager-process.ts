@@ -14,7 +14,8 @@ import { within } from './wait.ts'
 /** What such a process does. */
 export interface Job {
   options: ProcessManagerOptions
-  params: Record<string, string>
+  /** What to ask for first; nothing is asked without. */
+  params?: Record<string, string>
   /** Where the manager is. @default 'main' */
   where?: 'main' | 'worker thread' | 'cluster'
 }
@@ -65,7 +66,7 @@ export function isRunning(pid: number): boolean {
 
 async function manage({ options, params }: Job): Promise<Report> {
   const manager = createProcessManager(options)
-  await ask(manager, params)
+  if (params !== undefined) await ask(manager, params)
   return {
     addresses: manager.processes.map(({ address }) => address),
     pids: manager.processes.flatMap(({ pid }) => pid ?? []),
