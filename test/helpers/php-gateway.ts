@@ -18,6 +18,9 @@ export interface ForkedGateway {
   memory(): Promise<Memory>
 }
 
+/** A process that starts beside many others, or sends as fast as it can, takes its time to answer. */
+const LONG = 30_000
+
 /** This file is also what the process runs. */
 const PROGRAM = fileURLToPath(import.meta.url)
 
@@ -33,7 +36,7 @@ export async function forkGateway(
     if (child.connected) child.disconnect()
     await within('the gateway to end', exited)
   })
-  const answer = async () => (await within('the gateway process', once(child, 'message')))[0]
+  const answer = async () => (await within('the gateway process', once(child, 'message'), LONG))[0]
   const { port } = await answer()
   const memory = (): Promise<Memory> => {
     child.send('memory')

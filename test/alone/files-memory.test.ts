@@ -4,10 +4,10 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { eachAdapter } from './helpers/adapters.ts'
-import { forkGateway } from './helpers/php-gateway.ts'
-import { ask, open } from './helpers/php-http.ts'
-import { delay, until, within } from './helpers/wait.ts'
+import { eachAdapter } from '../helpers/adapters.ts'
+import { forkGateway } from '../helpers/php-gateway.ts'
+import { ask, open } from '../helpers/php-http.ts'
+import { delay, until, within } from '../helpers/wait.ts'
 
 const MEGABYTE = 1_048_576
 const SIZE = 1024 * MEGABYTE
