@@ -6,12 +6,13 @@ import { sites } from '@fastcgi/gateway'
 import type { Browser, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { startAdapter } from './helpers/adapters.ts'
-import { makeAdminer, NEEDS_ADMINER } from './helpers/adminer.ts'
+import { makeAdminer, NEEDS_ADMINER, NEEDS_SQLITE } from './helpers/adminer.ts'
 import { launchBrowser, NEEDS_CHROMIUM, openSite } from './helpers/browser.ts'
 import { NEEDS_FPM, phpFpm } from './helpers/php-site.ts'
 import { serve, stop } from './helpers/serve-command.ts'
 
-const needed = [NEEDS_FPM, NEEDS_ADMINER, NEEDS_CHROMIUM].find(({ skip }) => skip) ?? {}
+const needed =
+  [NEEDS_FPM, NEEDS_SQLITE, NEEDS_ADMINER, NEEDS_CHROMIUM].find(({ skip }) => skip) ?? {}
 const PASSWORD = 'not a secret'
 
 t.test('Adminer', needed, async (t) => {

@@ -1,6 +1,8 @@
 /** Adminer from Debian's package, for SQLite: which it opens for nobody who has no password. */
+import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { findPhpFpm } from '#php'
 import { needs } from './require-program.ts'
 
 const PROGRAM = '/usr/share/adminer'
@@ -10,6 +12,9 @@ export const NEEDS_ADMINER = needs(
   'adminer',
   existsSync(`${PROGRAM}/adminer.php`) ? PROGRAM : undefined,
 )
+
+const modules = spawnSync(findPhpFpm() ?? 'php-fpm', ['-m'], { encoding: 'utf8' }).stdout
+export const NEEDS_SQLITE = needs('php-sqlite3', /^pdo_sqlite$/m.exec(modules ?? '')?.[0])
 
 /** The site that its users make of it: it, its plugins, and a page that sets it up. */
 export function makeAdminer(root: string, password: string): void {
