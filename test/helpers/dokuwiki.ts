@@ -25,8 +25,8 @@ const DATA = 'attic cache index locks log media media_attic media_meta meta page
  * @param rewrite its `userewrite`: 0 for pages in the query, 2 for pages in PATH_INFO.
  */
 export function copyDokuWiki(root: string, rewrite: 0 | 2): void {
-  // Of its sixty languages one is enough, and a smaller copy is a faster one.
-  const wanted = (path: string): boolean => !/\/lang\/(?!en(\/|$))/.test(path)
+  // Of its sixty languages one is enough, and a smaller copy is a faster one; its plugin for tests is for root only.
+  const wanted = (path: string): boolean => !/\/lang\/(?!en(\/|$))|\/testing$/.test(path)
   cpSync(PROGRAM, root, { recursive: true, dereference: true, filter: wanted })
   // Of Debian: it says that configuration and data lie elsewhere.
   rmSync(join(root, 'inc/preload.php'))
