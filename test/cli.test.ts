@@ -342,7 +342,7 @@ function thrownBy(action: () => unknown): Error | undefined {
 
 t.test('exit code 2 and one line on stderr for what cannot be meant', async (t) => {
   const cases: ReadonlyArray<readonly [string[], string]> = [
-    [['serv'], 'fastcgi: unknown command serv; there are serve, request, ping\n'],
+    [['serv'], 'fastcgi: unknown command serv; there are serve, request, ping, spawn\n'],
     [['serve'], 'fastcgi serve: option --upstream is missing; for instance'],
     [['serve', '--root', '--upstream', 'x'], 'fastcgi serve: option --root needs a value\n'],
     [['serve', '--upstream', 'x:1', '--root', '/none'], 'option --root cannot be read: ENOENT'],

@@ -14,7 +14,7 @@ import { application, FIXTURES, isAlive, managed, NEEDS_LIBFCGI } from './helper
 import { isRunning } from './helpers/manager-process.ts'
 import { until, within } from './helpers/wait.ts'
 
-/** Asks on a connection of its own. */
+/** Asks on a connection of its own: for one that is kept, a server that ends would wait. */
 async function get(url: string): Promise<string> {
   const [response] = await once(request(url, { agent: false }).end(), 'response')
   return await text(response)
@@ -97,14 +97,14 @@ t.test(
 import { fastcgiProxy } from '@fastcgi/fastify'
 import { createProcessManager } from '@fastcgi/process-manager'
 const app = Fastify({ forceCloseConnections: 'idle' })
-let manager
+app.addHook('onRequest', async () => console.log('asked'))
 app.register(fastcgiProxy, {
   root: '/', routes: [{ match: '/' }], checkLocal: false, env: { WAIT: '700' },
-  upstream: () => (manager = createProcessManager({ command: ['${program}'], logger: { info() {}, warn() {}, error: console.error } })),
+  upstream: () => createProcessManager({ command: ['${program}'], logger: { info() {}, warn() {}, error: console.error } }),
 })
 process.once('SIGTERM', () => app.close())
 const url = await app.listen({ port: 0, host: '127.0.0.1' })
-manager.onProcess(({ event, pid }) => event === 'started' && console.log(url, pid))
+console.log(url)
 `,
     )
     t.teardown(() => rmSync(script, { force: true }))
@@ -113,12 +113,15 @@ manager.onProcess(({ event, pid }) => event === 'started' && console.log(url, pi
     })
     t.teardown(() => child.kill('SIGKILL'))
     const exited = once(child, 'exit')
-    const [line] = await within('its first line', once(child.stdout.setEncoding('utf8'), 'data'))
-    const [url, pid] = String(line).trim().split(' ')
-    // Not one that is kept: for that, Fastify would wait.
+    let output = ''
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text
+    })
+    await until('its first line', () => output.includes('\n'), 30_000)
+    const [url] = output.split('\n')
+    const pid = await get(`${url}/x`)
     const answer = get(`${url}/x`)
-    await until('the request', () => isRunning(Number(pid)))
-    await new Promise((resolve) => setTimeout(resolve, 200))
+    await until('the second request', () => output.split('asked').length === 3)
     child.kill('SIGTERM')
     t.equal(await answer, pid, 'what was asked is answered')
     t.same(await within('its end', exited), [0, null])

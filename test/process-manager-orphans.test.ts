@@ -1,6 +1,6 @@
 /** Nothing outlives its manager, however that ends; and where it can be. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -138,4 +138,6 @@ t.test('over TCP', NEEDS_LIBFCGI, async (t) => {
   const { manager } = managed(t, { ...options, listen: `localhost:${port}` })
   await ask(manager, {})
   t.equal(manager.processes[0]?.address, `127.0.0.1:${port}`)
+  const environment = readFileSync(`/proc/${manager.processes[0]?.pid}/environ`, 'latin1')
+  t.match(environment, 'FCGI_WEB_SERVER_ADDRS=127.0.0.1', 'nobody else is to be served')
 })

@@ -109,10 +109,10 @@ export class Child {
   #sweep(): void {
     if (this.pid === undefined) return
     this.#signalGroup('SIGKILL')
-    reaper.forget(String(this.pid))
+    reaper.forget('group', String(this.pid))
     for (const file of this.#files) {
       rmSync(file, { force: true })
-      reaper.forget(file)
+      reaper.forget('file', file)
     }
   }
 

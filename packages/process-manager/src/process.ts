@@ -103,6 +103,7 @@ export class ManagedProcess extends BaseDispatcher {
   #servedByChild = 0
   #startedAt = 0
   readonly #meter = new LoadMeter()
+  #opening: Promise<Error | undefined> | undefined
   #ending: Promise<void> | undefined
   #retired: Promise<void> | undefined
 
@@ -168,17 +169,23 @@ export class ManagedProcess extends BaseDispatcher {
   /** Opens its socket, unless it is, and starts a child. */
   async start(trial: boolean): Promise<void> {
     this.#set('opening')
+    this.#opening = this.#open()
+    const error = await this.#opening
+    // It could be retired while it was waiting.
+    if (this.#state !== 'opening') return
+    if (error !== undefined) this.#failed(error)
+    else this.#spawn(trial ? 'trial' : 'running')
+  }
+
+  async #open(): Promise<Error | undefined> {
+    if (this.#socket?.intact === true) return undefined
+    await this.#closeSocket()
     try {
-      if (this.#socket?.intact !== true) {
-        await this.#closeSocket()
-        this.#socket = await this.#place.open(this.number)
-      }
+      this.#socket = await this.#place.open(this.number)
+      return undefined
     } catch (error) {
-      // It could be retired while it was waiting.
-      if (this.#state === 'opening') this.#failed(error as Error)
-      return
+      return error as Error
     }
-    if (this.#state === 'opening') this.#spawn(trial ? 'trial' : 'running')
   }
 
   /** Puts another child in the place of one that ended: who waits at the socket does not notice. */
@@ -220,14 +227,10 @@ export class ManagedProcess extends BaseDispatcher {
     return this.#retired
   }
 
-  /** Ends its child at once; requests it has fail. */
-  kill(): void {
-    this.#child?.kill()
-  }
-
   async #leave(): Promise<void> {
     const ending = this.#ending ?? this.#end()
     await ending
+    await this.#opening
     await this.#closeSocket()
     this.#set('stopped')
   }
@@ -328,7 +331,7 @@ export class ManagedProcess extends BaseDispatcher {
   onTimeout(): void {
     if (this.#settings.concurrency > 1 || this.pid === undefined) return
     this.#owner.onHung(this)
-    this.kill()
+    this.#child?.kill()
   }
 
   override get stats(): DispatcherStats {

@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { lstatSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
+import {
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs'
 import { connect, isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -72,7 +80,7 @@ export class SocketPlace {
     } catch {
       // Somebody put something in it, or has removed it.
     }
-    reaper.forget(this.#ownDirectory)
+    reaper.forget('directory', this.#ownDirectory)
   }
 
   #makeOwn(): string {
@@ -118,15 +126,17 @@ export async function openWatchedSocket(
   settings: SocketSettings,
 ): Promise<ParkedSocket> {
   const socket = await openSocket(address, settings)
-  if (address.kind === 'tcp') return socket
-  reaper.watch('file', address.path)
+  const inode = String(fstatSync(socket.fd).ino)
+  reaper.watch('socket', inode)
+  if (address.kind === 'unix') reaper.watch('file', address.path)
   return {
     fd: socket.fd,
     get intact() {
       return socket.intact
     },
     close: async () => {
-      reaper.forget(address.path)
+      reaper.forget('socket', inode)
+      if (address.kind === 'unix') reaper.forget('file', address.path)
       await socket.close()
     },
   }

@@ -1,5 +1,5 @@
 /** Options: what is refused and in which words, and what command comes of them. */
-import { chmodSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createProcessManager, DynamicGroup, phpCgi, phpFpm } from '@fastcgi/process-manager'
@@ -157,6 +157,17 @@ t.test('options are not written to, and the presets are options like others', as
     env: { PHP_FCGI_MAX_REQUESTS: 7 },
   })
   if (ROOT) t.throws(() => phpFpm(), /php-fpm does not run scripts as root/)
+})
+
+t.test('closed before its socket is open: nothing is left', async (t) => {
+  const ipcDir = directory(t)
+  for (let n = 0; n < 5; n++) {
+    const logger = { info() {}, warn() {}, error() {} }
+    const manager = createProcessManager({ command: ['/bin/sleep', '60'], ipcDir, logger })
+    if (n > 0) await new Promise((resolve) => setTimeout(resolve, n))
+    await manager.close()
+    t.same(readdirSync(ipcDir), [])
+  }
 })
 
 t.test('ipcDir is made, for nobody else', async (t) => {
