@@ -1,9 +1,11 @@
 /** Fields and statuses of a response: what reaches the client, in which number, byte for byte. */
+import type { ServerResponse } from 'node:http'
 import t, { type Test } from 'tap'
 import { type AdapterName, eachAdapter } from './helpers/adapters.ts'
 import { behind, whole } from './helpers/behind.ts'
 import type { RawResponse } from './helpers/raw-http.ts'
 import { eachRequest, endRecord, stdoutRecords } from './helpers/scripted-peer.ts'
+import { within } from './helpers/wait.ts'
 
 /** What the client gets of a response with this head; lines end in CRLF. */
 async function got(
@@ -187,3 +189,32 @@ eachAdapter(t, 'a large head, and odd names', async (t, adapter) => {
   t.equal(headers['x!#$%&*+.^`|~'], '2')
   t.equal(body, 'x')
 })
+
+/** Ways in which loggers and other middleware get to see the fields of a response. */
+const ONLOOKERS: Record<string, (res: ServerResponse, look: () => void) => void> = {
+  finish: (res, look) => res.on('finish', look),
+  close: (res, look) => res.on('close', look),
+  'end of its own': (res, look) => {
+    const { end } = res
+    res.end = function own(this: ServerResponse, ...given: unknown[]) {
+      look()
+      return Reflect.apply(end, this, given)
+    }
+  },
+}
+
+for (const [name, attach] of Object.entries(ONLOOKERS))
+  eachAdapter(t, `those who look at a response find its fields: ${name}`, async (t, adapter) => {
+    // Fastify never tells node:http's response of them before it writes the head, whoever answers.
+    if (adapter === 'fastify') return
+    const bytes = whole('Content-Type: text/odd\r\nX-Kept: 1\r\n\r\n', 'x')
+    const script = eachRequest((_r, connection) => void connection.write(bytes))
+    const { app, get } = await behind(t, adapter, script)
+    const seen = new Promise((resolve) => {
+      app.server.prependListener('request', (_req, res) =>
+        attach(res, () => resolve([res.getHeader('content-type'), res.getHeader('x-kept')])),
+      )
+    })
+    await get()
+    t.same(await within('the look', seen), ['text/odd', '1'])
+  })

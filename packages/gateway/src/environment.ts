@@ -78,7 +78,8 @@ export class Environment {
   readonly #rules: EnvironmentRules
   readonly #constants: ReadonlyArray<readonly [string, string]>
   readonly #configured: ReadonlySet<string>
-  readonly #prefix: Buffer
+  readonly #encoder: NameValueEncoder
+  readonly #bareEncoder: NameValueEncoder
   readonly #headers: HeaderParams
 
   constructor(rules: EnvironmentRules) {
@@ -87,23 +88,18 @@ export class Environment {
     const given = Object.entries(rules.env).filter(([, value]) => value !== undefined)
     this.#configured = new Set(given.map(([name]) => name))
     this.#constants = entriesOf({ ...CONSTANTS, ...Object.fromEntries(given) })
-    const encoder = new NameValueEncoder(rules.maxParamsSize)
-    for (const [name, value] of this.#constants) encoder.add(name, value)
-    this.#prefix = encoder.finish()
+    this.#bareEncoder = new NameValueEncoder(rules.maxParamsSize)
+    for (const [name, value] of this.#constants) this.#bareEncoder.add(name, value)
+    this.#encoder = new NameValueEncoder(rules.maxParamsSize, this.#bareEncoder.finish())
     this.#headers = new HeaderParams(rules.passHeaders, this.#configured)
   }
 
   /** The params of one request, encoded. @throws ParamsTooLargeError */
   encode(facts: RequestFacts): Buffer {
     const { extra } = facts
-    const writer = new ParamWriter(
-      new NameValueEncoder(
-        this.#rules.maxParamsSize,
-        extra === undefined ? this.#prefix : undefined,
-      ),
-      this.#configured,
-      extra,
-    )
+    const encoder = extra === undefined ? this.#encoder : this.#bareEncoder
+    encoder.restart()
+    const writer = new ParamWriter(encoder, this.#configured, extra)
     if (extra !== undefined) {
       for (const [name, value] of this.#constants) writer.addConstant(name, value)
       for (const [name, value] of entriesOf(extra)) writer.addOwn(name, value)

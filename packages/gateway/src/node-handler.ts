@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, ServerResponse } from 'node:http'
 import { pipeline } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { isGone } from './client-gone.ts'
@@ -6,7 +6,7 @@ import type { ClientInfo } from './environment.ts'
 import type { GatewayError } from './error-status.ts'
 import type { Gateway } from './gateway.ts'
 import type { GatewayResponse } from './responder.ts'
-import { type FieldValue, groupFields } from './response-fields.ts'
+import { type FieldValue, fieldValue, groupFields } from './response-fields.ts'
 
 /** A request handler of node:http, also good as connect middleware. */
 export type NodeHandler = (
@@ -47,30 +47,54 @@ export function createHandler(gateway: Gateway): NodeHandler {
 
 /** Writes a response of the gateway to node:http, HTTP/2 included. */
 export function writeResponse(res: ServerResponse, response: GatewayResponse): void {
-  const { status, reason, body } = response
+  const { body } = response
   if (res.headersSent || isGone(res.req, res)) {
     if (body !== null && !Buffer.isBuffer(body)) body.destroy()
+    return
+  }
+  writeFields(res, response)
+  if (body === null || Buffer.isBuffer(body)) res.end(body ?? undefined)
+  else pipeBody(res, body)
+}
+
+function writeFields(
+  res: ServerResponse,
+  { status, reason, headers, body }: GatewayResponse,
+): void {
+  const bodiless = res.req.method === 'HEAD' || status === 204 || status === 304
+  const ends = body === null || Buffer.isBuffer(body)
+  const fields =
+    bodiless || !ends || fieldValue(headers, 'content-length') !== undefined
+      ? headers
+      : [...headers, 'Content-Length', String(body?.length ?? 0)]
+  if (isUntouched(res)) {
+    // As they are: of all ways to set fields the one that costs least, by far.
+    if (reason === '') res.writeHead(status, fields)
+    else res.writeHead(status, reason, fields)
     return
   }
   // Middleware may have set cookies, or said what else the response depends on.
   const own = (name: string): FieldValue =>
     name === 'set-cookie' || name === 'vary' ? res.getHeader(name) : undefined
-  for (const [name, value] of Object.entries(groupFields(response.headers, own)))
-    res.setHeader(name, value)
+  for (const [name, value] of Object.entries(groupFields(fields, own))) res.setHeader(name, value)
   res.statusCode = status
   if (reason !== '' && res.req.httpVersionMajor < 2) res.statusMessage = reason
-  if (body === null || Buffer.isBuffer(body)) endWith(res, status, body)
-  else pipeBody(res, body)
+  // Before there is a length of its own: node:http would take Content-Disposition for UTF-8 then and change its bytes.
+  if (ends) res.writeHead(status)
 }
 
-function endWith(res: ServerResponse, status: number, body: Buffer | null): void {
-  const bodiless = res.req.method === 'HEAD' || status === 204 || status === 304
-  if (!bodiless && !res.hasHeader('content-length'))
-    res.setHeader('content-length', body?.length ?? 0)
-  // Before there is a length of its own: node:http would take Content-Disposition for UTF-8 then and change its bytes.
-  res.writeHead(status)
-  if (body === null) res.end()
-  else res.end(body)
+/** Whether nobody has set a field, nor will look for those of the response: getHeader() does not know what writeHead() is given. */
+function isUntouched(res: ServerResponse): boolean {
+  const { writeHead, setHeader, end } = ServerResponse.prototype
+  // Besides those who have put a function of their own in place: loggers, who look when it is over.
+  const onlookers = res.listenerCount('finish') > 1 || res.listenerCount('close') > 1
+  return (
+    !onlookers &&
+    res.writeHead === writeHead &&
+    res.setHeader === setHeader &&
+    res.end === end &&
+    res.getHeaderNames().length === 0
+  )
 }
 
 function pipeBody(res: ServerResponse, body: NodeJS.ReadableStream): void {

@@ -48,6 +48,8 @@ const NONE: Resolution = { kind: 'none' }
 export class ScriptResolver {
   readonly #rules: ScriptRules
   readonly #cache = new Map<string, { resolution: Resolution; until: number }>()
+  /** Looks at the disk under way: requests that come meanwhile wait for the same one. */
+  readonly #looks = new Map<string, Promise<Resolution>>()
 
   constructor(rules: ScriptRules) {
     this.#rules = rules
@@ -61,7 +63,12 @@ export class ScriptResolver {
     if (!checkLocal) return this.#resolveByName(path, pathInfo)
     const known = this.#cache.get(path)
     if (known !== undefined && known.until > performance.now()) return known.resolution
-    return this.#resolveOnDisk(path, pathInfo)
+    let look = this.#looks.get(path)
+    if (look === undefined) {
+      look = this.#resolveOnDisk(path, pathInfo).finally(() => this.#looks.delete(path))
+      this.#looks.set(path, look)
+    }
+    return look
   }
 
   #resolveByName(path: string, mode: Exclude<PathInfoMode, 'all'>): Resolution {

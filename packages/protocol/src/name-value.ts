@@ -6,26 +6,33 @@ export type TextEncoding = 'utf8' | 'latin1'
 
 const START_CAPACITY = 2048
 
+/** Characters up to which a loop beats the call out of JavaScript that {@link Buffer.write} is. */
+const SHORT = 48
+
 /**
- * Builds a block of name-value pairs (FastCGI 1.0 §3.4) in one growing buffer.
+ * Builds blocks of name-value pairs (FastCGI 1.0 §3.4), one after the other in the same growing buffer.
  * A pair must fit one record: php-fpm and others refuse pairs that straddle two.
  */
 export class NameValueEncoder {
   #buffer: Buffer
-  #length = 0
+  #length: number
+  readonly #prefixLength: number
   readonly #limit: number
 
   /**
    * @param limit most bytes of the whole block.
    * @param prefix an encoded block to start from, for instance what is the same for every request.
    */
-  constructor(limit: number = Number.POSITIVE_INFINITY, prefix?: Uint8Array) {
+  constructor(limit: number = Number.POSITIVE_INFINITY, prefix: Uint8Array = NOTHING) {
     this.#limit = limit
-    this.#buffer = Buffer.allocUnsafe(START_CAPACITY + (prefix?.length ?? 0))
-    if (prefix !== undefined) {
-      this.#buffer.set(prefix, 0)
-      this.#length = prefix.length
-    }
+    this.#prefixLength = this.#length = prefix.length
+    this.#buffer = Buffer.allocUnsafe(START_CAPACITY + prefix.length)
+    this.#buffer.set(prefix, 0)
+  }
+
+  /** Begins a block anew, behind the prefix. */
+  restart(): void {
+    this.#length = this.#prefixLength
   }
 
   /**
@@ -46,9 +53,11 @@ export class NameValueEncoder {
     this.#putText(value, valueLength, encoding)
   }
 
-  /** The encoded block; the encoder must not be used afterwards. */
+  /** The encoded block, as a copy. */
   finish(): Buffer {
-    return this.#buffer.subarray(0, this.#length)
+    const block = Buffer.allocUnsafe(this.#length)
+    this.#buffer.copy(block, 0, 0, this.#length)
+    return block
   }
 
   #tooLarge(name: string, length: number): ParamsTooLargeError {
@@ -75,9 +84,15 @@ export class NameValueEncoder {
   }
 
   #putText(text: string, length: number, encoding: TextEncoding): void {
-    this.#length += this.#buffer.write(text, this.#length, length, encoding)
+    const start = this.#length
+    this.#length += length
+    // With as many bytes as characters, each character is its byte.
+    if (length > SHORT || length !== text.length) this.#buffer.write(text, start, length, encoding)
+    else for (let at = 0; at < length; at++) this.#buffer[start + at] = text.charCodeAt(at)
   }
 }
+
+const NOTHING = new Uint8Array(0)
 
 function byteLength(text: string, encoding: TextEncoding): number {
   return encoding === 'latin1' ? text.length : Buffer.byteLength(text)
