@@ -31,7 +31,11 @@ await eachAdapter(t, 'sendStdin: false', async (t, adapter) => {
   const upstream = `127.0.0.1:${(server.address() as { port: number }).port}`
   const { send, through } = await guarded(t, adapter, [{ upstream, sendStdin: false }])
   for (let n = 1; n <= 2; n++) {
-    const { status } = await send('POST /node', ['Content-Length: 2'], 'hi')
+    const { status } = await send(
+      'POST /node',
+      ['Content-Type: text/plain', 'Content-Length: 2'],
+      'hi',
+    )
     t.equal(status, 200)
     t.strictSame(through[n - 1]?.variables, { A: '1' })
   }

@@ -1,4 +1,5 @@
 /** Real web servers in front of an application, each with its own configuration, directory and port. */
+import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
@@ -13,17 +14,25 @@ export type WebServerName = (typeof WEB_SERVERS)[number]
 /** The sample program, compiled. */
 export const SAMPLE = fileURLToPath(new URL('sample-program.js', import.meta.url))
 const APACHE_MODULES = '/usr/lib/apache2/modules'
+const USER = 'www-data'
 const asRoot = process.getuid?.() === 0
 
 /** Options of a test that needs the web server. */
 export function needsWebServer(name: WebServerName): { skip: string | false } {
   if (name === 'fcgid') {
     const path = `${APACHE_MODULES}/mod_fcgid.so`
-    return needs('libapache2-mod-fcgid', existsSync(path) ? path : undefined)
+    const found = needs('libapache2-mod-fcgid', existsSync(path) ? path : undefined)
+    return found.skip !== false || isReadable() ? found : { skip: `${USER} cannot read ${SAMPLE}` }
   }
   return name === 'apache'
     ? needs('apache2', findProgram('apache2'))
     : needs(name, findProgram(name))
+}
+
+/** Apache, started by root, runs programs as another user; a checkout may be none of his business. */
+function isReadable(): boolean {
+  const asUser = [`--reuid=${USER}`, `--regid=${USER}`, '--clear-groups', 'test', '-r', SAMPLE]
+  return !asRoot || spawnSync('setpriv', asUser).status === 0
 }
 
 export interface InFront {
@@ -200,7 +209,7 @@ DefaultRuntimeDir ${directory}
 Mutex file:${directory} default
 DocumentRoot ${directory}
 ${all.map((module) => `LoadModule ${module}_module ${APACHE_MODULES}/mod_${module}.so`).join('\n')}
-${asRoot ? 'User www-data\nGroup www-data' : ''}
+${asRoot ? `User ${USER}\nGroup ${USER}` : ''}
 ${outside.join('\n')}
 <Location "/">
   Require all granted

@@ -5,10 +5,17 @@ const PREFIX = 'variable-'
 
 /**
  * Params that no guard may set: they say what is asked, by whom, and what PHP is to run and how. HTTP_* are the client's
- * headers (and HTTP_PROXY is an attack), REMOTE_PASSWD is for one exchange only.
+ * headers (and HTTP_PROXY is an attack), REMOTE_PASSWD is for one exchange only, and some would have a program that is
+ * started for the request, as by fcgiwrap, run something else.
  */
-const RESERVED =
-  /^(|CONTENT_(LENGTH|TYPE)|DOCUMENT_(ROOT|URI)|FCGI_.*|GATEWAY_INTERFACE|HTTP_.*|HTTPS|ORIG_.*|PATH_(INFO|TRANSLATED)|PHP_.*|PHPRC|QUERY_STRING|REDIRECT_.*|REMOTE_(ADDR|HOST|PASSWD|PORT)|REQUEST_.*|SCRIPT_.*|SERVER_.*|BALANCER_.*|PATH|LD_.*)$/
+const RESERVED = new RegExp(
+  `^(?:${[
+    'AUTH_PASSWORD|CONTENT_(LENGTH|TYPE)|DOCUMENT_(ROOT|URI)|GATEWAY_INTERFACE|HTTPS?|HTTP_.*|ORIG_.*',
+    'PATH_(INFO|TRANSLATED)|QUERY_STRING|REMOTE_(ADDR|HOST|PASSWD|PORT)|REQUEST_.*|SCRIPT_.*|SERVER_.*',
+    'BALANCER_.*|FCGI_.*|REDIRECT_.*|PHP_.*|PHPRC',
+    'BASH.*|ENV|IFS|LD_.*|NODE_.*|PATH|PERL.*|PYTHON.*|RUBY.*|SHELLOPTS|',
+  ].join('|')})$`,
+)
 
 /** What guards said of a request: `Variable-` fields of their answers (FastCGI 1.0 §6.3). */
 export class Variables {
