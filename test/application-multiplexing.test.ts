@@ -12,6 +12,7 @@ import {
   Role,
 } from '@fastcgi/protocol'
 import t from 'tap'
+import { Random } from './helpers/random.ts'
 import { until, within } from './helpers/wait.ts'
 import { connectTo, parse, startServer } from './helpers/web-server.ts'
 
@@ -98,18 +99,6 @@ t.test('a body that nobody reads does not stop the others, up to 1 MiB of it', a
   t.equal(sum, length * 3)
 })
 
-/** A generator of numbers that a seed determines (mulberry32). */
-function random(seed: number): (below: number) => number {
-  let state = seed >>> 0
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let z = state
-    z = Math.imul(z ^ (z >>> 15), z | 1)
-    z ^= z + Math.imul(z ^ (z >>> 7), z | 61)
-    return ((((z ^ (z >>> 14)) >>> 0) / 4_294_967_296) * below) | 0
-  }
-}
-
 const RUNS = 10_000
 const MOST = 64
 
@@ -119,7 +108,8 @@ t.test(
   async (t) => {
     const seed = Number(process.env.FCGI_TEST_SEED ?? Date.now() % 1_000_000)
     t.comment(`seed ${seed} (FCGI_TEST_SEED)`)
-    const below = random(seed)
+    const random = new Random(seed)
+    const below = (limit: number): number => random.between(0, limit - 1)
     let open = 0
     // Over 64 requests at a time: if any leaked, the next ones would be refused.
     const { port } = await startServer(t, (req, res) => answer(req, res), { maxRequests: MOST })
