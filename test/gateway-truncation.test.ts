@@ -76,7 +76,7 @@ eachAdapter(t, 'fewer bytes than Content-Length, ended properly', async (t, adap
     const script = eachRequest(async (_request, connection) => {
       const parts = ['Content-Length: 10\r\n\r\n', 'abc']
       if (pieces === 1) connection.write(whole(parts.join('')))
-      else await connection.writeSlowly([...parts.map(stdoutRecords), endRecord()])
+      else await connection.writeSlowly([...parts.map((part) => stdoutRecords(part)), endRecord()])
     })
     const { app, get } = await behind(t, adapter, script)
     looksBroken(t, await get(), '1.1')

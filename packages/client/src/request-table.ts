@@ -83,7 +83,9 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     if (this.#carrier.closed) return undefined
     const request = requestId > 0 ? this.#requests[requestId - 1] : undefined
     if (request === undefined || request.free || request.ended !== undefined)
-      throw new ProtocolError(`record of type ${type} for ${requestId}, which is no active request`)
+      throw new ProtocolError(
+        `record of type ${type} for request id ${requestId}, which is not active`,
+      )
     if (type === RecordType.PARAMS || type === RecordType.STDIN || type === RecordType.DATA)
       throw new ProtocolError(`record of type ${type}, which only a web server sends`)
     if (!request.touched) {
