@@ -77,6 +77,8 @@ async function createDatabase(page: Page, file: string): Promise<void> {
 
 async function createTable(page: Page): Promise<void> {
   await page.getByRole('link', { name: 'Create table' }).first().click()
+  // Its script puts the cursor there, perhaps while something is written elsewhere.
+  await page.locator('input[name=name]:focus').waitFor()
   await page.locator('input[name=name]').fill('people')
   await page.locator('input[name="fields[1][field]"]').fill('name')
   await page.locator('select[name="fields[1][type]"]').selectOption('text')

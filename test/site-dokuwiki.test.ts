@@ -71,6 +71,8 @@ async function install(page: Page, url: string): Promise<void> {
 async function logIn(t: Test, page: Page, url: string): Promise<void> {
   await page.goto(url)
   await page.getByRole('link', { name: 'Log In' }).click()
+  // Its script puts the cursor there, perhaps while something is written elsewhere.
+  await page.locator('#focus__this:focus').waitFor()
   await page.getByLabel('Username').fill('ada')
   await page.getByLabel('Password').fill(PASSWORD)
   await page.locator('#dw__login').getByRole('button', { name: 'Log In' }).click()
@@ -82,6 +84,7 @@ async function edit(t: Test, page: Page, url: string): Promise<void> {
   await page.goto(`${url}doku.php?id=notes:engine`)
   await page.getByRole('link', { name: 'Create this page' }).first().click()
   const text = '====== Notes ======\n\nThe //Analytical Engine// weaves — wörter.\n'
+  await page.locator('#wiki__text:focus').waitFor()
   await page.locator('#wiki__text').fill(text)
   await page.locator('#edbtn__save').click()
   await page.getByRole('heading', { name: 'Notes' }).waitFor()
