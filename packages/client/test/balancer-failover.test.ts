@@ -139,11 +139,11 @@ t.test('a short stream that breaks off, runs over or is stuck', async (t) => {
 })
 
 t.test('a slow body has its time between any two pieces', async (t) => {
-  const made = setup(t, [{}], { timeouts: { body: 60 } })
+  const made = setup(t, [{}], { timeouts: { body: 400 } })
   const body = new Readable({ read() {} })
   const taken = send(made.balancer, { body, bodyLength: 4 })
   for (let n = 0; n < 4; n++) {
-    await sleep(25)
+    await sleep(150)
     body.push('x')
   }
   body.push(null)

@@ -1,4 +1,5 @@
 /** Options of authorizers: each one wrong once, and those that do not go together. */
+import { poolChecks } from '@fastcgi/client'
 import { type AuthorizerOptions, createAuthorizer } from '@fastcgi/gateway'
 import t from 'tap'
 import { ask, Upstream } from './harness.ts'
@@ -50,11 +51,7 @@ for (const [name, [value, remedy]] of Object.entries(WRONG))
   })
 
 /** Of connections; checked where the gateway's are. */
-const OF_POOLS = [
-  ...['reuse', 'maxConnections', 'minConnections', 'softMaxConnections', 'idleTimeout', 'maxAge'],
-  ...['maxRequests', 'fairness', 'maxQueue', 'queueTimeout', 'retries', 'maxHeadSize'],
-  ...['tcpKeepAlive', 'timeouts'],
-]
+const OF_POOLS = Object.keys(poolChecks)
 
 t.test('every option has been wrong once', (t) => {
   const message = messageOf({ ...good, nonsense: 1 })
