@@ -37,13 +37,29 @@ function plot({ about, rows }: Results): string {
 
 function section({ benchmark, about, machine, rows }: Results): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
-  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const cells = rows.map((row) => columns.map((column) => String(row[column] ?? '')))
   return [
     `## ${benchmark}\n`,
     `${about}. Node ${machine.node}, ${machine.processors} × ${machine.processor}, ${machine.date}.\n`,
-    line(columns),
-    line(columns.map((_, at) => (at === 0 ? '---' : '---:'))),
-    ...rows.map((row) => line(columns.map((column) => String(row[column] ?? '')))),
+    ...markdownTable([columns, ...cells]),
     '',
   ].join('\n')
+}
+
+/** Lines of a table as the formatter wants them: columns of even width, the first to the left, numbers to the right. */
+function markdownTable(rows: readonly string[][]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(4, ...rows.map((row) => row[column]?.length ?? 0)),
+  )
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`
+  const padded = rows.map((row) =>
+    row.map((cell, at) =>
+      at === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[at] ?? 0),
+    ),
+  )
+  const rule = widths.map((width, at) =>
+    at === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`,
+  )
+  const [head = '', ...body] = padded.map(line)
+  return [head, line(rule), ...body]
 }

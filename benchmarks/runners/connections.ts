@@ -14,7 +14,7 @@ const TOGETHER = 200
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    idle: { type: 'string', default: '8000' },
+    idle: { type: 'string', default: '10000' },
     slow: { type: 'string', default: '1000' },
     seconds: { type: 'string', default: '4' },
   },
