@@ -120,7 +120,7 @@ export class Responder implements DispatchHandler {
     this.#status = status
     this.#reason = reason
     this.#fields = fields
-    const handover = handoverFields(headers, statusGiven)
+    const handover = handoverFields(headers, fields.instructions, statusGiven)
     if (handover.length > 0) this.#handOver(handover)
   }
 

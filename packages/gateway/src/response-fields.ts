@@ -1,40 +1,49 @@
+/** What becomes of a field of a response. */
+type Kind = 'once' | 'repeatable' | 'dropped' | 'instruction' | 'length' | 'coding' | 'buffering'
+
 /**
- * Fields of a response that do not reach the client: those that speak of the connection (RFC 9110 §7.6.1; RFC 3875
- * §6.3.4 forbids them), and those by which an application instructs the gateway.
+ * Fields that are not just passed on: those that speak of the connection (RFC 9110 §7.6.1; RFC 3875 §6.3.4 forbids
+ * them) and those by which an application instructs the gateway do not reach the client. Of those that may come more than
+ * once all count; of others the first, as with nginx.
  */
-const DROPPED: ReadonlySet<string> = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'upgrade',
-  'http2-settings',
-  'status',
-  'x-accel-charset',
-  'x-accel-expires',
-  'x-accel-limit-rate',
-  'x-accel-redirect',
-  'x-lighttpd-kbytes-per-second',
-  'x-lighttpd-send-file',
-  'x-sendfile',
-  'x-sendfile2',
+const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ...entries(
+    'dropped',
+    'connection keep-alive proxy-connection te trailer upgrade http2-settings status',
+    'x-accel-charset x-accel-expires x-accel-limit-rate x-lighttpd-kbytes-per-second',
+  ),
+  ...entries('instruction', 'x-accel-redirect x-lighttpd-send-file x-sendfile x-sendfile2'),
+  ...entries(
+    'repeatable',
+    'cache-control content-security-policy content-security-policy-report-only link pragma',
+    'server-timing set-cookie vary warning www-authenticate proxy-authenticate',
+  ),
+  ['content-length', 'length'],
+  ['transfer-encoding', 'coding'],
+  ['x-accel-buffering', 'buffering'],
 ])
 
-/** Fields that may come more than once; of others the first one counts, as with nginx. */
-const REPEATABLE: ReadonlySet<string> = new Set([
-  'cache-control',
-  'content-security-policy',
-  'content-security-policy-report-only',
-  'link',
-  'pragma',
-  'server-timing',
-  'set-cookie',
-  'vary',
-  'warning',
-  'www-authenticate',
-  'proxy-authenticate',
-])
+function entries(kind: Kind, ...names: string[]): Array<[string, Kind]> {
+  return names
+    .join(' ')
+    .split(' ')
+    .map((name) => [name, kind])
+}
+
+/** Names as applications spell them, looked up once. */
+const spellings = new Map<string, { lower: string; kind: Kind }>()
+const MOST_SPELLINGS = 1024
+
+function look(name: string): { lower: string; kind: Kind } {
+  const known = spellings.get(name)
+  if (known !== undefined) return known
+  const lower = name.toLowerCase()
+  const kind = KINDS.get(lower) ?? (lower.startsWith('x-') ? 'repeatable' : 'once')
+  const seen = { lower, kind }
+  // Applications may make names up: what is kept of them must not grow with their fantasy.
+  if (spellings.size < MOST_SPELLINGS) spellings.set(name, seen)
+  return seen
+}
 
 /** Fields of a response as the client gets them. */
 export interface ResponseFields {
@@ -46,32 +55,39 @@ export interface ResponseFields {
   transferEncoding: string | undefined
   /** Whether the response is to be buffered (nginx X-Accel-Buffering); undefined where the application says nothing. */
   buffering: boolean | undefined
+  /** Fields that ask for something else in the place of the body: lower-case name, value, name, value… */
+  instructions: string[]
 }
 
 const BUFFERING: Readonly<Record<string, boolean>> = { yes: true, no: false }
+const NONE: string[] = []
 
 /** Takes out what is not for the client. */
 export function responseFields(flat: readonly string[]): ResponseFields {
+  const headers: string[] = []
   const fields: ResponseFields = {
-    headers: [],
+    headers,
     contentLength: undefined,
     transferEncoding: undefined,
     buffering: undefined,
+    instructions: NONE,
   }
+  const once: string[] = []
   const named = connectionNames(flat)
-  const seen = new Set<string>()
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const name = flat[at] ?? ''
     const value = flat[at + 1] ?? ''
-    const lower = name.toLowerCase()
-    if (lower === 'transfer-encoding') fields.transferEncoding = value.toLowerCase()
-    else if (lower === 'x-accel-buffering') fields.buffering = BUFFERING[value.toLowerCase()]
-    else if (DROPPED.has(lower) || named?.has(lower)) continue
-    else if (REPEATABLE.has(lower) || lower.startsWith('x-') || !seen.has(lower)) {
-      seen.add(lower)
-      if (lower === 'content-length') fields.contentLength = Number(value)
-      fields.headers.push(name, value)
-    }
+    const { lower, kind } = look(name)
+    if (kind === 'dropped' || named?.has(lower)) continue
+    if (kind === 'repeatable') headers.push(name, value)
+    else if (kind === 'once' || kind === 'length') {
+      if (once.includes(lower)) continue
+      once.push(lower)
+      if (kind === 'length') fields.contentLength = Number(value)
+      headers.push(name, value)
+    } else if (kind === 'instruction') fields.instructions = [...fields.instructions, lower, value]
+    else if (kind === 'coding') fields.transferEncoding = value.toLowerCase()
+    else fields.buffering = BUFFERING[value.toLowerCase()]
   }
   return fields
 }
