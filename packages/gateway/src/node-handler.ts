@@ -86,8 +86,8 @@ function writeFields(
 /** Whether nobody has set a field, nor will look for those of the response: getHeader() does not know what writeHead() is given. */
 function isUntouched(res: ServerResponse): boolean {
   const { writeHead, setHeader, end } = ServerResponse.prototype
-  // Besides those who have put a function of their own in place: loggers, who look when it is over.
-  const onlookers = res.listenerCount('finish') > 1 || res.listenerCount('close') > 1
+  // Besides those who have put a function of their own in place: loggers, who look when it is over. node:http itself is one.
+  const onlookers = res.listenerCount('finish') > 1 || res.listenerCount('close') > 0
   return (
     !onlookers &&
     res.writeHead === writeHead &&
