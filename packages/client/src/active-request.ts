@@ -51,6 +51,8 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   answered = false
   /** Whether a record came in this read. */
   touched = false
+  /** The one that a record came for after it. */
+  nextTouched: ActiveRequest | undefined
   /** What END_REQUEST said, until it has been dealt with. */
   ended: { appStatus: number; protocolStatus: number } | undefined
 

@@ -161,23 +161,17 @@ export class Connection implements SocketEvents, Carrier {
 
   /** Deals with what one read brought. */
   #settle(sound: boolean): void {
-    const touched = this.#requests.touched
-    let ended = 0
-    for (const request of touched) {
-      request.touched = false
-      if (request.ended !== undefined) ended++
-    }
+    const requests = this.#requests
     // Bytes of a record that belongs to nobody.
-    const surplus = !this.#reader.atBoundary && ended === this.#requests.size
+    const surplus = !this.#reader.atBoundary && requests.allEnded
     if (!sound || surplus) this.#retired = true
-    for (const request of touched) {
+    for (let request = requests.nextTouched(); request; request = requests.nextTouched()) {
       if (request.ended !== undefined) this.#complete(request)
       else if (request.exchange !== undefined && sound) {
         request.exchange.flush()
         request.moved()
       }
     }
-    touched.length = 0
   }
 
   // ---- ends

@@ -26,6 +26,7 @@ const OWN_PARAMS: ReadonlySet<string> = new Set(['FCGI_DATA_LAST_MOD', 'FCGI_DAT
 
 /** The role of a request. @throws OptionError for one there is not, and where role and data do not agree. */
 export function roleOf({ role = 'responder', data }: FastCGIRequest): Role {
+  if (role === 'responder' && data === undefined) return Role.RESPONDER
   const known = Object.hasOwn(ROLES, role) ? ROLES[role] : undefined
   if (known === undefined)
     throw new OptionError(`role must be one of ${Object.keys(ROLES).join(', ')}; got ${role}`)

@@ -9,13 +9,13 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
   active = 0
   /** Requests that were given up, whose END_REQUEST has not come. */
   abandoned = 0
-  /** Requests that the last read brought something for. */
-  readonly touched: ActiveRequest[] = []
-
   /** From id 1 on. */
   readonly #requests: ActiveRequest[] = []
   readonly #carrier: Carrier
   readonly #socket: Socket
+  /** Requests that the last read brought something for: a list in the requests themselves, for there is one a read. */
+  #firstTouched: ActiveRequest | undefined
+  #lastTouched: ActiveRequest | undefined
   #nextDrained = 0
 
   constructor(carrier: Carrier, socket: Socket) {
@@ -30,6 +30,24 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
 
   [Symbol.iterator](): Iterator<ActiveRequest> {
     return this.#requests.values()
+  }
+
+  /** Whether no request goes on. */
+  get allEnded(): boolean {
+    let ended = 0
+    for (const request of this.#requests) if (request.ended !== undefined) ended++
+    return ended === this.size
+  }
+
+  /** Takes out a request that the last read brought something for. */
+  nextTouched(): ActiveRequest | undefined {
+    const request = this.#firstTouched
+    if (request === undefined) return undefined
+    this.#firstTouched = request.nextTouched
+    if (this.#firstTouched === undefined) this.#lastTouched = undefined
+    request.touched = false
+    request.nextTouched = undefined
+    return request
   }
 
   /** Gives a request the lowest id that is free. */
@@ -90,7 +108,9 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
       throw new ProtocolError(`record of type ${type}, which only a web server sends`)
     if (!request.touched) {
       request.touched = true
-      this.touched.push(request)
+      if (this.#lastTouched === undefined) this.#firstTouched = request
+      else this.#lastTouched.nextTouched = request
+      this.#lastTouched = request
     }
     return request
   }
