@@ -9,7 +9,7 @@ import { ConnectError, ConnectTimeoutError, OverloadedError, Pool } from '@fastc
 import t, { type Test } from 'tap'
 import { peerAndPool, poolOf, send, sent } from './helpers/outcome.ts'
 import { startPeer, wellBehaved } from './helpers/scripted-peer.ts'
-import { within } from './helpers/wait.ts'
+import { until, within } from './helpers/wait.ts'
 
 const noUnix = process.platform === 'win32' && 'no unix sockets here'
 
@@ -113,15 +113,14 @@ t.test('a full backlog of a unix socket', { skip: linuxOnly }, async (t) => {
 
   t.test('the request can be given up between the tries', async (t) => {
     const resting = send(t, pool)
-    await new Promise((resolve) => setTimeout(resolve, 40))
-    t.equal(pool.stats.queued, 1)
+    await until('it to rest', () => pool.stats.queued === 1)
     resting.control.abort()
     t.match((await resting.done).error, { code: 'FCGI_ABORTED' })
     t.equal(pool.stats.queued, 0)
   })
   t.test('the pool can be destroyed between the tries', async (t) => {
     const resting = send(t, pool)
-    await new Promise((resolve) => setTimeout(resolve, 40))
+    await until('it to rest', () => pool.stats.queued === 1)
     await pool.destroy()
     t.match((await resting.done).error, { code: 'FCGI_CLOSED' })
   })
