@@ -154,7 +154,7 @@ t.test('a front controller, as of Symfony or Laravel', NEEDS_FPM, async (t) => {
       '/articles/x/y': 'no route for /articles/x/y',
       '/style.css': 'color: green',
       '/assets/app.js': "console.log('built')",
-      '/build': 'no route for /build',
+      '/assets': 'no route for /assets',
       '/assets/': 'no route for /assets/',
       '/missing.css': 'no route for /missing.css',
       '/../src/router.php': mount === '' ? 400 : 404,
