@@ -7,7 +7,7 @@ import t, { type Test } from 'tap'
 import { Held, isAnswered, named } from './helpers/held-requests.ts'
 import { allClosed, type Outcome, peerAndPool, send, sent } from './helpers/outcome.ts'
 import { allAtOnce, endRecord, response } from './helpers/scripted-peer.ts'
-import { until, within } from './helpers/wait.ts'
+import { delay, until, within } from './helpers/wait.ts'
 
 const LASTING: PoolOptions = { multiplex: true, maxAge: 0, idleTimeout: 0 }
 
@@ -201,13 +201,12 @@ t.test('END_REQUEST before STDIN has ended: that connection takes nothing new', 
 t.test(
   'maxRequests and maxAge: closed with the last of them, with KEEP_CONN to the end',
   async (t) => {
-    for (const options of [{ maxRequests: 3 }, { maxAge: 1 }]) {
+    for (const options of [{ maxRequests: 3 }, { maxAge: 200 }]) {
       const held = new Held()
       const { pool, peer } = await peerAndPool(t, held.script, { ...LASTING, ...options })
       const outcomes = named(t, pool, 'a', 'b', 'c')
       await held.get('c')
-      await until('some age', () => performance.now() > 0)
-      await new Promise((resolve) => setTimeout(resolve, 5))
+      await delay(250)
       outcomes.push(...named(t, pool, 'd'))
       t.equal((await held.get('d')).connection.index, 1)
       for (const name of ['a', 'b', 'c']) await held.answer(name)
@@ -218,6 +217,20 @@ t.test(
     }
   },
 )
+
+t.test('a connection that answers is not closed for one that has not yet', async (t) => {
+  const held = new Held()
+  const { pool } = await peerAndPool(t, held.script, { ...LASTING, maxMultiplexed: 2, fairness: 1 })
+  const [a, b] = named(t, pool, 'a', 'b', 'slow') as [Outcome, Outcome]
+  await held.answer('a')
+  isAnswered(t, await a.done, 'a')
+  await delay(100)
+  await held.answer('b')
+  isAnswered(t, await b.done, 'b')
+  await delay(20)
+  t.match(pool.stats, { connections: 2, idle: 1, active: 1, limit: 64 })
+  await pool.destroy()
+})
 
 t.test('close() waits for all of them, destroy() fails all of them', async (t) => {
   const held = new Held()

@@ -236,11 +236,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   #expired(exchange: Exchange): void {
-    const { queueTimeout } = this.#settings
-    this.#failExchange(
-      exchange,
-      queueTimeoutError(this.address, queueTimeout, this.#connections.size),
-    )
+    const { size } = this.#connections
+    this.#failExchange(exchange, queueTimeoutError(this.address, this.#settings.queueTimeout, size))
   }
 
   drop(exchange: Exchange): void {
@@ -272,7 +269,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     const now = performance.now()
     const needsNew = this.#queue.first?.needsNew === true
     const old = this.#connections.isOld(connection, now)
-    if (this.#closing || needsNew || old || this.#limit.mustYield(now)) {
+    if (this.#closing || needsNew || old || this.#mustYield(now)) {
       connection.destroy()
       return
     }
@@ -308,9 +305,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       this.#multiplexing.refused()
       this.#setCapacity()
     }
-    if (!this.#closing && this.#resting.take(exchange, error)) {
-      exchange.holder = this
-    } else if (
+    if (!this.#closing && this.#resting.take(exchange, error)) exchange.holder = this
+    else if (
       exchange.attempts <= this.#settings.retries &&
       mayRetryHere(exchange, error) &&
       !this.#closing
@@ -334,13 +330,18 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#yieldTimer = undefined
     const now = performance.now()
     const connections = this.#connections
-    while (connections.idle > 0 && this.#limit.mustYield(now)) connections.closeOneIdle()
+    while (connections.idle > 0 && this.#mustYield(now)) connections.closeOneIdle()
     if (connections.idle > 0) this.#scheduleYield(now)
   }
 
+  // Whoever multiplexes serves a connection whatever becomes of the others.
+  #mustYield(now: number): boolean {
+    return this.#multiplexing.capacity === 1 && this.#limit.mustYield(now)
+  }
+
   #checkDrained(): void {
-    if (!this.#closing || this.#connections.size + this.#queue.size + this.#resting.size > 0) return
-    if (this.#queries.size > 0) return
+    const left = this.#connections.size + this.#queue.size + this.#resting.size + this.#queries.size
+    if (!this.#closing || left > 0) return
     this.#connections.stop()
     clearTimeout(this.#probeTimer)
     clearTimeout(this.#yieldTimer)
