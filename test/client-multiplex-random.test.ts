@@ -84,10 +84,8 @@ async function respond(request: PeerRequest, pieces: Pieces): Promise<void> {
   const { id } = request
   const { NAME = '', LENGTH = '', STDIN = '' } = request.params
   const stdin = await request.stdin().catch(() => undefined)
-  if (stdin === undefined) {
-    if (!request.isAborted) violations.push(`${NAME}: STDIN broke off`)
-    return
-  }
+  // Given up: by ABORT_REQUEST, or, alone on its connection, by the end of that.
+  if (stdin === undefined) return
   if (!stdin.equals(content(NAME, Number(STDIN)))) violations.push(`${NAME}: STDIN is not its own`)
   const head = Buffer.from(`Content-Type: text/plain\r\nX-Name: ${NAME}\r\n\r\n`)
   const bytes = Buffer.concat([head, content(NAME, Number(LENGTH))])
