@@ -6,7 +6,7 @@ import type {
   DispatchHandler,
   FastCGIRequest,
 } from '../dispatcher.ts'
-import { AbortedError, ClosedError, OptionError, OverloadedError } from '../errors.ts'
+import { AbortedError, OptionError, OverloadedError } from '../errors.ts'
 import { asFastCGIError } from '../exchange.ts'
 import { DEFAULT_TIMEOUTS } from '../options.ts'
 import { BalancedExchange, type ExchangeOwner } from './balanced-exchange.ts'
@@ -19,7 +19,7 @@ import { type MemberChange, type MemberEvent, MemberList } from './member-list.t
 import { ByHeartbeat, type Heartbeat } from './methods/heartbeat.ts'
 import { createMethod } from './methods/index.ts'
 import type { Method } from './methods/method.ts'
-import { nobodyError } from './nobody-error.ts'
+import { closedError, nobodyError } from './nobody-error.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
 import { explainBody, Intake, isShortStream } from './replay.ts'
 import { allFull, eligible, willHaveRoom } from './selection.ts'
@@ -197,7 +197,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   override async destroy(error?: Error): Promise<void> {
     this.#closing = true
-    const reason = this.#closedError(error)
+    const reason = closedError(this.name, error)
     for (const exchange of [...this.#underWay]) exchange.giveUp(reason, error)
     await Promise.all(this.members.map((member) => member.destroy(error)))
     await this.close()
@@ -205,7 +205,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   #refusal(request: FastCGIRequest): FastCGIError | undefined {
     const most = this.#options.maxRequestsInFlight
-    if (this.#closing) return this.#closedError()
+    if (this.#closing) return closedError(this.name)
     if (request.signal?.aborted) return new AbortedError({ cause: request.signal.reason })
     if (most !== undefined && this.#underWay.size > most)
       return new OverloadedError(
@@ -339,10 +339,6 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#waiting.leave(exchange)
     if (this.#members.limited) this.#serveWaiting()
     this.#checkDrained()
-  }
-
-  #closedError(cause?: Error): ClosedError {
-    return new ClosedError(`balancer ${this.name} is closed`, { cause })
   }
 
   #checkDrained(): void {

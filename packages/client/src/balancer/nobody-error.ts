@@ -1,5 +1,5 @@
 import type { FastCGIError } from '@fastcgi/protocol'
-import { OverloadedError } from '../errors.ts'
+import { ClosedError, OverloadedError } from '../errors.ts'
 import type { Member } from './member.ts'
 
 /** Nobody could take a request for as long as it may wait. */
@@ -17,4 +17,9 @@ export function nobodyError(
     `no member of balancer ${balancer} can take the request (waited ${timeout} ms, option timeout): ${states || 'it has none'}`,
     { cause },
   )
+}
+
+/** The balancer takes no more requests. */
+export function closedError(balancer: string, cause?: Error): ClosedError {
+  return new ClosedError(`balancer ${balancer} is closed`, { cause })
 }
