@@ -10,6 +10,9 @@ export class Multiplexing {
   /** Most connections. */
   maxConnections: number = Number.POSITIVE_INFINITY
 
+  /** Whether there is a limit to the requests on all connections. */
+  limited = false
+
   readonly #most: number
   #mustAsk: boolean
   #capacity: number
@@ -47,6 +50,7 @@ export class Multiplexing {
     if (this.#refused || values.FCGI_MPXS_CONNS !== '1') return
     this.maxConnections = count(values.FCGI_MAX_CONNS)
     this.maxRequests = count(values.FCGI_MAX_REQS)
+    this.limited = this.maxRequests !== Number.POSITIVE_INFINITY
     this.#capacity = Math.min(this.#most, this.maxRequests)
   }
 

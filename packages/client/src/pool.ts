@@ -155,8 +155,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   /** Whether the application has as many requests as it said it takes. */
   get #isFull(): boolean {
-    const { maxRequests } = this.#multiplexing
-    return maxRequests !== Infinity && this.#connections.active >= maxRequests
+    const multiplexing = this.#multiplexing
+    return multiplexing.limited && this.#connections.active >= multiplexing.maxRequests
   }
 
   #open(exchange: Exchange, now: number): Connection {

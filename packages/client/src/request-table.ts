@@ -98,12 +98,13 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
 
   /** Whom a record is for; undefined when the connection was closed in the course of this read. */
   #expect(type: number, requestId: number): ActiveRequest | undefined {
-    if (this.#carrier.closed) return undefined
-    const request = requestId > 0 ? this.#requests[requestId - 1] : undefined
-    if (request === undefined || request.free || request.ended !== undefined)
+    const request = this.#requests[requestId - 1]
+    if (request === undefined || request.free || request.ended !== undefined) {
+      if (this.#carrier.closed) return undefined
       throw new ProtocolError(
         `record of type ${type} for request id ${requestId}, which is not active`,
       )
+    }
     if (type === RecordType.PARAMS || type === RecordType.STDIN || type === RecordType.DATA)
       throw new ProtocolError(`record of type ${type}, which only a web server sends`)
     if (!request.touched) {
