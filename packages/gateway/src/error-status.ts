@@ -26,6 +26,7 @@ const STATUS: Readonly<Record<string, number>> = {
   FCGI_OVERLOADED: 503,
   FCGI_CONNECT_TIMEOUT: 504,
   FCGI_TIMEOUT: 504,
+  FCGI_SLOW_READER: 503,
 }
 
 const RETRY_AFTER_SECONDS = '1'
