@@ -9,15 +9,22 @@ import { startPeer, wellBehaved } from '../helpers/scripted-peer.ts'
 const BODY = Buffer.alloc(1024, 'x')
 
 /**
- * What a request costs on top of what the bare server costs. Over 115 % of this the test fails: make it cheaper again or,
- * if what it buys is worth it, write down the new figures. Under 70 % it fails as well, so that what was won is kept.
+ * What a request costs on top of what the bare server costs. Over its margin the test fails: make it cheaper again or, if
+ * what it buys is worth it, write down the new figures. Far below it fails as well, so that what was won is kept.
  */
 const EXPECTED: ReadonlyArray<readonly [ServerName, Buffer | undefined, Cost]> = [
-  ['http', undefined, { ours: 66_000, others: 50_000, bytes: 14_400 }],
-  ['fastify', undefined, { ours: 66_000, others: 49_000, bytes: 13_500 }],
-  ['express', undefined, { ours: 67_000, others: 49_000, bytes: 14_900 }],
-  ['http', BODY, { ours: 76_500, others: 138_000, bytes: 29_000 }],
+  ['http', undefined, { ours: 70_700, others: 44_700, bytes: 15_000 }],
+  ['fastify', undefined, { ours: 70_500, others: 44_000, bytes: 14_800 }],
+  ['express', undefined, { ours: 71_700, others: 43_600, bytes: 15_200 }],
+  ['http', BODY, { ours: 83_400, others: 137_000, bytes: 32_800 }],
 ]
+
+/** Code is counted exactly; of memory, the same program on the same machine takes now 13.7 and now 16.6 KB. */
+const MARGINS: Readonly<Record<keyof Cost, { most: number; least: number }>> = {
+  ours: { most: 1.15, least: 0.7 },
+  others: { most: 1.15, least: 0.7 },
+  bytes: { most: 1.4, least: 0.5 },
+}
 
 t.test('the cost of a request', async (t) => {
   const peer = await startPeer(wellBehaved(() => BODY))
@@ -33,8 +40,8 @@ t.test('the cost of a request', async (t) => {
         const found = whole[figure] - bare[figure]
         const share = found / expected[figure]
         const text = `${figure}: ${found}, expected ${expected[figure]}`
-        t.ok(share <= 1.15, `no dearer; ${text}`)
-        t.ok(share >= 0.7, `no cheaper; ${text}`)
+        t.ok(share <= MARGINS[figure].most, `no dearer; ${text}`)
+        t.ok(share >= MARGINS[figure].least, `no cheaper; ${text}`)
       }
     })
 })
