@@ -43,13 +43,11 @@ for (const { name, needs, options, params } of APPLICATIONS)
   })
 
 t.test('several requests at a time, where the program can', async (t) => {
-  const { manager } = managed(t, {
-    ...application('Node.js').options(),
-    concurrency: 8,
-  })
-  await ask(manager, {})
+  const { options, params } = application('Node.js')
+  const { manager } = managed(t, { ...options(), concurrency: 8 })
+  await ask(manager, params)
   const begun = performance.now()
-  await Promise.all(Array.from({ length: 8 }, () => ask(manager, { WAIT: '300' })))
+  await Promise.all(Array.from({ length: 8 }, () => ask(manager, { ...params, WAIT: '300' })))
   t.ok(performance.now() - begun < 2400, 'side by side')
 })
 
