@@ -156,7 +156,8 @@ const PTY = { skip: process.platform !== 'linux' || !existsSync(SCRIPT) ? 'no sc
 
 t.test('on a terminal the log is for people, and Ctrl+C ends it', PTY, async (t) => {
   const root = site(t)
-  const command = `'${process.execPath}' '${MAIN}' serve --listen 0 --upstream unix:/none --root '${root}'`
+  // script(1) gives it to $SHELL, and a shell that stays in between would end by the signal itself (dash does).
+  const command = `exec '${process.execPath}' '${MAIN}' serve --listen 0 --upstream unix:/none --root '${root}'`
   const child = spawn(SCRIPT, ['-qec', command, '/dev/null'], { env: ENV })
   t.teardown(() => child.kill('SIGKILL'))
   let output = ''
