@@ -19,6 +19,8 @@ export interface Carrier {
   readonly writeFailed: boolean
   /** Whether nothing is read, because a reader takes its time. */
   readonly paused: boolean
+  /** Keeps what was read valid, see {@link ApplicationSocket.lend}. */
+  readonly lend: () => (() => void) | undefined
   /** Bytes that are read on for a reader that has paused. */
   readonly pausedSize: number
   /** The first of its response came. */
@@ -146,7 +148,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     try {
       if (type === RecordType.STDERR) exchange.stderr(chunk)
       else if (!exchange.done) {
-        if (!exchange.stdout(chunk)) this.#paused = true
+        if (!exchange.stdout(chunk, this.#carrier.lend)) this.#paused = true
         if (this.#paused && !this.#blocks) this.#readOn(chunk.length)
       }
     } catch (error) {

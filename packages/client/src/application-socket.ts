@@ -1,16 +1,14 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Address } from './address.ts'
+import { ReadBuffers } from './read-buffers.ts'
 
 /** What a connection wants to know of its socket. */
 export interface SocketEvents {
-  /** Bytes came; they are only valid during the call. */
+  /** Bytes came; they are only valid during the call, or until what {@link ApplicationSocket.lend} returned is called. */
   onBytes(chunk: Buffer): void
   /** Writing failed, reading may still bring an answer. */
   onWriteFailed(error: Error): void
 }
-
-// One buffer for all sockets: libuv reads into it and reports at once, one socket after the other.
-const readBuffer = Buffer.allocUnsafeSlow(65_536)
 
 /**
  * A socket to an application that stays readable when writing fails.
@@ -21,15 +19,18 @@ const readBuffer = Buffer.allocUnsafeSlow(65_536)
  */
 export class ApplicationSocket extends Socket {
   readonly #events: SocketEvents
+  readonly #buffers: ReadBuffers
   #writeFailed = false
   #readAll = false
   #corked = false
 
   constructor(events: SocketEvents) {
+    const buffers = new ReadBuffers()
     const options: SocketConstructorOpts & OnRead = {
       onread: {
-        buffer: readBuffer,
+        buffer: () => buffers.next(),
         callback: (length, buffer) => {
+          buffers.filled = length
           events.onBytes(length === buffer.length ? buffer : buffer.subarray(0, length))
           return true
         },
@@ -37,6 +38,7 @@ export class ApplicationSocket extends Socket {
     }
     super(options)
     this.#events = events
+    this.#buffers = buffers
   }
 
   /** Connects; 'connect', 'error' and 'close' tell how it went. */
@@ -47,6 +49,16 @@ export class ApplicationSocket extends Socket {
       this.setNoDelay(true).setKeepAlive(keepAlive, 60_000)
       this.connect({ host: address.host, port: address.port })
     }
+  }
+
+  /** Keeps the bytes that just came valid until what is returned is called; undefined where that cannot be. */
+  lend(): (() => void) | undefined {
+    return this.#buffers.lend()
+  }
+
+  /** No response is on its way. */
+  rest(): void {
+    this.#buffers.leave()
   }
 
   /** What is written in this turn of the event loop goes out in one piece. */
@@ -63,6 +75,7 @@ export class ApplicationSocket extends Socket {
       this.#events.onWriteFailed(error)
       return this
     }
+    this.#buffers?.leave()
     return super.destroy(error)
   }
 
@@ -82,7 +95,7 @@ export class ApplicationSocket extends Socket {
 }
 
 interface OnRead {
-  onread: { buffer: Buffer; callback(length: number, buffer: Buffer): boolean }
+  onread: { buffer: () => Buffer; callback(length: number, buffer: Buffer): boolean }
 }
 
 function isWriteFailure(error: (Error & { syscall?: string }) | undefined): error is Error {

@@ -32,6 +32,11 @@ export class BodyPump {
     this.#what = what
   }
 
+  /** Whether nobody else sees what it reads. */
+  get isOnlyReader(): boolean {
+    return this.#stream.listenerCount('data') === 1
+  }
+
   start(): void {
     const stream = this.#stream
     if (stream.readableEnded || stream.destroyed) {

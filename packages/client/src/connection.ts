@@ -200,6 +200,7 @@ export class Connection implements SocketEvents, Carrier {
   /** An id has become free. */
   #left(): void {
     const { active, size } = this.#requests
+    if (size === 0) this.#socket.rest()
     if (this.#retired && active === 0) this.#close()
     else if (size > 0) this.#owner.onRoom(this)
     else if (!this.closed) this.#owner.onIdle(this)
@@ -282,6 +283,8 @@ export class Connection implements SocketEvents, Carrier {
   }
 
   // ---- the socket
+
+  readonly lend = (): (() => void) | undefined => this.#socket.lend()
 
   get connected(): boolean {
     return this.#connectedAt !== 0

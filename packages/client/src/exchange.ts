@@ -21,6 +21,9 @@ import { encodeParams } from './params.ts'
 import { isIdempotent, mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
 
+/** Bytes of a piece from which on lending it is worth more than what a copy costs. */
+const LEAST_LENT = 256
+
 /** Whoever has an exchange at the moment: the queue of a pool or a connection. */
 export interface ExchangeHolder {
   /** The exchange was given up; drop it without a word. */
@@ -35,6 +38,8 @@ export class Exchange implements DispatchControl {
   readonly params: Buffer
   readonly body: Buffer | Readable | null
   readonly bodyLength: number | undefined
+  /** Whether memory of a streamed body is freed once it has been sent. */
+  readonly disposeBody: boolean
   /** Whether there is a STDIN stream, be it empty. */
   readonly stdin: boolean
   /** What follows STDIN, where the role is filter. */
@@ -87,6 +92,7 @@ export class Exchange implements DispatchControl {
     data?.stream.on('error', ignore)
     this.body = typeof body === 'string' ? Buffer.from(body) : (body ?? null)
     this.bodyLength = request.bodyLength
+    this.disposeBody = request.disposeBody === true
     this.stdin = request.stdin ?? true
     this.idempotent = isIdempotent(request)
     const fixed = this.body === null || Buffer.isBuffer(this.body)
@@ -145,8 +151,12 @@ export class Exchange implements DispatchControl {
     publishAttempt(attempt)
   }
 
-  /** Takes output; returns false when the handler wants a pause. @throws ProtocolError */
-  stdout(chunk: Buffer): boolean {
+  /**
+   * Takes output; returns false when the handler wants a pause.
+   * @param lend makes the chunk valid for longer than the call, where that can be.
+   * @throws ProtocolError
+   */
+  stdout(chunk: Buffer, lend: () => (() => void) | undefined): boolean {
     this.arrived = true
     if (this.#stdoutEnded) throw new ProtocolError('STDOUT goes on after its end')
     let rest = chunk
@@ -157,8 +167,11 @@ export class Exchange implements DispatchControl {
       this.#takeHead(this.#head)
       if (this.#done) return true
     }
-    // The chunk is a view of the one read buffer: what is kept must be copied.
-    return rest.length === 0 || this.#handler.onData(Buffer.from(rest))
+    if (rest.length === 0) return true
+    const handler = this.#handler
+    const release = rest.length >= LEAST_LENT && handler.borrows ? lend() : undefined
+    // The chunk is a view of what the next read goes into: what is kept must be copied.
+    return release === undefined ? handler.onData(Buffer.from(rest)) : handler.onData(rest, release)
   }
 
   stdoutEnd(): void {

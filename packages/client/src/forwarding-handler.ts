@@ -23,8 +23,12 @@ export class ForwardingHandler implements DispatchHandler {
     this.handler.onHead(status, headers, reason, statusGiven)
   }
 
-  onData(chunk: Buffer): boolean {
-    return this.handler.onData(chunk)
+  get borrows(): boolean {
+    return this.handler.borrows === true
+  }
+
+  onData(chunk: Buffer, release?: () => void): boolean {
+    return this.handler.onData(chunk, release)
   }
 
   onFlush(): void {

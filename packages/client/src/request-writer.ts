@@ -9,6 +9,7 @@ import {
 import { BodyPump, type BodySink } from './body-pump.ts'
 import type { RequestBodyError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
+import { freeMemory } from './free-memory.ts'
 
 /** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
 const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
@@ -104,13 +105,17 @@ export class RequestWriter implements BodySink {
 
   takeBody(chunk: Buffer): boolean {
     const socket = this.#socket
+    const { disposeBody } = this.#exchange ?? {}
+    const disposes =
+      disposeBody === true && this.#type === RecordType.STDIN && this.#pump?.isOnlyReader === true
     if (this.#pump !== undefined && this.#exchange !== undefined) this.#exchange.bodyTouched = true
     socket.cork()
     for (let at = 0; at < chunk.length; at += MAX_CONTENT_LENGTH) {
       const piece = chunk.subarray(at, at + MAX_CONTENT_LENGTH)
       socket.write(encodeRecordHeader(this.#type, this.#id, piece.length))
       this.#untaken++
-      socket.write(piece, this.#onTaken)
+      const isLast = at + piece.length === chunk.length
+      socket.write(piece, disposes && isLast ? () => this.#dispose(chunk) : this.#onTaken)
     }
     socket.uncork()
     this.#events.onWritten()
@@ -154,6 +159,11 @@ export class RequestWriter implements BodySink {
 
   readonly #onHeadTaken = (error?: Error | null): void => {
     if (this.#exchange !== undefined && !error) this.#exchange.sent = true
+    this.#onTaken()
+  }
+
+  #dispose(chunk: Buffer): void {
+    freeMemory(chunk)
     this.#onTaken()
   }
 

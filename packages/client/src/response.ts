@@ -71,10 +71,18 @@ export class ResponseBody extends Readable {
     this.#control = control
   }
 
-  /** Takes a piece; false asks for a pause. */
-  accept(chunk: Buffer): boolean {
+  /** Whether pieces may be lent to it (see {@link DispatchHandler.onData}). */
+  get borrows(): boolean {
+    return false
+  }
+
+  /** Takes a piece, with `release` one that is lent; false asks for a pause. */
+  accept(chunk: Buffer, _release?: () => void): boolean {
     return this.push(chunk)
   }
+
+  /** There is no more for the moment. */
+  flush(): void {}
 
   /** The body is complete. */
   finish(): void {

@@ -7,13 +7,14 @@ import {
   type FastCGIError,
   PrematureCloseError,
   ProtocolError,
-  ResponseBody,
+  type ResponseBody,
 } from '@fastcgi/client'
 import { breakOff, hasFinished, isGone, offClosed, onceClosed, unreadClose } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { ResponseStart } from './files/file-response.ts'
 import { type HandoverField, handoverFields } from './files/handover.ts'
 import type { GatewayLogger } from './logger.ts'
+import { PipedBody } from './piped-body.ts'
 import { BufferedBody, type BufferingRules } from './response-buffer.ts'
 import {
   fieldValue,
@@ -124,18 +125,23 @@ export class Responder implements DispatchHandler {
     if (handover.length > 0) this.#handOver(handover)
   }
 
-  onData(chunk: Buffer): boolean {
+  get borrows(): boolean {
+    return this.#body?.borrows === true
+  }
+
+  onData(chunk: Buffer, release?: () => void): boolean {
     const before = this.#received
     this.#received += chunk.length
     if (this.#hasNoBody()) return this.#discard()
     const length = this.#fields?.contentLength
     if (length !== undefined && this.#received > length) return this.#cut(chunk, length - before)
-    if (this.#body !== undefined) return this.#body.accept(chunk)
+    if (this.#body !== undefined) return this.#body.accept(chunk, release)
     this.#chunks.push(chunk)
     return true
   }
 
   onFlush(): void {
+    this.#body?.flush()
     if (this.#delivered || this.#over) return
     if (this.#hasNoBody()) this.#deliver(null)
     else this.#startStream()
@@ -248,7 +254,7 @@ export class Responder implements DispatchHandler {
   #makeBody(): ResponseBody {
     const { buffering } = this.#context
     if (buffering === undefined || !(this.#fields?.buffering ?? buffering.on))
-      return new ResponseBody()
+      return new PipedBody()
     return new BufferedBody(buffering.limits, (error) =>
       this.#log(
         `the response cannot be buffered on disk (options buffering, spoolDirectory): ${error.message}`,

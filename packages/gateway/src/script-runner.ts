@@ -102,6 +102,8 @@ export class ScriptRunner<Source> {
         params,
         body,
         bodyLength: length,
+        // What of a request comes straight from node:http has been seen by nobody.
+        disposeBody: body === req,
         idempotent: IDEMPOTENT_METHODS.has(passage.method),
         balance: new RequestHints(req, request.client.address, passage.path),
       },

@@ -149,9 +149,13 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#handler.onHead(status, headers, reason, statusGiven)
   }
 
-  onData(chunk: Buffer): boolean {
+  get borrows(): boolean {
+    return this.#handler.borrows === true
+  }
+
+  onData(chunk: Buffer, release?: () => void): boolean {
     if (this.#member !== undefined) this.#member.counters.bytesReceived += chunk.length
-    return this.#handler.onData(chunk)
+    return this.#handler.onData(chunk, release)
   }
 
   onFlush(): void {

@@ -80,8 +80,12 @@ export class AuthorizerExchange implements DispatchHandler {
     else this.#respond().onHead(status, denial.amend(status, headers), reason, statusGiven)
   }
 
-  onData(chunk: Buffer): boolean {
-    if (this.#responder !== undefined) return this.#responder.onData(chunk)
+  get borrows(): boolean {
+    return this.#responder?.borrows === true
+  }
+
+  onData(chunk: Buffer, release?: () => void): boolean {
+    if (this.#responder !== undefined) return this.#responder.onData(chunk, release)
     this.#discarded += chunk.length
     // Whatever this is, it is no authorizer; to go on reading would be to wait for ever.
     if (this.#discarded > MOST_DISCARDED) this.#control?.abort(new Error(TOO_MUCH))
