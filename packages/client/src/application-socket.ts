@@ -1,6 +1,7 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Address } from './address.ts'
 import { ReadBuffers } from './read-buffers.ts'
+import { leaveForTurnEnd, type TurnEndTask } from './turn-end.ts'
 
 /** What a connection wants to know of its socket. */
 export interface SocketEvents {
@@ -17,7 +18,7 @@ export interface SocketEvents {
  * write then fails with EPIPE or ECONNRESET, and net.Socket would destroy itself, with the answer unread in the
  * kernel's buffer. nginx and Caddy lose such answers.
  */
-export class ApplicationSocket extends Socket {
+export class ApplicationSocket extends Socket implements TurnEndTask {
   readonly #events: SocketEvents
   readonly #buffers: ReadBuffers
   #writeFailed = false
@@ -66,7 +67,7 @@ export class ApplicationSocket extends Socket {
     if (this.#corked) return
     this.#corked = true
     this.cork()
-    setImmediate(this.#uncork)
+    leaveForTurnEnd(this)
   }
 
   override destroy(error?: Error): this {
@@ -79,7 +80,7 @@ export class ApplicationSocket extends Socket {
     return super.destroy(error)
   }
 
-  readonly #uncork = (): void => {
+  atTurnEnd(): void {
     this.#corked = false
     this.uncork()
   }

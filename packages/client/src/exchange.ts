@@ -20,6 +20,7 @@ import { mergeTimeouts, type PoolSettings } from './options.ts'
 import { encodeParams } from './params.ts'
 import { isIdempotent, mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
+import { leaveForTurnEnd, type TurnEndTask } from './turn-end.ts'
 
 /** Bytes of a piece from which on lending it is worth more than what a copy costs. */
 const LEAST_LENT = 256
@@ -33,7 +34,7 @@ export interface ExchangeHolder {
 }
 
 /** One request and its response, wherever they are: waiting, on a connection, on the next one after a retry. */
-export class Exchange implements DispatchControl {
+export class Exchange implements DispatchControl, TurnEndTask {
   readonly role: Role
   readonly params: Buffer
   readonly body: Buffer | Readable | null
@@ -75,6 +76,7 @@ export class Exchange implements DispatchControl {
   #attempt: Attempt | undefined
   #attemptAt = 0
   #done = false
+  #appStatus = 0
 
   /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded; OptionError for role and data. */
   constructor(
@@ -211,10 +213,16 @@ export class Exchange implements DispatchControl {
     return undefined
   }
 
+  /** The response is complete. */
   end(appStatus: number): void {
+    this.#appStatus = appStatus
+    leaveForTurnEnd(this)
+  }
+
+  atTurnEnd(): void {
     if (this.#done) return
     this.#settle('ok')
-    this.#handler.onEnd(appStatus)
+    this.#handler.onEnd(this.#appStatus)
   }
 
   fail(error: FastCGIError): void {

@@ -18,6 +18,7 @@ import { RequestQueue } from './request-queue.ts'
 import { Resting } from './resting.ts'
 import { mayRetryHere } from './retry.ts'
 import { AUTO_MAXIMUM, ServedLimit } from './served-limit.ts'
+import { leaveForTurnEnd } from './turn-end.ts'
 import { type GetValuesOptions, ValuesQueries } from './values-queries.ts'
 
 const NO_CONTROL: DispatchControl = { resume() {}, abort() {} }
@@ -345,6 +346,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#connections.stop()
     clearTimeout(this.#probeTimer)
     clearTimeout(this.#yieldTimer)
-    for (const resolve of this.#onDrained.splice(0)) resolve()
+    // Behind the ends of responses that have not been told.
+    for (const resolve of this.#onDrained.splice(0)) leaveForTurnEnd({ atTurnEnd: resolve })
   }
 }

@@ -10,6 +10,7 @@ import { BodyPump, type BodySink } from './body-pump.ts'
 import type { RequestBodyError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { freeMemory } from './free-memory.ts'
+import { leaveForTurnEnd, type TurnEndTask } from './turn-end.ts'
 
 /** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
 const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
@@ -25,7 +26,7 @@ export interface WriterEvents {
 }
 
 /** Writes the requests of one id: one after the other, with backpressure. */
-export class RequestWriter implements BodySink {
+export class RequestWriter implements BodySink, TurnEndTask {
   readonly #id: number
   readonly #socket: Socket
   readonly #events: WriterEvents
@@ -36,6 +37,8 @@ export class RequestWriter implements BodySink {
   #type: typeof RecordType.STDIN | typeof RecordType.DATA = RecordType.STDIN
   #ended = false
   #untaken = 0
+  /** The whole of a request, until it is written. */
+  #whole: Buffer | undefined
 
   constructor(id: number, socket: Socket, events: WriterEvents) {
     this.#id = id
@@ -45,7 +48,7 @@ export class RequestWriter implements BodySink {
 
   /** Whether the ends of all streams have been written, and all of it has been handed to the system. */
   get finished(): boolean {
-    return this.#ended && this.#untaken === 0
+    return this.#ended && this.#untaken === 0 && this.#whole === undefined
   }
 
   /** Whether something of this request waits for the application to read. */
@@ -74,8 +77,11 @@ export class RequestWriter implements BodySink {
       stdin: whole ? (bytes ?? undefined) : undefined,
       endStdin: whole && (exchange.stdin || bytes !== null),
     })
-    this.#untaken++
-    this.#socket.write(head, this.#onHeadTaken)
+    // What follows a head must not overtake it, and what is corked waits for the end of the turn as it is.
+    if (this.#ended && this.#socket.writableCorked === 0) {
+      this.#whole = head
+      leaveForTurnEnd(this)
+    } else this.#write(head)
     this.#events.onWritten()
     if (whole) this.#startData()
     else if (bytes) {
@@ -90,9 +96,16 @@ export class RequestWriter implements BodySink {
   /** Lets go of the bodies, sent or not. */
   stop(): void {
     this.#exchange = undefined
+    this.#whole = undefined
     this.#rest = undefined
     this.#pump?.stop()
     this.#pump = undefined
+  }
+
+  atTurnEnd(): void {
+    const whole = this.#whole
+    this.#whole = undefined
+    if (whole !== undefined) this.#write(whole)
   }
 
   /** The socket has room again. */
@@ -155,6 +168,11 @@ export class RequestWriter implements BodySink {
       this.#rest = rest.subarray(WRITE_SIZE)
       if (!this.takeBody(rest.subarray(0, WRITE_SIZE))) return
     }
+  }
+
+  #write(head: Buffer): void {
+    this.#untaken++
+    this.#socket.write(head, this.#onHeadTaken)
   }
 
   readonly #onHeadTaken = (error?: Error | null): void => {
