@@ -37,7 +37,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #limit: ServedLimit<Connection>
   readonly #multiplexing: Multiplexing
   readonly #queries: ValuesQueries
-  readonly #resting: Resting = new Resting((exchange) => this.#start(exchange))
+  readonly #resting: Resting = new Resting((exchange) => this.#start(exchange, performance.now()))
   #probeTimer: NodeJS.Timeout | undefined
   #yieldTimer: NodeJS.Timeout | undefined
   #serving = false
@@ -79,7 +79,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (refusal !== undefined || exchange.abortedEarly) {
       const error = refusal ?? new AbortedError({ cause: request.signal?.reason })
       process.nextTick(() => this.#failExchange(exchange, error))
-    } else this.#start(exchange)
+    } else this.#start(exchange, exchange.startedAt)
     return exchange
   }
 
@@ -128,8 +128,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   // ---- requests
 
-  #start(exchange: Exchange): void {
-    const now = performance.now()
+  #start(exchange: Exchange, now: number): void {
     const connection = this.#connectionFor(exchange, now)
     // Its worker is the one that takes the new connection.
     if (connection === undefined && exchange.needsNew) this.#connections.closeOneIdle()
@@ -314,8 +313,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     ) {
       this.#retries++
       exchange.needsNew = true
-      exchange.sharesFrom = connection.closedAt || performance.now()
-      this.#start(exchange)
+      const now = performance.now()
+      exchange.sharesFrom = connection.closedAt || now
+      this.#start(exchange, now)
     } else this.#failExchange(exchange, error)
   }
 

@@ -15,6 +15,8 @@ import { leaveForTurnEnd, type TurnEndTask } from './turn-end.ts'
 /** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
 const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
 
+const NOTHING = Buffer.alloc(0)
+
 /** What a {@link RequestWriter} tells. */
 export interface WriterEvents {
   /** Something was written. */
@@ -171,8 +173,20 @@ export class RequestWriter implements BodySink, TurnEndTask {
   }
 
   #write(head: Buffer): void {
+    const socket = this.#socket
+    if (socket.writableLength + socket.writableCorked === 0 && this.#exchange !== undefined) {
+      // Nearly always the system takes it at once, and a callback costs a turn of its own.
+      socket.write(head)
+      if (socket.writableLength === 0 && socket.errored === null) {
+        this.#exchange.sent = true
+        return
+      }
+      this.#untaken++
+      socket.write(NOTHING, this.#onHeadTaken)
+      return
+    }
     this.#untaken++
-    this.#socket.write(head, this.#onHeadTaken)
+    socket.write(head, this.#onHeadTaken)
   }
 
   readonly #onHeadTaken = (error?: Error | null): void => {

@@ -3,7 +3,9 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { OptionError } from '@fastcgi/client'
 import { NameValueEncoder } from '@fastcgi/protocol'
+import { addEnds, ConnectionParams, plainAddress } from './connection-params.ts'
 import { HeaderParams } from './header-params.ts'
+import { ParamWriter } from './param-writer.ts'
 import type { RequestTarget } from './request-target.ts'
 
 /** Values of params; null takes a param away. */
@@ -80,6 +82,7 @@ export class Environment {
   readonly #configured: ReadonlySet<string>
   readonly #encoder: NameValueEncoder
   readonly #bareEncoder: NameValueEncoder
+  readonly #ends: ConnectionParams
   readonly #headers: HeaderParams
 
   constructor(rules: EnvironmentRules) {
@@ -91,6 +94,9 @@ export class Environment {
     this.#bareEncoder = new NameValueEncoder(rules.maxParamsSize)
     for (const [name, value] of this.#constants) this.#bareEncoder.add(name, value)
     this.#encoder = new NameValueEncoder(rules.maxParamsSize, this.#bareEncoder.finish())
+    this.#ends = new ConnectionParams(
+      () => new ParamWriter(new NameValueEncoder(), this.#configured, undefined),
+    )
     this.#headers = new HeaderParams(rules.passHeaders, this.#configured)
   }
 
@@ -108,7 +114,9 @@ export class Environment {
       for (const [name, value] of facts.variables) writer.add(name, value)
     this.#addScript(writer, facts)
     this.#addRequest(writer, facts)
-    addClient(writer, facts.req, facts.client)
+    const { socket } = facts.req
+    if (extra === undefined) writer.addBlock(this.#ends.of(socket, facts.client.address))
+    else addEnds(writer, socket, facts.client.address)
     this.#addServer(writer, facts)
     this.#addHeaders(writer, facts)
     return writer.finish()
@@ -141,12 +149,11 @@ export class Environment {
 
   #addServer(writer: ParamWriter, { req, target, client }: RequestFacts): void {
     const { socket } = req
-    const address = plainAddress(socket.localAddress)
     // An absolute-form target beats Host (RFC 9112 §3.2.2), what a trusted proxy says beats both.
     const byTarget = target.authority !== '' && client.host === (req.headers.host ?? '')
     const host = parseHost(byTarget ? target.authority : client.host)
-    writer.add('SERVER_NAME', this.#rules.serverName ?? host?.name ?? (address || 'localhost'))
-    writer.add('SERVER_ADDR', address)
+    const name = this.#rules.serverName ?? host?.name
+    writer.add('SERVER_NAME', name ?? (plainAddress(socket.localAddress) || 'localhost'))
     writer.add('SERVER_PORT', serverPort(socket, client, host?.port))
   }
 
@@ -170,65 +177,10 @@ export class Environment {
   }
 }
 
-/** Adds params, each name as the rules of precedence allow. */
-class ParamWriter {
-  readonly #encoder: NameValueEncoder
-  readonly #configured: ReadonlySet<string>
-  readonly #extra: Env | undefined
-
-  constructor(encoder: NameValueEncoder, configured: ReadonlySet<string>, extra: Env | undefined) {
-    this.#encoder = encoder
-    this.#configured = configured
-    this.#extra = extra
-  }
-
-  /** Something the request says. */
-  add(name: string, value: string): void {
-    if (this.#configured.size > 0 && this.#configured.has(name)) return
-    if (this.#overridden(name)) return
-    this.#encoder.add(name, value, 'latin1')
-  }
-
-  addConstant(name: string, value: string): void {
-    if (!this.#overridden(name)) this.#encoder.add(name, value)
-  }
-
-  addOwn(name: string, value: string): void {
-    this.#encoder.add(name, value)
-  }
-
-  finish(): Buffer {
-    return this.#encoder.finish()
-  }
-
-  #overridden(name: string): boolean {
-    const extra = this.#extra
-    return extra !== undefined && Object.hasOwn(extra, name) && extra[name] !== undefined
-  }
-}
-
 function entriesOf(env: Env): Array<readonly [string, string]> {
   return Object.entries(env)
     .filter(([, value]) => value !== null && value !== undefined)
     .map(([name, value]) => [name, String(value)] as const)
-}
-
-function addClient(writer: ParamWriter, req: IncomingMessage, client: ClientInfo): void {
-  const { socket } = req
-  const peer = socket.remoteAddress
-  // A unix socket has no address; to leave it empty or to call it 127.0.0.1 would let it pass for a trusted client.
-  const address = plainAddress(client.address || peer) || 'unix:'
-  writer.add('REMOTE_ADDR', address)
-  writer.add('REMOTE_HOST', address)
-  const isPeer = client.address === '' || client.address === peer
-  if (isPeer && socket.remotePort !== undefined)
-    writer.add('REMOTE_PORT', String(socket.remotePort))
-}
-
-/** IPv4 addresses of a dual-stack socket in their usual spelling. */
-function plainAddress(address: string | undefined): string {
-  if (address === undefined) return ''
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address
 }
 
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::(\d{1,5}))?$/i

@@ -9,7 +9,7 @@ import {
   ProtocolError,
   type ResponseBody,
 } from '@fastcgi/client'
-import { breakOff, hasFinished, isGone, offClosed, onceClosed, unreadClose } from './client-gone.ts'
+import { breakOff, hasFinished, isGone, offGone, onceGone, unreadClose } from './client-gone.ts'
 import { type GatewayError, gatewayError } from './error-status.ts'
 import type { ResponseStart } from './files/file-response.ts'
 import { type HandoverField, handoverFields } from './files/handover.ts'
@@ -81,7 +81,7 @@ export class Responder implements DispatchHandler {
 
   constructor(context: ResponderContext) {
     this.#context = context
-    onceClosed(context.req, context.res, this.#onClientGone)
+    onceGone(context.req, context.res, this.#onClientGone)
   }
 
   /** The control of the exchange this answers. */
@@ -300,7 +300,7 @@ export class Responder implements DispatchHandler {
   #finish(): void {
     this.#over = true
     const { req, res } = this.#context
-    offClosed(req, res, this.#onClientGone)
+    offGone(req, res, this.#onClientGone)
     // Its reader stops at the last byte, before the end that would close the file.
     this.#context.spooled?.destroy()
   }

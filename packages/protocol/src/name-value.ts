@@ -53,6 +53,14 @@ export class NameValueEncoder {
     this.#putText(value, valueLength, encoding)
   }
 
+  /** Appends pairs that are encoded already. @throws ParamsTooLargeError when the block goes over its limit. */
+  addBlock(block: Uint8Array): void {
+    if (this.#length + block.length > this.#limit) throw this.#tooLarge('a block', block.length)
+    this.#reserve(block.length)
+    this.#buffer.set(block, this.#length)
+    this.#length += block.length
+  }
+
   /** The encoded block, as a copy. */
   finish(): Buffer {
     const block = Buffer.allocUnsafe(this.#length)
