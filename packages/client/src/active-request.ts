@@ -4,6 +4,7 @@ import { Deadline } from './deadline.ts'
 import type { Timeouts } from './dispatcher.ts'
 import type { RequestBodyError } from './errors.ts'
 import { asFastCGIError, type Exchange, type ExchangeHolder } from './exchange.ts'
+import type { Outbox } from './outbox.ts'
 import { RequestWriter, type WriterEvents } from './request-writer.ts'
 
 /** How long an answer is waited for after the application stopped reading, in milliseconds. */
@@ -65,10 +66,10 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   #pausedSize = 0
   #blocks = false
 
-  constructor(id: number, carrier: Carrier, socket: Socket) {
+  constructor(id: number, carrier: Carrier, socket: Socket, outbox: Outbox) {
     this.id = id
     this.#carrier = carrier
-    this.#writer = new RequestWriter(id, socket, this)
+    this.#writer = new RequestWriter(id, socket, outbox, this)
     this.#deadline = new Deadline(this.#onTimeout)
   }
 
@@ -80,6 +81,11 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   /** Whether all of it has been sent. */
   get finished(): boolean {
     return this.#writer.finished
+  }
+
+  /** Whether nothing of it has been written. */
+  get unwritten(): boolean {
+    return this.sentAt === 0 || this.#writer.unwritten > 0
   }
 
   // ---- what the connection does with it

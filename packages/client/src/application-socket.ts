@@ -1,7 +1,6 @@
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Address } from './address.ts'
 import { ReadBuffers } from './read-buffers.ts'
-import { leaveForTurnEnd, type TurnEndTask } from './turn-end.ts'
 
 /** What a connection wants to know of its socket. */
 export interface SocketEvents {
@@ -18,12 +17,11 @@ export interface SocketEvents {
  * write then fails with EPIPE or ECONNRESET, and net.Socket would destroy itself, with the answer unread in the
  * kernel's buffer. nginx and Caddy lose such answers.
  */
-export class ApplicationSocket extends Socket implements TurnEndTask {
+export class ApplicationSocket extends Socket {
   readonly #events: SocketEvents
   readonly #buffers: ReadBuffers
   #writeFailed = false
   #readAll = false
-  #corked = false
 
   constructor(events: SocketEvents) {
     const buffers = new ReadBuffers()
@@ -62,14 +60,6 @@ export class ApplicationSocket extends Socket implements TurnEndTask {
     this.#buffers.leave()
   }
 
-  /** What is written in this turn of the event loop goes out in one piece. */
-  corkForTurn(): void {
-    if (this.#corked) return
-    this.#corked = true
-    this.cork()
-    leaveForTurnEnd(this)
-  }
-
   override destroy(error?: Error): this {
     if (!this.#writeFailed && !this.#readAll && isWriteFailure(error)) {
       this.#writeFailed = true
@@ -78,11 +68,6 @@ export class ApplicationSocket extends Socket implements TurnEndTask {
     }
     this.#buffers?.leave()
     return super.destroy(error)
-  }
-
-  atTurnEnd(): void {
-    this.#corked = false
-    this.uncork()
   }
 
   // After an error, also one of writing, a stream never says 'end'.

@@ -133,7 +133,6 @@ export class Connection implements SocketEvents, Carrier {
     exchange.started(attempt, now)
     // It may have been given up just there.
     if (request.exchange !== exchange || this.closed) return
-    if (this.capacity > 1) this.#socket.corkForTurn()
     request.send(exchange, this.#keep, now)
   }
 
@@ -208,7 +207,7 @@ export class Connection implements SocketEvents, Carrier {
 
   /** A request goes, unanswered; with the last one the connection, for that is the surest abort (FastCGI 1.0 §5.4). */
   #abandon(request: ActiveRequest): void {
-    const over = request.sentAt === 0 || request.ended !== undefined
+    const over = request.unwritten || request.ended !== undefined
     const patience = request.exchange?.timeouts.abort ?? 0
     request.release()
     this.#requests.active--

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { ProtocolError, type RecordHandler, RecordType } from '@fastcgi/protocol'
 import { ActiveRequest, type Carrier } from './active-request.ts'
 import type { Exchange } from './exchange.ts'
+import { Outbox } from './outbox.ts'
 
 /** The requests of a connection by their ids, small ones first, and the way of each record to its request. */
 export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
@@ -13,6 +14,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
   readonly #requests: ActiveRequest[] = []
   readonly #carrier: Carrier
   readonly #socket: Socket
+  readonly #outbox: Outbox
   /** Requests that the last read brought something for: a list in the requests themselves, for there is one a read. */
   #firstTouched: ActiveRequest | undefined
   #lastTouched: ActiveRequest | undefined
@@ -21,6 +23,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
   constructor(carrier: Carrier, socket: Socket) {
     this.#carrier = carrier
     this.#socket = socket
+    this.#outbox = new Outbox(socket)
   }
 
   /** Ids in use. */
@@ -60,7 +63,12 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
 
   #free(): ActiveRequest {
     for (const request of this.#requests) if (request.free) return request
-    const request = new ActiveRequest(this.#requests.length + 1, this.#carrier, this.#socket)
+    const request = new ActiveRequest(
+      this.#requests.length + 1,
+      this.#carrier,
+      this.#socket,
+      this.#outbox,
+    )
     this.#requests.push(request)
     return request
   }

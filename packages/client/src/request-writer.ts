@@ -5,17 +5,18 @@ import {
   encodeRequestHead,
   MAX_CONTENT_LENGTH,
   RecordType,
+  type RequestHead,
+  requestHeadLength,
+  writeRequestHead,
 } from '@fastcgi/protocol'
 import { BodyPump, type BodySink } from './body-pump.ts'
 import type { RequestBodyError } from './errors.ts'
 import type { Exchange } from './exchange.ts'
 import { freeMemory } from './free-memory.ts'
-import { leaveForTurnEnd, type TurnEndTask } from './turn-end.ts'
+import type { Outbox, OutboxItem } from './outbox.ts'
 
 /** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
 const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
-
-const NOTHING = Buffer.alloc(0)
 
 /** What a {@link RequestWriter} tells. */
 export interface WriterEvents {
@@ -28,9 +29,13 @@ export interface WriterEvents {
 }
 
 /** Writes the requests of one id: one after the other, with backpressure. */
-export class RequestWriter implements BodySink, TurnEndTask {
+export class RequestWriter implements BodySink, OutboxItem {
+  /** Bytes of a request in the outbox. */
+  unwritten = 0
+
   readonly #id: number
   readonly #socket: Socket
+  readonly #outbox: Outbox
   readonly #events: WriterEvents
   #exchange: Exchange | undefined
   #pump: BodyPump | undefined
@@ -39,18 +44,19 @@ export class RequestWriter implements BodySink, TurnEndTask {
   #type: typeof RecordType.STDIN | typeof RecordType.DATA = RecordType.STDIN
   #ended = false
   #untaken = 0
-  /** The whole of a request, until it is written. */
-  #whole: Buffer | undefined
+  /** A whole request, until it is written. */
+  #head: RequestHead | undefined
 
-  constructor(id: number, socket: Socket, events: WriterEvents) {
+  constructor(id: number, socket: Socket, outbox: Outbox, events: WriterEvents) {
     this.#id = id
     this.#socket = socket
+    this.#outbox = outbox
     this.#events = events
   }
 
   /** Whether the ends of all streams have been written, and all of it has been handed to the system. */
   get finished(): boolean {
-    return this.#ended && this.#untaken === 0 && this.#whole === undefined
+    return this.#ended && this.#untaken === 0 && this.unwritten === 0
   }
 
   /** Whether something of this request waits for the application to read. */
@@ -63,27 +69,30 @@ export class RequestWriter implements BodySink, TurnEndTask {
     return this.#pump !== undefined
   }
 
-  /** Sends a request: in one write, where the body is known and short. */
+  /** Sends a request: in one write, where the body is known and short. @throws ParamsTooLargeError */
   start(exchange: Exchange, keepConnection: boolean): void {
     const { body } = exchange
     const bytes = body === null || Buffer.isBuffer(body) ? body : undefined
     const whole = bytes !== undefined && (bytes === null || bytes.length <= MAX_CONTENT_LENGTH)
-    this.#exchange = exchange
-    this.#type = RecordType.STDIN
-    this.#ended = whole && exchange.data === undefined
-    const head = encodeRequestHead({
+    const head = {
       requestId: this.#id,
       role: exchange.role,
       keepConnection,
       params: exchange.params,
       stdin: whole ? (bytes ?? undefined) : undefined,
       endStdin: whole && (exchange.stdin || bytes !== null),
-    })
-    // What follows a head must not overtake it, and what is corked waits for the end of the turn as it is.
-    if (this.#ended && this.#socket.writableCorked === 0) {
-      this.#whole = head
-      leaveForTurnEnd(this)
-    } else this.#write(head)
+    }
+    this.#exchange = exchange
+    this.#type = RecordType.STDIN
+    this.#ended = whole && exchange.data === undefined
+    if (this.#ended) {
+      this.unwritten = requestHeadLength(head)
+      this.#head = head
+      this.#outbox.add(this)
+    } else {
+      this.#untaken++
+      this.#socket.write(encodeRequestHead(head), this.onTaken)
+    }
     this.#events.onWritten()
     if (whole) this.#startData()
     else if (bytes) {
@@ -98,16 +107,11 @@ export class RequestWriter implements BodySink, TurnEndTask {
   /** Lets go of the bodies, sent or not. */
   stop(): void {
     this.#exchange = undefined
-    this.#whole = undefined
+    this.#head = undefined
+    this.unwritten = 0
     this.#rest = undefined
     this.#pump?.stop()
     this.#pump = undefined
-  }
-
-  atTurnEnd(): void {
-    const whole = this.#whole
-    this.#whole = undefined
-    if (whole !== undefined) this.#write(whole)
   }
 
   /** The socket has room again. */
@@ -172,24 +176,21 @@ export class RequestWriter implements BodySink, TurnEndTask {
     }
   }
 
-  #write(head: Buffer): void {
-    const socket = this.#socket
-    if (socket.writableLength + socket.writableCorked === 0 && this.#exchange !== undefined) {
-      // Nearly always the system takes it at once, and a callback costs a turn of its own.
-      socket.write(head)
-      if (socket.writableLength === 0 && socket.errored === null) {
-        this.#exchange.sent = true
-        return
-      }
-      this.#untaken++
-      socket.write(NOTHING, this.#onHeadTaken)
-      return
-    }
-    this.#untaken++
-    socket.write(head, this.#onHeadTaken)
+  // ---- a whole request, in the outbox
+
+  writeTo(target: Buffer, at: number): number {
+    const head = this.#head
+    this.#head = undefined
+    this.unwritten = 0
+    return head === undefined ? at : writeRequestHead(target, at, head)
   }
 
-  readonly #onHeadTaken = (error?: Error | null): void => {
+  onWritten(taken: boolean): void {
+    if (!taken) this.#untaken++
+    else if (this.#exchange !== undefined) this.#exchange.sent = true
+  }
+
+  readonly onTaken = (error?: Error | null): void => {
     if (this.#exchange !== undefined && !error) this.#exchange.sent = true
     this.#onTaken()
   }

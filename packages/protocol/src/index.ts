@@ -36,6 +36,8 @@ export {
   encodeRecordHeader,
   encodeRequestHead,
   type RequestHead,
+  requestHeadLength,
   writeRecordHeader,
+  writeRequestHead,
 } from './record-writer.ts'
 export { type ResponseHeadLimits, ResponseHeadParser } from './response-head.ts'

@@ -75,8 +75,14 @@ function writeRecord(
   const padding = -content.length & 7
   const start = writeRecordHeader(target, offset, type, requestId, content.length, padding)
   target.set(content, start)
-  const end = start + content.length
-  return target.fill(0, end, end + padding) && end + padding
+  return writeZeros(target, start + content.length, padding)
+}
+
+// A loop: so few bytes are not worth a call of fill().
+function writeZeros(target: Buffer, offset: number, length: number): number {
+  const end = offset + length
+  for (let at = offset; at < end; at++) target[at] = 0
+  return end
 }
 
 /** The header of a record whose content is written on its own, without copying; no padding. */
@@ -109,44 +115,51 @@ export interface RequestHead {
  * @throws ParamsTooLargeError when one pair is over a record's size.
  */
 export function encodeRequestHead(head: RequestHead): Buffer {
-  const { requestId, params, stdin } = head
-  const cuts = cutParams(params)
+  const target = Buffer.allocUnsafe(requestHeadLength(head))
+  writeRequestHead(target, 0, head)
+  return target
+}
+
+/** How many bytes {@link writeRequestHead} writes. @throws ParamsTooLargeError when one pair is over a record's size. */
+export function requestHeadLength({ params, stdin, endStdin }: RequestHead): number {
   let length = FIXED_RECORD_LENGTH + HEADER_LENGTH
-  for (const cut of cuts) length += paddedLength(cut)
-  if (stdin !== undefined && stdin.length > 0) length += paddedLength(stdin.length)
-  if (head.endStdin) length += HEADER_LENGTH
-  const target = Buffer.allocUnsafe(length)
-  let at = writeBeginRequest(target, 0, head)
-  let from = 0
-  for (const cut of cuts) {
-    at = writeRecord(target, at, RecordType.PARAMS, requestId, params.subarray(from, from + cut))
+  for (let from = 0; from < params.length; ) {
+    const cut = paramsCut(params, from)
+    length += paddedLength(cut)
     from += cut
+  }
+  if (stdin !== undefined && stdin.length > 0) length += paddedLength(stdin.length)
+  return endStdin ? length + HEADER_LENGTH : length
+}
+
+/** Writes what {@link encodeRequestHead} makes, and returns where it ends. */
+export function writeRequestHead(target: Buffer, offset: number, head: RequestHead): number {
+  const { requestId, params, stdin } = head
+  let at = writeBeginRequest(target, offset, head)
+  for (let from = 0; from < params.length; ) {
+    const end = from + paramsCut(params, from)
+    const piece = from === 0 && end === params.length ? params : params.subarray(from, end)
+    at = writeRecord(target, at, RecordType.PARAMS, requestId, piece)
+    from = end
   }
   at = writeRecordHeader(target, at, RecordType.PARAMS, requestId, 0)
   if (stdin !== undefined && stdin.length > 0)
     at = writeRecord(target, at, RecordType.STDIN, requestId, stdin)
-  if (head.endStdin) writeRecordHeader(target, at, RecordType.STDIN, requestId, 0)
-  return target
+  return head.endStdin ? writeRecordHeader(target, at, RecordType.STDIN, requestId, 0) : at
 }
 
-function cutParams(params: Buffer): number[] {
-  if (params.length === 0) return []
-  if (params.length <= MAX_PARAMS_LENGTH) return [params.length]
-  const cuts: number[] = []
-  for (let at = 0; at < params.length; ) {
-    const cut = wholePairsLength(params, at)
-    cuts.push(cut)
-    at += cut
-  }
-  return cuts
+/** How many bytes of the params from there on go into one record. */
+function paramsCut(params: Buffer, from: number): number {
+  const rest = params.length - from
+  return from === 0 && rest <= MAX_PARAMS_LENGTH ? rest : wholePairsLength(params, from)
 }
 
 function writeBeginRequest(target: Buffer, offset: number, head: RequestHead): number {
   const at = writeRecordHeader(target, offset, RecordType.BEGIN_REQUEST, head.requestId, 8)
-  target.fill(0, at, at + 8)
+  const end = writeZeros(target, at, 8)
   target[at + 1] = head.role
   target[at + 2] = head.keepConnection ? KEEP_CONN : 0
-  return at + 8
+  return end
 }
 
 /** ABORT_REQUEST (FastCGI 1.0 §5.4). Only multiplexing applications act on it; php-fpm and libfcgi do not. */
