@@ -18,6 +18,7 @@ import { AbortedError, OverloadedError } from './errors.ts'
 import { type FilterData, roleOf, withDataParams } from './filter-data.ts'
 import { mergeTimeouts, type PoolSettings } from './options.ts'
 import { encodeParams } from './params.ts'
+import type { Queueable } from './request-queue.ts'
 import { isIdempotent, mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
 import { leaveForTurnEnd, type TurnEndTask } from './turn-end.ts'
@@ -34,7 +35,7 @@ export interface ExchangeHolder {
 }
 
 /** One request and its response, wherever they are: waiting, on a connection, on the next one after a retry. */
-export class Exchange implements DispatchControl, TurnEndTask {
+export class Exchange implements DispatchControl, Queueable, TurnEndTask {
   readonly role: Role
   readonly params: Buffer
   readonly body: Buffer | Readable | null
@@ -66,6 +67,10 @@ export class Exchange implements DispatchControl, TurnEndTask {
   /** It shares no connection made before this time, for one of those has failed it. */
   sharesFrom = 0
   holder: ExchangeHolder | undefined
+  // Of the queue it waits in.
+  waitsUntil: number | undefined
+  before: this | undefined
+  behind: this | undefined
 
   readonly #handler: DispatchHandler
   readonly #signal: AbortSignal | undefined

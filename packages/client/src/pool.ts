@@ -33,7 +33,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   readonly #settings: PoolSettings
   readonly #connections: Connections
-  readonly #queue: RequestQueue
+  readonly #queue: RequestQueue<Exchange>
   readonly #limit: ServedLimit<Connection>
   readonly #multiplexing: Multiplexing
   readonly #queries: ValuesQueries
