@@ -3,7 +3,7 @@ import { type FastCGIError, ProtocolError, RecordType } from '@fastcgi/protocol'
 import { Deadline } from './deadline.ts'
 import type { Timeouts } from './dispatcher.ts'
 import type { RequestBodyError } from './errors.ts'
-import { asFastCGIError, type Exchange, type ExchangeHolder } from './exchange.ts'
+import { asFastCGIError, type Exchange, type ExchangeHolder, type Source } from './exchange.ts'
 import type { Outbox } from './outbox.ts'
 import { RequestWriter, type WriterEvents } from './request-writer.ts'
 
@@ -14,14 +14,12 @@ const LAST_WORDS = 1000
 export type Phase = keyof Timeouts | 'answer'
 
 /** The connection that requests are active on, as they see it. */
-export interface Carrier {
+export interface Carrier extends Source {
   readonly closed: boolean
   readonly connected: boolean
   readonly writeFailed: boolean
   /** Whether nothing is read, because a reader takes its time. */
   readonly paused: boolean
-  /** Keeps what was read valid, see {@link ApplicationSocket.lend}. */
-  readonly lend: () => (() => void) | undefined
   /** Bytes that are read on for a reader that has paused. */
   readonly pausedSize: number
   /** The first of its response came. */
@@ -154,7 +152,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     try {
       if (type === RecordType.STDERR) exchange.stderr(chunk)
       else if (!exchange.done) {
-        if (!exchange.stdout(chunk, this.#carrier.lend)) this.#paused = true
+        if (!exchange.stdout(chunk, this.#carrier)) this.#paused = true
         if (this.#paused && !this.#blocks) this.#readOn(chunk.length)
       }
     } catch (error) {

@@ -38,6 +38,8 @@ export class Connection implements SocketEvents, Carrier {
   closedAt = 0
   /** When its owner put it aside; the owner's to keep. */
   idleSince = 0
+  /** When something was read the last time, as of performance.now(). */
+  readAt = 0
 
   readonly #address: Address
   readonly #settings: PoolSettings
@@ -100,18 +102,18 @@ export class Connection implements SocketEvents, Carrier {
   /** Connects and sends a first request: applications close connections that say nothing. */
   open(exchange: Exchange, keep: boolean): void {
     this.#socket.once('connect', this.#onConnect)
-    this.run(exchange, keep)
+    this.run(exchange, keep, this.createdAt)
     this.#socket.open(this.#address, this.#settings.tcpKeepAlive)
   }
 
   /** Sends a further request, as soon as the connection stands. */
-  run(exchange: Exchange, keep: boolean): void {
+  run(exchange: Exchange, keep: boolean, now: number): void {
     const request = this.#requests.take(exchange)
     this.requests++
     this.#keep = keep
     // It will be closed by the application.
     if (!keep) this.#retired = true
-    if (this.connected) this.#send(request, exchange, true)
+    if (this.connected) this.#send(request, exchange, true, now)
     else request.moved()
   }
 
@@ -121,8 +123,7 @@ export class Connection implements SocketEvents, Carrier {
     else this.#close()
   }
 
-  #send(request: ActiveRequest, exchange: Exchange, reused: boolean): void {
-    const now = performance.now()
+  #send(request: ActiveRequest, exchange: Exchange, reused: boolean, now: number): void {
     const attempt = {
       address: this.#address.name,
       reused,
@@ -144,6 +145,7 @@ export class Connection implements SocketEvents, Carrier {
       this.#close()
       return
     }
+    this.readAt = performance.now()
     let failure: FastCGIError | undefined
     try {
       this.#reader.push(chunk)
@@ -155,7 +157,7 @@ export class Connection implements SocketEvents, Carrier {
   }
 
   onAnswer(request: ActiveRequest): void {
-    this.#owner.onAnswer(this, performance.now() - request.sentAt)
+    this.#owner.onAnswer(this, this.readAt - request.sentAt)
   }
 
   /** Deals with what one read brought. */
@@ -283,7 +285,9 @@ export class Connection implements SocketEvents, Carrier {
 
   // ---- the socket
 
-  readonly lend = (): (() => void) | undefined => this.#socket.lend()
+  lend(): (() => void) | undefined {
+    return this.#socket.lend()
+  }
 
   get connected(): boolean {
     return this.#connectedAt !== 0
@@ -297,7 +301,7 @@ export class Connection implements SocketEvents, Carrier {
     this.#connectedAt = performance.now()
     for (const request of [...this.#requests])
       if (request.exchange !== undefined && request.sentAt === 0)
-        this.#send(request, request.exchange, false)
+        this.#send(request, request.exchange, false, this.#connectedAt)
   }
 
   onWriteFailed(error: Error): void {

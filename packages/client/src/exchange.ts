@@ -34,6 +34,14 @@ export interface ExchangeHolder {
   resume(): void
 }
 
+/** Where a piece of a response comes from. */
+export interface Source {
+  /** When it was read, as of performance.now(). */
+  readonly readAt: number
+  /** Keeps it valid for longer than it is handed in, until what is returned is called; undefined where that cannot be. */
+  lend(): (() => void) | undefined
+}
+
 /** One request and its response, wherever they are: waiting, on a connection, on the next one after a retry. */
 export class Exchange implements DispatchControl, Queueable, TurnEndTask {
   readonly role: Role
@@ -149,21 +157,20 @@ export class Exchange implements DispatchControl, Queueable, TurnEndTask {
   }
 
   /** The attempt is over; the exchange may go on with another one. */
-  finishAttempt(outcome: string): void {
+  finishAttempt(outcome: string, now: number = performance.now()): void {
     const attempt = this.#attempt
     if (attempt === undefined) return
     this.#attempt = undefined
-    attempt.totalTime = performance.now() - this.#attemptAt
+    attempt.totalTime = now - this.#attemptAt
     attempt.outcome = outcome
     publishAttempt(attempt)
   }
 
   /**
    * Takes output; returns false when the handler wants a pause.
-   * @param lend makes the chunk valid for longer than the call, where that can be.
    * @throws ProtocolError
    */
-  stdout(chunk: Buffer, lend: () => (() => void) | undefined): boolean {
+  stdout(chunk: Buffer, source: Source): boolean {
     this.arrived = true
     if (this.#stdoutEnded) throw new ProtocolError('STDOUT goes on after its end')
     let rest = chunk
@@ -171,12 +178,12 @@ export class Exchange implements DispatchControl, Queueable, TurnEndTask {
       const end = this.#head.push(rest)
       if (end === -1) return true
       rest = rest.subarray(end)
-      this.#takeHead(this.#head)
+      this.#takeHead(this.#head, source.readAt)
       if (this.#done) return true
     }
     if (rest.length === 0) return true
     const handler = this.#handler
-    const release = rest.length >= LEAST_LENT && handler.borrows ? lend() : undefined
+    const release = rest.length >= LEAST_LENT && handler.borrows ? source.lend() : undefined
     // The chunk is a view of what the next read goes into: what is kept must be copied.
     return release === undefined ? handler.onData(Buffer.from(rest)) : handler.onData(rest, release)
   }
@@ -224,9 +231,9 @@ export class Exchange implements DispatchControl, Queueable, TurnEndTask {
     leaveForTurnEnd(this)
   }
 
-  atTurnEnd(): void {
+  atTurnEnd(now: number): void {
     if (this.#done) return
-    this.#settle('ok')
+    this.#settle('ok', now)
     this.#handler.onEnd(this.#appStatus)
   }
 
@@ -237,7 +244,7 @@ export class Exchange implements DispatchControl, Queueable, TurnEndTask {
     this.#handler.onError(error, retryable)
   }
 
-  #takeHead(head: ResponseHeadParser): void {
+  #takeHead(head: ResponseHeadParser, now: number): void {
     if (head.status === 101)
       throw new ProtocolError('the application answers 101, FastCGI cannot switch protocols')
     if (head.status < 200) {
@@ -245,14 +252,14 @@ export class Exchange implements DispatchControl, Queueable, TurnEndTask {
       this.#handler.onInformational?.(head.status, head.headers)
     } else {
       this.#head = undefined
-      if (this.#attempt !== undefined) this.#attempt.headTime = performance.now() - this.#attemptAt
+      if (this.#attempt !== undefined) this.#attempt.headTime = now - this.#attemptAt
       this.#handler.onHead(head.status, head.headers, head.reason, head.statusGiven)
     }
   }
 
-  #settle(outcome: string): void {
+  #settle(outcome: string, now?: number): void {
     this.#stderr?.end()
-    this.finishAttempt(outcome)
+    this.finishAttempt(outcome, now)
     this.#done = true
     this.holder = undefined
     this.#signal?.removeEventListener('abort', this.#onSignal)

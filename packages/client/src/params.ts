@@ -3,10 +3,17 @@ import type { ParamsInit } from './dispatcher.ts'
 
 type Value = string | number | null | undefined
 
+/** Bytes of a block up to which its encoder is kept for the next one. */
+const MOST_KEPT = 65_536
+let spare: NameValueEncoder | undefined
+
 /** Encodes params into one block. @throws ParamsTooLargeError, ProtocolError for a NUL (FastCGI 1.0 §6.1). */
 export function encodeParams(params: ParamsInit): Buffer {
   if (Buffer.isBuffer(params)) return params
-  const encoder = new NameValueEncoder()
+  // Taken, for what is iterated may encode params itself.
+  const encoder = spare ?? new NameValueEncoder()
+  spare = undefined
+  encoder.restart()
   for (const [name, value] of entriesOf(params)) {
     if (value === null || value === undefined) continue
     const text = String(value)
@@ -14,7 +21,9 @@ export function encodeParams(params: ParamsInit): Buffer {
       throw new ProtocolError(`param ${JSON.stringify(name)} contains a NUL`)
     encoder.add(name, text)
   }
-  return encoder.finish()
+  const block = encoder.finish()
+  if (block.length <= MOST_KEPT) spare = encoder
+  return block
 }
 
 function entriesOf(params: Exclude<ParamsInit, Buffer>): Iterable<readonly [string, Value]> {

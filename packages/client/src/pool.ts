@@ -132,7 +132,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     const connection = this.#connectionFor(exchange, now)
     // Its worker is the one that takes the new connection.
     if (connection === undefined && exchange.needsNew) this.#connections.closeOneIdle()
-    if (connection !== undefined) connection.run(exchange, this.#keeps(connection))
+    if (connection !== undefined) connection.run(exchange, this.#keeps(connection), now)
     else if (this.#mayOpen) this.#open(exchange, now)
     else this.#enqueue(exchange, now)
   }
@@ -211,7 +211,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
         const connection = this.#connectionFor(next, now)
         if (connection === undefined && !this.#mayOpen) break
         this.#queue.remove(next)
-        if (connection !== undefined) connection.run(next, this.#keeps(connection))
+        if (connection !== undefined) connection.run(next, this.#keeps(connection), now)
         else this.#open(next, now)
       }
     } finally {
@@ -266,7 +266,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   onIdle(connection: Connection): void {
-    const now = performance.now()
+    const now = connection.readAt
     const needsNew = this.#queue.first?.needsNew === true
     const old = this.#connections.isOld(connection, now)
     if (this.#closing || needsNew || old || this.#mustYield(now)) {
@@ -274,7 +274,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       return
     }
     const next = this.#queue.shift()
-    if (next !== undefined) connection.run(next, this.#keeps(connection))
+    if (next !== undefined) connection.run(next, this.#keeps(connection), now)
     else {
       this.#connections.putAside(connection, now)
       this.#scheduleYield(now)

@@ -1,6 +1,7 @@
 /** Something that is left for the end of a turn of the event loop. */
 export interface TurnEndTask {
-  atTurnEnd(): void
+  /** @param now the time, as of performance.now(). */
+  atTurnEnd(now: number): void
 }
 
 let tasks: TurnEndTask[] = []
@@ -16,10 +17,11 @@ export function leaveForTurnEnd(task: TurnEndTask): void {
 }
 
 function run(): void {
+  const now = performance.now()
   let at = 0
   try {
     // Also what comes to it on the way: a response that makes for the next request.
-    while (at < tasks.length) tasks[at++]?.atTurnEnd()
+    while (at < tasks.length) tasks[at++]?.atTurnEnd(now)
   } finally {
     // One that throws ends the process, unless somebody catches that: then the others are none the worse for it.
     const left = tasks.slice(at)

@@ -4,7 +4,6 @@ import {
   type Gateway,
   type GatewayRequest,
   type GatewayResponse,
-  groupFields,
   isGone,
 } from '@fastcgi/gateway'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -53,9 +52,8 @@ function clientOf(request: FastifyRequest): ClientInfo {
 
 function send(reply: FastifyReply, response: GatewayResponse): void {
   const { status, reason, body } = response
-  // Of cookies Fastify itself keeps those that are there.
-  const own = (name: string) => (name === 'vary' ? reply.getHeader(name) : undefined)
-  reply.code(status).headers(groupFields(response.headers, own))
+  reply.code(status)
+  setFields(reply, response.headers)
   if (reason !== '' && reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = reason
   if (body === null) reply.send()
   else if (!Buffer.isBuffer(body)) {
@@ -65,6 +63,20 @@ function send(reply: FastifyReply, response: GatewayResponse): void {
   } else if (reply.hasHeader('content-type')) reply.send(body)
   // Fastify gives a Buffer without a type one of its own; a stream it leaves alone.
   else reply.header('content-length', body.length).send(Readable.from([body]))
+}
+
+function setFields(reply: FastifyReply, fields: readonly string[]): void {
+  const set: string[] = []
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const name = (fields[at] ?? '').toLowerCase()
+    const value = fields[at + 1] ?? ''
+    // Fastify itself adds cookies to those that are there. What else the response depends on, hooks may have said before.
+    const adds = name === 'vary' || (name !== 'set-cookie' && set.includes(name))
+    const own = adds ? reply.getHeader(name) : undefined
+    if (own === undefined) reply.header(name, value)
+    else reply.header(name, [...(Array.isArray(own) ? own : [String(own)]), value])
+    set.push(name)
+  }
 }
 
 /** A prefix as it stands in a URL, where it may have parameters, escapes and capitals. */

@@ -185,9 +185,20 @@ function entriesOf(env: Env): Array<readonly [string, string]> {
 
 const HOST = /^(\[[0-9a-f:.]+\]|[a-z0-9._~-]+)(?::(\d{1,5}))?$/i
 
-function parseHost(host: string): { name: string; port: string | undefined } | undefined {
-  const match = HOST.exec(host)
-  return match === null ? undefined : { name: match[1] ?? '', port: match[2] }
+interface Host {
+  name: string
+  port: string | undefined
+}
+
+// Of most servers there is but one name.
+let lastHost: { text: string; host: Host | undefined } = { text: '', host: undefined }
+
+function parseHost(text: string): Host | undefined {
+  if (lastHost.text === text) return lastHost.host
+  const match = HOST.exec(text)
+  const host = match === null ? undefined : { name: match[1] ?? '', port: match[2] }
+  lastHost = { text, host }
+  return host
 }
 
 /** The port of the socket; behind a proxy that ends TLS, the one the client talked to. */

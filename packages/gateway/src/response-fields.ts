@@ -103,7 +103,8 @@ function connectionNames(flat: readonly string[]): Set<string> | undefined {
 export function fieldValue(flat: readonly string[], name: string): string | undefined {
   const wanted = name.toLowerCase()
   for (let at = 0; at + 1 < flat.length; at += 2)
-    if (flat[at]?.toLowerCase() === wanted) return flat[at + 1]
+    if (flat[at]?.length === wanted.length && flat[at]?.toLowerCase() === wanted)
+      return flat[at + 1]
   return undefined
 }
 
