@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +19,8 @@ export interface Workplace {
   readonly root: string
   /** Where the application listens. */
   readonly socket: string
+  /** What the application has sent in the place of a body: `?file=NAME`. */
+  readonly files: { readonly directory: string; make(name: string, bytes: number): void }
   /** Writes a file and returns its path. */
   file(name: string, text: string): string
 }
@@ -26,8 +37,24 @@ export function makeWorkplace(script = "<?php echo 'never run: the sink answers'
     return path
   }
   file('www/index.php', script)
-  return { directory, root, socket: join(directory, 'app.sock'), file }
+  const files = { directory: join(directory, 'files'), make: makeFile(join(directory, 'files')) }
+  mkdirSync(files.directory)
+  return { directory, root, socket: join(directory, 'app.sock'), files, file }
 }
+
+const MEGABYTE = Buffer.alloc(1_048_576, 'x')
+
+/** Not a sparse one: what has to be read is to be there. */
+const makeFile =
+  (directory: string) =>
+  (name: string, bytes: number): void => {
+    const path = join(directory, name)
+    const fd = openSync(path, 'w')
+    for (let left = bytes; left > 0; left -= MEGABYTE.length)
+      writeSync(fd, MEGABYTE, 0, Math.min(left, MEGABYTE.length))
+    closeSync(fd)
+    chmodSync(path, 0o644)
+  }
 
 /** A port of loopback that nobody listens on at the moment. */
 export function freePort(): Promise<number> {

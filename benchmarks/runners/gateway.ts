@@ -2,19 +2,28 @@
 import { parseArgs } from 'node:util'
 import { load } from '../lib/load.ts'
 import { report, rounded } from '../lib/results.ts'
-import { mediansByName } from '../lib/statistics.ts'
+import { mediansByName, ratiosByName } from '../lib/statistics.ts'
 import { makeWorkplace } from '../lib/workplace.ts'
 import { type Contestant, startContestants } from '../servers/contestants.ts'
 import { startSink } from '../servers/sink.ts'
 
 const ALL = [
-  ...['bare-http', 'http', 'bare-fastify', 'fastify', 'bare-express', 'express'],
+  ...[
+    'bare-http',
+    'http',
+    'http-multiplexed',
+    'bare-fastify',
+    'fastify',
+    'bare-express',
+    'express',
+  ],
   ...['nginx', 'haproxy', 'lighttpd', 'apache2', 'caddy', 'http-proxy+nginx'],
 ]
 
 /** What each of ours is measured against, besides its peers. */
 const FLOORS: Readonly<Record<string, string>> = {
   http: 'bare-http',
+  'http-multiplexed': 'bare-http',
   fastify: 'bare-fastify',
   express: 'bare-express',
 }
@@ -71,20 +80,25 @@ async function measure(contestant: Contestant, seconds: number): Promise<Measure
   }
 }
 
+function cpuOf({ cpu }: Measure): number {
+  return cpu
+}
+
 function table(): object[] {
-  const cpu = mediansByName(measures, (row) => row.cpu)
+  const cpu = mediansByName(measures, cpuOf)
   const rate = mediansByName(measures, (row) => row.requestsPerSecond)
   const p99 = mediansByName(measures, (row) => row.p99)
   return contestants.map(({ name, memory }) => {
     const own = cpu.get(name) ?? Number.NaN
-    const over = (other = '') => rounded(own / (cpu.get(other) ?? Number.NaN))
+    const over = (other = '') =>
+      rounded(ratiosByName(measures, cpuOf, other).get(name) ?? Number.NaN)
     return {
       name,
       'CPU µs/request': rounded(own),
       '× bare-http': over('bare-http'),
       '× own floor': over(FLOORS[name]),
       '× nginx': over('nginx'),
-      'http is × of it': rounded((cpu.get('http') ?? Number.NaN) / own),
+      'http is × of it': rounded(ratiosByName(measures, cpuOf, name).get('http') ?? Number.NaN),
       'requests/s': Math.round(rate.get(name) ?? 0),
       'p99 ms': rounded(p99.get(name) ?? 0),
       'RSS MB': Math.round(memory / 1e6),

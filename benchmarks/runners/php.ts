@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { startPhpFpm } from '#php'
 import { type LoadResult, load } from '../lib/load.ts'
 import { report, rounded } from '../lib/results.ts'
-import { mediansByName } from '../lib/statistics.ts'
+import { mediansByName, ratiosByName } from '../lib/statistics.ts'
 import { makeWorkplace } from '../lib/workplace.ts'
 import { type Contestant, startContestants } from '../servers/contestants.ts'
 
@@ -57,6 +57,7 @@ async function compare(connections: number): Promise<object[]> {
       results.push({ name, ...result })
     }
   const rate = mediansByName(results, (row) => row.requestsPerSecond)
+  const ratios = ratiosByName(results, (row) => row.requestsPerSecond, 'nginx')
   const [p50, p99, p999] = (['p50', 'p99', 'p999'] as const).map((key) =>
     mediansByName(results, (row) => row[key]),
   )
@@ -64,7 +65,7 @@ async function compare(connections: number): Promise<object[]> {
     name,
     clients: connections,
     'requests/s': Math.round(rate.get(name) ?? 0),
-    '× nginx': rounded((rate.get(name) ?? 0) / (rate.get('nginx') ?? Number.NaN)),
+    '× nginx': rounded(ratios.get(name) ?? Number.NaN),
     'p50 ms': rounded(p50?.get(name) ?? 0),
     'p99 ms': rounded(p99?.get(name) ?? 0),
     'p99.9 ms': rounded(p999?.get(name) ?? 0),

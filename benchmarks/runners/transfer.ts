@@ -2,13 +2,14 @@
 import { parseArgs } from 'node:util'
 import { RawClient } from '../lib/raw-client.ts'
 import { report, rounded } from '../lib/results.ts'
-import { mediansByName } from '../lib/statistics.ts'
+import { mediansByName, ratiosByName } from '../lib/statistics.ts'
 import { makeWorkplace } from '../lib/workplace.ts'
 import { type Contestant, startContestants } from '../servers/contestants.ts'
 import { startSink } from '../servers/sink.ts'
 
 const ALL = ['http', 'fastify', 'express', 'nginx']
-const DIRECTIONS = ['down', 'up'] as const
+/** The application's body, the client's, and a file in the place of the application's. */
+const DIRECTIONS = ['down', 'up', 'sendfile'] as const
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -17,6 +18,8 @@ const { values, positionals } = parseArgs({
     megabytes: { type: 'string', default: '1024' },
   },
 })
+/** Name of the file that is sent. */
+const LARGE = 'large'
 const bytes = Number(values.megabytes) * 1_048_576
 
 interface Transfer {
@@ -28,7 +31,10 @@ interface Transfer {
 
 const place = makeWorkplace()
 await startSink(place)
-const contestants = await startContestants(place, positionals.length > 0 ? positionals : ALL)
+place.files.make(LARGE, bytes)
+const sendfile = { roots: [place.files.directory] }
+const names = positionals.length > 0 ? positionals : ALL
+const contestants = await startContestants(place, names, { sendfile })
 const rows: object[] = []
 for (const direction of DIRECTIONS) rows.push(...(await compare(direction)))
 report('transfer', `${values.megabytes} MB in one body, medians of ${values.rounds} rounds`, rows)
@@ -38,13 +44,14 @@ async function compare(direction: (typeof DIRECTIONS)[number]): Promise<object[]
   const transfers: Transfer[] = []
   for (let round = 0; round < Number(values.rounds); round++)
     for (const contestant of contestants) transfers.push(await transfer(contestant, direction))
+  const ratios = ratiosByName(transfers, ({ seconds }) => 1 / seconds, 'nginx')
   const rate = mediansByName(transfers, ({ seconds }) => bytes / 1e6 / seconds)
   const cpu = mediansByName(transfers, (row) => row.cpu)
   return contestants.map(({ name }) => ({
     name,
     direction,
     'MB/s': Math.round(rate.get(name) ?? 0),
-    '× nginx': rounded((rate.get(name) ?? 0) / (rate.get('nginx') ?? Number.NaN)),
+    '× nginx': rounded(ratios.get(name) ?? Number.NaN),
     'CPU s': rounded(cpu.get(name) ?? 0),
     'peak RSS growth MB': rounded(
       Math.max(...transfers.filter((row) => row.name === name).map(({ growth }) => growth)) / 1e6,
@@ -63,6 +70,7 @@ async function transfer(
   const client = await RawClient.connect(contestant.port)
   const begun = performance.now()
   if (direction === 'up') await client.post('/index.php?bytes=2', bytes)
+  else if (direction === 'sendfile') await client.get(`/index.php?file=${LARGE}`)
   else await client.get(`/index.php?bytes=${bytes}`)
   const seconds = (performance.now() - begun) / 1000
   client.close()

@@ -4,7 +4,8 @@
  *
  * One thread, epoll, any number of connections, multiplexed request ids, FCGI_KEEP_CONN honoured. Once the STDIN of a
  * request has ended, it is answered with 200, a Content-Length and as many 'x' as its params say in `bytes=N` (1024
- * without it). Answers are made as they are read, so that one of 1 GB takes no more memory than a short one. */
+ * without it); with `file=NAME` by the file of that name in the directory `files` beside the socket, whoever stands in front
+ * having to send it (X-Sendfile, X-Accel-Redirect). Answers are made as they are read, so that one of 1 GB takes no more memory than a short one. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -19,7 +20,7 @@
 enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6, GET_VALUES = 9, GET_VALUES_RESULT = 10 };
 enum { HEADER = 8, MOST_FDS = 65536, IN_SIZE = 256 * 1024, OUT_SIZE = 512 * 1024, RECORD = 32768, IDS = 1024 };
 
-typedef struct { unsigned id; size_t length; } request;
+typedef struct { unsigned id; size_t length; char file[32]; } request;
 typedef struct {
   unsigned char in[IN_SIZE], out[OUT_SIZE];
   size_t in_length, out_start, out_end;
@@ -33,6 +34,7 @@ typedef struct {
 static connection *connections[MOST_FDS];
 static unsigned char filler[RECORD];
 static int epoll;
+static char directory[108];
 
 static unsigned char *put_header(unsigned char *at, int type, unsigned id, size_t length) {
   unsigned char header[HEADER] = {1, type, id >> 8, id & 255, length >> 8, length & 255, 0, 0};
@@ -52,8 +54,12 @@ static void fill(connection *c) {
     request *answer = &c->answers[c->first];
     unsigned char *at = c->out + c->out_end;
     if (!c->begun) {
-      char head[128];
-      int length = snprintf(head, sizeof head, "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", answer->length);
+      char head[512];
+      int length = 0;
+      if (answer->file[0])
+        length = snprintf(head, sizeof head, "X-Sendfile: %s/files/%s\r\nX-Accel-Redirect: /files/%s\r\n",
+          directory, answer->file, answer->file);
+      length += snprintf(head + length, sizeof head - length, "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", answer->length);
       /* A short body shares the record of the head, as that of PHP does. */
       size_t body = answer->length < RECORD - sizeof head ? answer->length : 0;
       at = put_header(at, STDOUT, answer->id, length + body);
@@ -127,9 +133,15 @@ static void take_record(connection *c, unsigned char *record, size_t length) {
     c->keep = content[2] & 1;
     r->id = id;
     r->length = 1024;
+    r->file[0] = 0;
   } else if (type == PARAMS) {
     unsigned char *wish = memmem(content, length, "bytes=", 6);
     if (wish) r->length = strtoull((char *)wish + 6, NULL, 10);
+    /* The query ends where the next param begins, with its length. */
+    if ((wish = memmem(content, length, "file=", 5))) {
+      sscanf((char *)wish + 5, "%31[a-z]", r->file);
+      r->length = 0;
+    }
   } else if (type == STDIN && length == 0) {
     c->answers[(c->first + c->count++) % IDS] = *r;
   } else if (type == GET_VALUES) put_values(c);
@@ -174,6 +186,8 @@ int main(int argc, char **argv) {
   memset(filler, 'x', sizeof filler);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strncpy(address.sun_path, argv[1], sizeof address.sun_path - 1);
+  strncpy(directory, argv[1], sizeof directory - 1);
+  if (strrchr(directory, '/')) *strrchr(directory, '/') = 0;
   int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (bind(listener, (void *)&address, sizeof address) || listen(listener, 4096)) return perror(argv[1]), 1;
   epoll = epoll_create1(0);

@@ -23,6 +23,9 @@ const KINDS: Record<string, () => void | Promise<void>> = {
       res.end(BODY)
     }),
   http: () => listen(createGateway(options).handler),
+  // What an application that can is asked to do: many requests on few connections.
+  'http-multiplexed': () =>
+    listen(createGateway({ ...options, multiplex: true, maxConnections: 4 }).handler),
   'bare-fastify': () =>
     start(async (app) => {
       app.get('/*', (_request, reply) => reply.header('content-type', 'text/plain').send(BODY))

@@ -24,6 +24,7 @@ http {
       fastcgi_keep_conn ${idle === 0 ? 'off' : 'on'}; fastcgi_request_buffering off; fastcgi_max_temp_file_size 0;
       fastcgi_pass app;
     }
+    location /files/ { internal; sendfile on; alias ${place.files.directory}/; }
   }
 }
 `,

@@ -3,20 +3,29 @@ import { constants, type Http2ServerRequest, type ServerHttp2Stream } from 'node
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 
-/** Whom to tell when a socket closes: one listener for all the requests that come on it. */
-const watchers = new WeakMap<Socket, Set<() => void>>()
+const WATCHERS = Symbol('fastcgi.watchers')
 
-function watch(socket: Socket, callback: () => void): void {
-  let callbacks = watchers.get(socket)
+/** A socket with those who are to be told when it closes: one listener for all the requests that come on it. */
+interface WatchedSocket extends Socket {
+  // A property of its own: a WeakMap costs more than the rest of this.
+  [WATCHERS]?: Set<() => void>
+}
+
+function watch(socket: WatchedSocket, callback: () => void): void {
+  let callbacks = socket[WATCHERS]
   if (callbacks === undefined) {
     const all = new Set<() => void>()
     socket.once('close', () => {
       for (const each of all) each()
     })
-    watchers.set(socket, all)
+    socket[WATCHERS] = all
     callbacks = all
   }
   callbacks.add(callback)
+}
+
+function unwatch(socket: WatchedSocket, callback: () => void): void {
+  socket[WATCHERS]?.delete(callback)
 }
 
 /** Whether nobody is left to answer: the response is closed, its socket is, or its HTTP/2 stream. */
@@ -37,13 +46,13 @@ export function onceClosed(req: IncomingMessage, res: ServerResponse, callback: 
   // Behind another response of a pipeline, one has no socket yet, and never hears of its end if that comes before.
   if (res.socket !== null || req.httpVersionMajor >= 2) return
   watch(req.socket, callback)
-  res.once('close', () => watchers.get(req.socket)?.delete(callback))
+  res.once('close', () => unwatch(req.socket, callback))
 }
 
 /** Calls back no more. */
 export function offClosed(req: IncomingMessage, res: ServerResponse, callback: () => void): void {
   res.off('close', callback)
-  watchers.get(req.socket)?.delete(callback)
+  unwatch(req.socket, callback)
 }
 
 /** Calls back when the client goes away before {@link offGone} is called. Costs less than {@link onceClosed}. */
@@ -55,7 +64,7 @@ export function onceGone(req: IncomingMessage, res: ServerResponse, callback: ()
 /** Calls back no more. */
 export function offGone(req: IncomingMessage, res: ServerResponse, callback: () => void): void {
   if (req.httpVersionMajor >= 2) res.off('close', callback)
-  else watchers.get(req.socket)?.delete(callback)
+  else unwatch(req.socket, callback)
 }
 
 /**
