@@ -1,5 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { BarePipe } from '../bare-pipe.ts'
 import { FileTruncatedError } from '../errors.ts'
 
 /** Bytes of an open file. */
@@ -18,6 +19,9 @@ const CHUNK = 131_072
 /**
  * Parts of open files, and bytes between them, as one stream. Closes the files, however it ends. A file that has become
  * shorter breaks the stream off: its length has been announced.
+ *
+ * While its pipe is bare, it writes to the client itself, and reads into the same two buffers again and again: to take fresh
+ * memory for each chunk costs more than to read and to write it.
  */
 export class FileBody extends Readable {
   readonly #parts: ReadonlyArray<FilePart | Buffer>
@@ -25,6 +29,12 @@ export class FileBody extends Readable {
   #at = 0
   /** How much of the part has been read. */
   #done = 0
+  #pipe: BarePipe | undefined
+  /** Buffers that nobody reads any more. */
+  readonly #spare: Buffer[] = []
+  /** A chunk is on its way to the client. */
+  #writing = false
+  #onWritten: (() => void) | undefined
 
   /** @param handles are closed at the end, those that no part is of as well. */
   constructor(parts: ReadonlyArray<FilePart | Buffer>, handles: Iterable<FileHandle>) {
@@ -35,11 +45,40 @@ export class FileBody extends Readable {
     this.on('error', () => {})
   }
 
+  override pipe<T extends NodeJS.WritableStream>(to: T, options?: { end?: boolean }): T {
+    this.#pipe ??= BarePipe.between(this, to)
+    return super.pipe(to, options)
+  }
+
   override _read(): void {
-    this.#next().then(
+    this.#writeItself().then(
       (chunk) => this.push(chunk),
       (error) => this.destroy(error),
     )
+  }
+
+  /** Writes chunks as long as the pipe is bare; returns the one that has to go through the stream, null for the end. */
+  async #writeItself(): Promise<Buffer | null> {
+    for (;;) {
+      // Read while the one before is on its way.
+      const chunk = await this.#next()
+      const pipe = this.#pipe
+      if (this.#writing)
+        await new Promise<void>((resolve) => {
+          this.#onWritten = resolve
+        })
+      if (chunk === null || pipe?.isClear !== true) return chunk
+      this.#writing = true
+      pipe.response.write(chunk, () => this.#written(chunk))
+    }
+  }
+
+  /** The system has a chunk, or never will. */
+  #written(chunk: Buffer): void {
+    if (chunk.length === CHUNK && !this.#parts.includes(chunk)) this.#spare.push(chunk)
+    this.#writing = false
+    this.#onWritten?.()
+    this.#onWritten = undefined
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -66,7 +105,9 @@ export class FileBody extends Readable {
   }
 
   async #some({ handle, path, start, length }: FilePart): Promise<Buffer> {
-    const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK, length - this.#done))
+    const wanted = Math.min(CHUNK, length - this.#done)
+    const spare = wanted === CHUNK ? this.#spare.pop() : undefined
+    const chunk = spare ?? Buffer.allocUnsafeSlow(wanted)
     const { bytesRead } = await handle.read(chunk, 0, chunk.length, start + this.#done)
     if (bytesRead === 0)
       throw new FileTruncatedError(
