@@ -53,6 +53,23 @@ t.test('attempts tell what is so', async (t) => {
   for (const outcome of [a, b, c]) t.ok((outcome?.attempts[0]?.queueTime ?? -1) >= 0)
 })
 
+t.test('what is given up in the turn it came in is never sent', async (t) => {
+  const held = new Held()
+  const { pool, peer } = await peerAndPool(t, held.script, LASTING)
+  const [first] = named(t, pool, 'first')
+  await held.get('first')
+  const [gone] = named(t, pool, 'gone')
+  gone?.control.abort()
+  const [second] = named(t, pool, 'second')
+  t.equal((await gone?.done)?.error?.code, 'FCGI_ABORTED')
+  for (const name of ['second', 'first']) await held.answer(name)
+  isAnswered(t, (await first?.done) as Outcome, 'first')
+  isAnswered(t, (await second?.done) as Outcome, 'second')
+  t.equal(await held.id('second'), 2, 'its id is the next one’s')
+  t.equal(peer.requests.length, 2)
+  t.equal(peer.connections.length, 1)
+})
+
 t.test('what is sent in one turn goes out in one write', async (t) => {
   const held = new Held()
   const { pool } = await peerAndPool(t, held.script, LASTING)

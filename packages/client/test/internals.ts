@@ -11,3 +11,9 @@ export const { StderrLines } = (await built(
 )) as typeof import('../src/stderr-lines.ts')
 
 export const { encodeParams } = (await built('params')) as typeof import('../src/params.ts')
+
+export const { RequestQueue } = (await built(
+  'request-queue',
+)) as typeof import('../src/request-queue.ts')
+
+export const { leaveForTurnEnd } = (await built('turn-end')) as typeof import('../src/turn-end.ts')

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import {
@@ -64,8 +65,11 @@ const MOST_DISCARDED = 1_048_576
 
 const LENGTH = new Set(['content-length'])
 
-/** Makes an HTTP response of an exchange in the responder role (FastCGI 1.0 §6.2). */
-export class Responder implements DispatchHandler {
+/**
+ * Makes an HTTP response of an exchange in the responder role (FastCGI 1.0 §6.2). What it calls, it calls in the
+ * asynchronous context of the request: what comes from an application comes in that of whoever made the connection.
+ */
+export class Responder extends AsyncResource implements DispatchHandler {
   readonly #context: ResponderContext
   #control: DispatchControl | undefined
   readonly #attempts: Attempt[] = []
@@ -80,6 +84,7 @@ export class Responder implements DispatchHandler {
   #over = false
 
   constructor(context: ResponderContext) {
+    super('FASTCGI')
     this.#context = context
     onceGone(context.req, context.res, this.#onClientGone)
   }
@@ -153,10 +158,9 @@ export class Responder implements DispatchHandler {
     const hint = missing
       ? `; SCRIPT_FILENAME was ${scriptFilename}: is that where the application sees the file (option remoteRoot)?`
       : ''
-    logger.warn(
-      { address: this.#attempts.at(-1)?.address, scriptFilename },
-      `stderr of the application: ${line}${hint}`,
-    )
+    const details = { address: this.#attempts.at(-1)?.address, scriptFilename }
+    const message = `stderr of the application: ${line}${hint}`
+    this.runInAsyncScope(() => logger.warn(details, message))
   }
 
   onEnd(): void {
@@ -178,13 +182,13 @@ export class Responder implements DispatchHandler {
 
   /** Something else is sent in the place of the body. */
   #handOver(fields: readonly HandoverField[]): void {
-    const { req, done, handOver } = this.#context
+    const { req, handOver } = this.#context
     const start = {
       status: this.#status,
       reason: this.#reason,
       headers: this.#fields?.headers ?? [],
     }
-    const response = handOver?.(fields, start)
+    const response = this.runInAsyncScope(() => handOver?.(fields, start))
     if (response === undefined) return
     this.#delivered = true
     this.#isHandedOver = true
@@ -193,9 +197,9 @@ export class Responder implements DispatchHandler {
         // What was run anew has said so already.
         const closes = fieldValue(given.headers, 'connection') !== undefined
         const headers = closes ? given.headers : [...given.headers, ...unreadClose(req)]
-        done(undefined, { ...given, headers })
+        this.#done(undefined, { ...given, headers })
       },
-      (error) => done(gatewayError(error), undefined),
+      (error) => this.#done(gatewayError(error), undefined),
     )
   }
 
@@ -267,16 +271,15 @@ export class Responder implements DispatchHandler {
 
   #deliver(body: Buffer | Readable | null): void {
     this.#delivered = true
-    const { req, done } = this.#context
+    const { req } = this.#context
     let headers = this.#fields?.headers ?? []
     // RFC 9110 §8.6.
     if (this.#status === 204) headers = withoutFields(headers, LENGTH)
     headers.push(...unreadClose(req))
-    done(undefined, { status: this.#status, reason: this.#reason, headers, body })
+    this.#done(undefined, { status: this.#status, reason: this.#reason, headers, body })
   }
 
   #fail(error: FastCGIError): void {
-    const { done } = this.#context
     if (this.#body !== undefined) {
       if (error.code !== 'FCGI_ABORTED') this.#log(`response broken off: ${error.message}`, error)
       breakOff(this.#context.req, this.#context.res)
@@ -285,16 +288,22 @@ export class Responder implements DispatchHandler {
       this.#delivered = true
       const failure = gatewayError(error)
       if (error.code !== 'FCGI_ABORTED') this.#log(error.message, error, failure.status)
-      done(failure, undefined)
+      this.#done(failure, undefined)
     } else if (error.code !== 'FCGI_ABORTED')
       this.#log(`after the response: ${error.message}`, error)
+  }
+
+  #done(...args: Parameters<GatewayCallback>): void {
+    this.runInAsyncScope(this.#context.done, undefined, ...args)
   }
 
   #log(message: string, err?: Error, status = 500): void {
     const { logger, scriptFilename, req } = this.#context
     const details = { err, attempts: this.#attempts, scriptFilename }
-    if (status >= 500) logger.error(details, `${req.method} ${message}`)
-    else logger.info(details, `${req.method} refused: ${message}`)
+    this.runInAsyncScope(() => {
+      if (status >= 500) logger.error(details, `${req.method} ${message}`)
+      else logger.info(details, `${req.method} refused: ${message}`)
+    })
   }
 
   #finish(): void {
