@@ -102,7 +102,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
 
   send(exchange: Exchange, keep: boolean, now: number): void {
     this.sentAt = now
-    this.#writer.start(exchange, keep)
+    this.#writer.start(exchange, keep, now)
   }
 
   /** The socket has room again. */
@@ -136,11 +136,12 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   }
 
   /** Something moved: whatever is waited for now has its whole time again. */
-  moved(): void {
+  moved(now?: number): void {
     const { exchange } = this
     if (exchange === undefined) return
     const phase = this.#phase()
-    this.#deadline.wait(phase, phase === 'answer' ? LAST_WORDS : exchange.timeouts[phase])
+    const length = phase === 'answer' ? LAST_WORDS : exchange.timeouts[phase]
+    this.#deadline.wait(phase, length, now)
   }
 
   // ---- what the application sends
@@ -210,8 +211,8 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
 
   // ---- what its writer tells
 
-  onWritten(): void {
-    this.moved()
+  onWritten(now?: number): void {
+    this.moved(now)
   }
 
   onTaken(): void {

@@ -170,7 +170,7 @@ export class Connection implements SocketEvents, Carrier {
       if (request.ended !== undefined) this.#complete(request)
       else if (request.exchange !== undefined && sound) {
         request.exchange.flush()
-        request.moved()
+        request.moved(this.readAt)
       }
     }
   }

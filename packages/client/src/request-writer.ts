@@ -21,7 +21,7 @@ const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
 /** What a {@link RequestWriter} tells. */
 export interface WriterEvents {
   /** Something was written. */
-  onWritten(): void
+  onWritten(now?: number): void
   /** The system has taken something that was written. */
   onTaken(): void
   /** A body is not complete and never will be. */
@@ -70,7 +70,7 @@ export class RequestWriter implements BodySink, OutboxItem {
   }
 
   /** Sends a request: in one write, where the body is known and short. @throws ParamsTooLargeError */
-  start(exchange: Exchange, keepConnection: boolean): void {
+  start(exchange: Exchange, keepConnection: boolean, now: number): void {
     const { body } = exchange
     const bytes = body === null || Buffer.isBuffer(body) ? body : undefined
     const whole = bytes !== undefined && (bytes === null || bytes.length <= MAX_CONTENT_LENGTH)
@@ -93,7 +93,7 @@ export class RequestWriter implements BodySink, OutboxItem {
       this.#untaken++
       this.#socket.write(encodeRequestHead(head), this.onTaken)
     }
-    this.#events.onWritten()
+    this.#events.onWritten(now)
     if (whole) this.#startData()
     else if (bytes) {
       this.#rest = bytes
