@@ -1,5 +1,6 @@
 /** Large bodies that go on without being copied arrive whole: beside each other, to slow clients, past whoever else looks. */
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
@@ -7,6 +8,7 @@ import t from 'tap'
 import { type AdapterName, type AdapterOptions, eachAdapter } from './helpers/adapters.ts'
 import { type Behind, behind } from './helpers/behind.ts'
 import { ask, blocks, hashOf, hashOfBlocks, open } from './helpers/php-http.ts'
+import { rawConnect } from './helpers/raw-http.ts'
 import { endRecord, type Script, stdoutRecords } from './helpers/scripted-peer.ts'
 import { delay, until, within } from './helpers/wait.ts'
 
@@ -59,6 +61,25 @@ eachAdapter(t, 'fast, slow and broken off beside each other', async (t, adapter)
   await until('the connections of those who left are closed', () => peer.open <= 9)
   t.same(await hashOf(await open(app.port, '/x.php')), HASH)
 })
+
+eachAdapter(
+  t,
+  'two in a pipeline, the second begun before it may be written',
+  async (t, adapter) => {
+    const { app } = await start(t, adapter, {})
+    const socket = await rawConnect(app.port)
+    const request = (close: string) => `GET /x.php HTTP/1.1\r\nHost: h\r\n${close}\r\n`
+    const chunks: Buffer[] = []
+    socket.on('data', (chunk) => chunks.push(chunk))
+    socket.write(request('') + request('Connection: close\r\n'))
+    await within('the end', once(socket, 'close'))
+    const all = Buffer.concat(chunks)
+    const first = all.indexOf('\r\n\r\n') + 4
+    t.ok(all.subarray(first, first + SIZE).equals(BODY), 'the first')
+    const second = all.indexOf('\r\n\r\n', first + SIZE) + 4
+    t.ok(all.subarray(second).equals(BODY), 'the second')
+  },
+)
 
 eachAdapter(t, 'a client that does not read does not fill the memory', async (t, adapter) => {
   const { app } = await start(t, adapter, {})
