@@ -146,6 +146,13 @@ export function compile(source: string, target: string): void {
   execFileSync('cc', ['-O2', '-o', target, source])
 }
 
+/** Has this program, and all that it starts from now on, stay off the processor of the one that is measured. */
+export function stayWithOthers(): void {
+  const [taskset, , processors] = pinned('others')
+  if (taskset !== undefined && processors !== undefined)
+    spawnSync(taskset, ['-acp', processors, String(process.pid)])
+}
+
 function pinned(place: Place): string[] {
   const processors = availableParallelism()
   if (processors < 2 || !isInstalled('taskset')) return []

@@ -90,8 +90,10 @@ function table(): object[] {
   const p99 = mediansByName(measures, (row) => row.p99)
   return contestants.map(({ name, memory }) => {
     const own = cpu.get(name) ?? Number.NaN
-    const over = (other = '') =>
-      rounded(ratiosByName(measures, cpuOf, other).get(name) ?? Number.NaN)
+    const over = (other: string | undefined) =>
+      other === undefined
+        ? ''
+        : rounded(ratiosByName(measures, cpuOf, other).get(name) ?? Number.NaN)
     return {
       name,
       'CPU µs/request': rounded(own),

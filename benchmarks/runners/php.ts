@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util'
 import { startPhpFpm } from '#php'
 import { type LoadResult, load } from '../lib/load.ts'
+import { stayWithOthers } from '../lib/program.ts'
 import { report, rounded } from '../lib/results.ts'
 import { mediansByName, ratiosByName } from '../lib/statistics.ts'
 import { makeWorkplace } from '../lib/workplace.ts'
@@ -23,6 +24,8 @@ const { values, positionals } = parseArgs({
   },
 })
 const children = Number(values.children)
+// php-fpm is started by a helper of the tests, which knows nothing of processors.
+stayWithOthers()
 const place = makeWorkplace(SCRIPT)
 const contestants: Contestant[] = []
 const names = positionals.length > 0 ? positionals : ALL

@@ -181,10 +181,16 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#carrier.onAnswer(this)
   }
 
+  /** Its reader wants a pause. */
+  pause(): void {
+    this.#paused = true
+    if (!this.#blocks) this.#readOn(0)
+  }
+
   #readOn(length: number): void {
     if (this.exchange === undefined || !this.#paused) return
     this.#pausedSize += length
-    if (this.#pausedSize <= this.#carrier.pausedSize) return
+    if (this.#pausedSize < this.#carrier.pausedSize) return
     this.#blocks = true
     this.#carrier.onBlocked(this)
   }

@@ -169,7 +169,7 @@ export class Connection implements SocketEvents, Carrier {
     for (let request = requests.nextTouched(); request; request = requests.nextTouched()) {
       if (request.ended !== undefined) this.#complete(request)
       else if (request.exchange !== undefined && sound) {
-        request.exchange.flush()
+        if (!request.exchange.flush()) request.pause()
         request.moved(this.readAt)
       }
     }

@@ -116,8 +116,11 @@ export interface DispatchHandler {
    * been read still comes: up to 64 KiB, or with multiplexing {@link PoolOptions.maxPausedSize} and 64 KiB.
    */
   onData(chunk: Buffer, release?: () => void): boolean
-  /** All that one read brought has been handed over and the response goes on: a good moment to pass it on. */
-  onFlush?(): void
+  /**
+   * All that one read brought has been handed over and the response goes on: a good moment to pass it on. Return false for
+   * a pause, as of `onData`; anything else goes on.
+   */
+  onFlush?(): unknown
   /** A whole line of STDERR, control characters escaped, length and sum capped. */
   onStderr?(line: string): void
   /** The response is complete; `appStatus` is the application's exit status (FastCGI 1.0 §5.5). */

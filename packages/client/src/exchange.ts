@@ -200,9 +200,9 @@ export class Exchange implements DispatchControl, Queueable, TurnEndTask {
     this.#stderr.push(chunk)
   }
 
-  /** All of one read has been handed in. */
-  flush(): void {
-    if (!this.#done && this.#head === undefined) this.#handler.onFlush?.()
+  /** All of one read has been handed in; returns false when the handler wants a pause. */
+  flush(): boolean {
+    return this.#done || this.#head !== undefined || this.#handler.onFlush?.() !== false
   }
 
   /** What END_REQUEST means as a failure, or undefined when the response is complete. */

@@ -31,8 +31,8 @@ export class ForwardingHandler implements DispatchHandler {
     return this.handler.onData(chunk, release)
   }
 
-  onFlush(): void {
-    this.handler.onFlush?.()
+  onFlush(): unknown {
+    return this.handler.onFlush?.()
   }
 
   onStderr(line: string): void {

@@ -81,8 +81,10 @@ export class ResponseBody extends Readable {
     return this.push(chunk)
   }
 
-  /** There is no more for the moment. */
-  flush(): void {}
+  /** There is no more for the moment; false asks for a pause. */
+  flush(): boolean {
+    return true
+  }
 
   /** The body is complete. */
   finish(): void {

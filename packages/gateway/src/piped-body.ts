@@ -1,9 +1,6 @@
 import { ResponseBody } from '@fastcgi/client'
 import { BarePipe } from './bare-pipe.ts'
 
-/** Bytes that may wait for the client before the application has to wait as well: what one read brings, and as much again. */
-const MOST_WAITING = 131_072
-
 /**
  * A response body on its way. While its pipe is bare, it writes all that one read brought in one write, and from the very
  * memory that it was read into.
@@ -34,14 +31,16 @@ export class PipedBody extends ResponseBody {
       response.cork()
     }
     response.write(chunk, release)
-    // Not what write() says: corked, it always wants to wait, although the system may take it all.
-    return response.writableLength <= MOST_WAITING
+    return true
   }
 
-  override flush(): void {
-    if (!this.#corked) return
+  override flush(): boolean {
+    const response = this.#pipe?.response
+    if (!this.#corked || response === undefined) return true
     this.#corked = false
-    this.#pipe?.response.uncork()
+    response.uncork()
+    // Not what write() said: corked, it always wants to wait, although the system may have taken it all by now.
+    return response.writableLength === 0 || !response.writableNeedDrain
   }
 
   protected override conclude(): void {

@@ -145,11 +145,12 @@ export class Responder extends AsyncResource implements DispatchHandler {
     return true
   }
 
-  onFlush(): void {
-    this.#body?.flush()
-    if (this.#delivered || this.#over) return
+  onFlush(): boolean {
+    if (this.#body !== undefined) return this.#body.flush()
+    if (this.#delivered || this.#over) return true
     if (this.#hasNoBody()) this.#deliver(null)
     else this.#startStream()
+    return true
   }
 
   onStderr(line: string): void {

@@ -158,8 +158,8 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     return this.#handler.onData(chunk, release)
   }
 
-  onFlush(): void {
-    this.#handler.onFlush?.()
+  onFlush(): unknown {
+    return this.#handler.onFlush?.()
   }
 
   onStderr(line: string): void {

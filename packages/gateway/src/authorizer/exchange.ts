@@ -92,8 +92,8 @@ export class AuthorizerExchange implements DispatchHandler {
     return true
   }
 
-  onFlush(): void {
-    this.#responder?.onFlush()
+  onFlush(): unknown {
+    return this.#responder?.onFlush()
   }
 
   onStderr(line: string): void {
