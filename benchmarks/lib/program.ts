@@ -146,6 +146,9 @@ export function compile(source: string, target: string): void {
   execFileSync('cc', ['-O2', '-o', target, source])
 }
 
+// Once, before this program keeps to some of them.
+const processors = availableParallelism()
+
 /** Has this program, and all that it starts from now on, stay off the processor of the one that is measured. */
 export function stayWithOthers(): void {
   const [taskset, , processors] = pinned('others')
@@ -154,7 +157,6 @@ export function stayWithOthers(): void {
 }
 
 function pinned(place: Place): string[] {
-  const processors = availableParallelism()
   if (processors < 2 || !isInstalled('taskset')) return []
   return ['taskset', '-c', place === 'measured' ? '0' : `1-${processors - 1}`]
 }
