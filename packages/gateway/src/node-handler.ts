@@ -1,5 +1,5 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
-import { pipeline } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
 import { isGone } from './client-gone.ts'
 import type { ClientInfo } from './environment.ts'
@@ -97,12 +97,21 @@ function isUntouched(res: ServerResponse): boolean {
   )
 }
 
-function pipeBody(res: ServerResponse, body: NodeJS.ReadableStream): void {
+// Not by pipeline(): it makes an AbortController and an error for each, which take longer than all the rest of a request.
+function pipeBody(res: ServerResponse, body: Readable): void {
   // The head goes out now, in latin1: flushHeaders() would write it as UTF-8 and spoil bytes over 127.
-  if ((body as { readableLength?: number }).readableLength === 0) res.write('', 'latin1')
+  if (body.readableLength === 0) res.write('', 'latin1')
+  body.on('error', ignore)
+  res.on('error', ignore)
   // A body that breaks off destroys the connection: the client must not take a part for the whole.
-  pipeline(body, res, () => {})
+  body.once('close', () => {
+    if (!body.readableEnded) res.destroy(body.errored ?? undefined)
+  })
+  res.once('close', () => body.destroy())
+  body.pipe(res)
 }
+
+function ignore(): void {}
 
 /** Writes a failure as a short text. */
 export function writeError(res: ServerResponse, error: GatewayError): void {
