@@ -1,5 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { availableParallelism, cpus, release } from 'node:os'
+import { cpus, release } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const DIRECTORY = new URL('../../results/', import.meta.url)
@@ -19,7 +19,7 @@ export function report<Row extends object>(benchmark: string, about: string, row
     node: process.version,
     system: `${process.platform} ${release()}`,
     processor: cpus()[0]?.model ?? 'unknown',
-    processors: availableParallelism(),
+    processors: cpus().length,
     date: new Date().toISOString().slice(0, 10),
   }
   const results: Results<Row> = { benchmark, about, machine, rows }
