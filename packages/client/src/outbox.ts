@@ -7,10 +7,10 @@ export interface OutboxItem {
   readonly unwritten: number
   /** Writes itself, and returns where it ends. */
   writeTo(target: Buffer, at: number): number
-  /** It has been written; with `taken`, the system has all of it. Else {@link OutboxItem.onTaken} follows. */
-  onWritten(taken: boolean): void
+  /** It has been written; with `taken`, the system has all of it. Else {@link OutboxItem.onHeadTaken} follows. */
+  onHeadWritten(taken: boolean): void
   /** The system has taken it, or never will. */
-  onTaken(error?: Error | null): void
+  onHeadTaken(error?: Error | null): void
 }
 
 const SCRATCH_SIZE = 65_536
@@ -50,11 +50,11 @@ export class Outbox implements TurnEndTask {
     // Without a callback, which costs a turn of its own.
     const taken = idle && socket.writableLength === 0 && socket.errored === null
     if (!taken && fits) scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE)
-    for (const item of this.#items) item.onWritten(taken)
+    for (const item of this.#items) item.onHeadWritten(taken)
     if (taken) return
     const written = [...this.#items]
     socket.write(NOTHING, (error) => {
-      for (const item of written) item.onTaken(error)
+      for (const item of written) item.onHeadTaken(error)
     })
   }
 

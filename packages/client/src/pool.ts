@@ -37,7 +37,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #limit: ServedLimit<Connection>
   readonly #multiplexing: Multiplexing
   readonly #queries: ValuesQueries
-  readonly #resting: Resting = new Resting((exchange) => this.#start(exchange, performance.now()))
+  readonly #resting: Resting = new Resting((exchange) => this.#start(exchange))
   #probeTimer: NodeJS.Timeout | undefined
   #yieldTimer: NodeJS.Timeout | undefined
   #serving = false
@@ -128,7 +128,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   // ---- requests
 
-  #start(exchange: Exchange, now: number): void {
+  #start(exchange: Exchange, now: number = performance.now()): void {
     const connection = this.#connectionFor(exchange, now)
     // Its worker is the one that takes the new connection.
     if (connection === undefined && exchange.needsNew) this.#connections.closeOneIdle()
@@ -313,9 +313,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     ) {
       this.#retries++
       exchange.needsNew = true
-      const now = performance.now()
-      exchange.sharesFrom = connection.closedAt || now
-      this.#start(exchange, now)
+      exchange.sharesFrom = connection.closedAt || performance.now()
+      this.#start(exchange)
     } else this.#failExchange(exchange, error)
   }
 
@@ -330,9 +329,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #yieldIdle = (): void => {
     this.#yieldTimer = undefined
     const now = performance.now()
-    const connections = this.#connections
-    while (connections.idle > 0 && this.#mustYield(now)) connections.closeOneIdle()
-    if (connections.idle > 0) this.#scheduleYield(now)
+    while (this.#connections.idle > 0 && this.#mustYield(now)) this.#connections.closeOneIdle()
+    if (this.#connections.idle > 0) this.#scheduleYield(now)
   }
 
   // Whoever multiplexes serves a connection whatever becomes of the others.

@@ -91,7 +91,7 @@ export class RequestWriter implements BodySink, OutboxItem {
       this.#outbox.add(this)
     } else {
       this.#untaken++
-      this.#socket.write(encodeRequestHead(head), this.onTaken)
+      this.#socket.write(encodeRequestHead(head), this.onHeadTaken)
     }
     this.#events.onWritten(now)
     if (whole) this.#startData()
@@ -185,12 +185,12 @@ export class RequestWriter implements BodySink, OutboxItem {
     return head === undefined ? at : writeRequestHead(target, at, head)
   }
 
-  onWritten(taken: boolean): void {
+  onHeadWritten(taken: boolean): void {
     if (!taken) this.#untaken++
     else if (this.#exchange !== undefined) this.#exchange.sent = true
   }
 
-  readonly onTaken = (error?: Error | null): void => {
+  readonly onHeadTaken = (error?: Error | null): void => {
     if (this.#exchange !== undefined && !error) this.#exchange.sent = true
     this.#onTaken()
   }

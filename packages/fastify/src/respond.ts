@@ -5,6 +5,7 @@ import {
   type GatewayRequest,
   type GatewayResponse,
   isGone,
+  setFields,
 } from '@fastcgi/gateway'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
@@ -52,8 +53,7 @@ function clientOf(request: FastifyRequest): ClientInfo {
 
 function send(reply: FastifyReply, response: GatewayResponse): void {
   const { status, reason, body } = response
-  reply.code(status)
-  setFields(reply, response.headers)
+  setReplyFields(reply.code(status), response.headers)
   if (reason !== '' && reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = reason
   if (body === null) reply.send()
   else if (!Buffer.isBuffer(body)) {
@@ -65,18 +65,14 @@ function send(reply: FastifyReply, response: GatewayResponse): void {
   else reply.header('content-length', body.length).send(Readable.from([body]))
 }
 
-function setFields(reply: FastifyReply, fields: readonly string[]): void {
-  const set: string[] = []
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const name = (fields[at] ?? '').toLowerCase()
-    const value = fields[at + 1] ?? ''
-    // Fastify itself adds cookies to those that are there. What else the response depends on, hooks may have said before.
-    const adds = name === 'vary' || (name !== 'set-cookie' && set.includes(name))
-    const own = adds ? reply.getHeader(name) : undefined
-    if (own === undefined) reply.header(name, value)
-    else reply.header(name, [...(Array.isArray(own) ? own : [String(own)]), value])
-    set.push(name)
-  }
+/** Sets the fields of a response of the gateway, on top of what hooks have set. */
+export function setReplyFields(reply: FastifyReply, fields: readonly string[]): void {
+  setFields(
+    fields,
+    // To cookies Fastify itself adds.
+    (name) => (name === 'set-cookie' ? undefined : reply.getHeader(name)),
+    (name, value) => reply.header(name, value),
+  )
 }
 
 /** A prefix as it stands in a URL, where it may have parameters, escapes and capitals. */

@@ -1,14 +1,9 @@
 import { OptionError } from '@fastcgi/client'
-import {
-  createStatus,
-  FORM_LIMIT,
-  groupFields,
-  joinDispatchers,
-  type StatusOptions,
-} from '@fastcgi/gateway'
+import { createStatus, FORM_LIMIT, joinDispatchers, type StatusOptions } from '@fastcgi/gateway'
 import type { FastifyPluginAsync, RegisterOptions, RouteHandlerMethod } from 'fastify'
 import { authorizersOf } from './authorizer.ts'
 import { gatewaysOf } from './proxy.ts'
+import { setReplyFields } from './respond.ts'
 
 /** Options of {@link fastcgiStatus}: those of the status and Fastify's own. */
 export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'> {
@@ -44,13 +39,7 @@ export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (sc
     const { method, headers, body, protocol, host, originalUrl } = request
     const url = host === '' ? originalUrl : `${protocol}://${host}${originalUrl}`
     const response = status.respond({ method, url, headers, body })
-    reply
-      .code(response.status)
-      .headers(
-        groupFields(response.headers, (name) =>
-          name === 'vary' ? reply.getHeader(name) : undefined,
-        ),
-      )
+    setReplyFields(reply.code(response.status), response.headers)
     return reply.send(response.body)
   }
   scope.removeAllContentTypeParsers()

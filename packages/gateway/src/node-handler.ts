@@ -6,7 +6,7 @@ import type { ClientInfo } from './environment.ts'
 import type { GatewayError } from './error-status.ts'
 import type { Gateway } from './gateway.ts'
 import type { GatewayResponse } from './responder.ts'
-import { type FieldValue, fieldValue, groupFields } from './response-fields.ts'
+import { fieldValue, setFields } from './response-fields.ts'
 
 /** A request handler of node:http, also good as connect middleware. */
 export type NodeHandler = (
@@ -73,10 +73,11 @@ function writeFields(
     else res.writeHead(status, reason, fields)
     return
   }
-  // Middleware may have set cookies, or said what else the response depends on.
-  const own = (name: string): FieldValue =>
-    name === 'set-cookie' || name === 'vary' ? res.getHeader(name) : undefined
-  for (const [name, value] of Object.entries(groupFields(fields, own))) res.setHeader(name, value)
+  setFields(
+    fields,
+    (name) => res.getHeader(name),
+    (name, value) => res.setHeader(name, value),
+  )
   res.statusCode = status
   if (reason !== '' && res.req.httpVersionMajor < 2) res.statusMessage = reason
   // Before there is a length of its own: node:http would take Content-Disposition for UTF-8 then and change its bytes.

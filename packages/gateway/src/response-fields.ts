@@ -114,23 +114,27 @@ export function withoutFields(flat: readonly string[], names: ReadonlySet<string
 }
 
 /** Value of a field as frameworks keep it. */
-export type FieldValue = string | string[] | number | undefined
+type FieldValue = string | string[] | number | undefined
+
+/** What middleware may have set before, and the application's is to come on top of. */
+const ADDED: ReadonlySet<string> = new Set(['set-cookie', 'vary'])
 
 /**
- * Fields as node:http's setHeader and Fastify want them: lower-case names, repeated ones as arrays.
- * @param own what middleware has set of a field before, where the application's is to come on top of it.
+ * Sets fields where a framework keeps them by name, one that is repeated as an array.
+ * @param own what is set of a field, that of middleware included; undefined where `set` itself adds to it.
  */
-export function groupFields(
+export function setFields(
   flat: readonly string[],
   own: (name: string) => FieldValue,
-): Record<string, string | string[]> {
-  const grouped: Record<string, string | string[]> = Object.create(null)
+  set: (name: string, value: string | string[]) => void,
+): void {
+  const seen: string[] = []
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const name = (flat[at] ?? '').toLowerCase()
     const value = flat[at + 1] ?? ''
-    const known = name in grouped ? grouped[name] : own(name)
-    if (known === undefined) grouped[name] = value
-    else grouped[name] = [...(Array.isArray(known) ? known : [String(known)]), value]
+    const known = ADDED.has(name) || seen.includes(name) ? own(name) : undefined
+    if (known === undefined) set(name, value)
+    else set(name, [...(Array.isArray(known) ? known : [String(known)]), value])
+    seen.push(name)
   }
-  return grouped
 }
