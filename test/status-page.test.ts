@@ -3,16 +3,17 @@ import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import {
   Balancer,
-  BUCKETS,
   ConnectError,
   type Dispatcher,
   FastCGIClient,
   OptionError,
   Pool,
 } from '@fastcgi/client'
+import { BUCKETS } from '@fastcgi/client/internal'
 import { fastcgiProxy as expressProxy, fastcgiStatus as expressStatus } from '@fastcgi/express'
 import { fastcgiProxy, fastcgiStatus } from '@fastcgi/fastify'
-import { createStatus, joinDispatchers, type Status, type StatusOptions } from '@fastcgi/gateway'
+import { createStatus, type Status, type StatusOptions } from '@fastcgi/gateway'
+import { joinDispatchers } from '@fastcgi/gateway/internal'
 import express from 'express'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ServedLimit } from './internals.ts'
+import { ConcurrencyLimit } from './internals.ts'
 import { Application, Clients, Clock, SimulatedPool } from './simulation.ts'
 
 /** About 2 ms, and not always the same. */
@@ -150,7 +150,7 @@ t.test('rules', (t) => {
 
   t.test('nobody yields while nobody waits', (t) => {
     const [a] = seats() as [object]
-    const limit = new ServedLimit({ most: 'auto', least: 1, fairness: 5 })
+    const limit = new ConcurrencyLimit({ most: 'auto', least: 1, fairness: 5 })
     limit.opened(a, 0)
     limit.answered(a, 1)
     t.notOk(limit.mustYield(1000))
@@ -159,7 +159,7 @@ t.test('rules', (t) => {
   })
   t.test('one yields for one that waits, and not a second for the same one', (t) => {
     const [a, b] = seats() as [object, object]
-    const limit = new ServedLimit({ most: 'auto', least: 1, fairness: 5 })
+    const limit = new ConcurrencyLimit({ most: 'auto', least: 1, fairness: 5 })
     limit.opened(a, 0)
     limit.answered(a, 1)
     limit.opened(b, 1)
@@ -171,7 +171,7 @@ t.test('rules', (t) => {
   })
   t.test('an answer tells that all that connected before have been taken, too', (t) => {
     const [a, b, c] = seats() as [object, object, object]
-    const limit = new ServedLimit({ most: 'auto', least: 1, fairness: 5 })
+    const limit = new ConcurrencyLimit({ most: 'auto', least: 1, fairness: 5 })
     for (const seat of [a, b, c]) limit.opened(seat, 0)
     limit.answered(b, 1)
     t.ok(limit.mustYield(100), 'c waits')
@@ -181,7 +181,7 @@ t.test('rules', (t) => {
   })
   t.test('the limit keeps between least and 64', (t) => {
     const [a, b] = seats() as [object, object]
-    const limit = new ServedLimit({ most: 'auto', least: 3, fairness: 5 })
+    const limit = new ConcurrencyLimit({ most: 'auto', least: 3, fairness: 5 })
     limit.opened(a, 0)
     limit.answered(a, 1)
     limit.opened(b, 1)
@@ -196,7 +196,7 @@ t.test('rules', (t) => {
     t.end()
   })
   t.test('a fixed number is never probed beyond', (t) => {
-    const limit = new ServedLimit({ most: 4, least: 1, fairness: 5 })
+    const limit = new ConcurrencyLimit({ most: 4, least: 1, fairness: 5 })
     t.notOk(limit.mayProbe(1e6))
     t.equal(limit.nextProbeIn(1e6), undefined)
     t.end()

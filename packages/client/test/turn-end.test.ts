@@ -1,17 +1,17 @@
 /** What is left for the end of a turn is done in it, in order, whoever fails. */
 import t from 'tap'
-import { leaveForTurnEnd } from './internals.ts'
+import { runInCheckPhase } from './internals.ts'
 
 t.test('in order, and what comes to it on the way', async (t) => {
   const done: string[] = []
   const task = (name: string, then = () => {}) => ({
-    atTurnEnd: () => {
+    onCheckPhase: () => {
       done.push(name)
       then()
     },
   })
-  leaveForTurnEnd(task('a', () => leaveForTurnEnd(task('c'))))
-  leaveForTurnEnd(task('b'))
+  runInCheckPhase(task('a', () => runInCheckPhase(task('c'))))
+  runInCheckPhase(task('b'))
   t.same(done, [])
   process.nextTick(() => t.same(done, [], 'not before the turn ends'))
   await new Promise((resolve) => setImmediate(resolve))
@@ -24,12 +24,12 @@ t.test('one that throws does not keep the others from being done', async (t) => 
     t.teardown(() => process.removeAllListeners('uncaughtException'))
     process.removeAllListeners('uncaughtException').once('uncaughtException', resolve)
   })
-  leaveForTurnEnd({
-    atTurnEnd: () => {
+  runInCheckPhase({
+    onCheckPhase: () => {
       throw new Error('of the first')
     },
   })
-  leaveForTurnEnd({ atTurnEnd: () => done.push('second') })
+  runInCheckPhase({ onCheckPhase: () => done.push('second') })
   t.equal((await failed).message, 'of the first')
   await new Promise((resolve) => setImmediate(resolve))
   t.same(done, ['second'])
