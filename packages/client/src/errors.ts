@@ -30,8 +30,12 @@ export class OverloadedError extends FastCGIError {
 
 /** The application closed the connection before END_REQUEST: what arrived so far is not the whole response. */
 export class PrematureCloseError extends FastCGIError {
-  constructor(message: string, options?: ErrorOptions) {
+  /** Whether the application may have begun with the request; false where the request was never written. @default true */
+  readonly begun: boolean
+
+  constructor(message: string, options?: ErrorOptions & { begun?: boolean }) {
     super('FCGI_PREMATURE_CLOSE', message, options)
+    this.begun = options?.begun ?? true
   }
 }
 

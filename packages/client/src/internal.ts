@@ -7,6 +7,8 @@
 export { BUCKETS, Histogram } from './balancer/members/histogram.ts'
 // Base classes of dispatchers and of handlers that wrap another one.
 export { BaseDispatcher } from './base-dispatcher.ts'
+// Calls of functions that the user gives.
+export { callSafely, reportThrown } from './callbacks.ts'
 // Checks of options.
 export {
   anyOf,

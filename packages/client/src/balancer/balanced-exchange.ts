@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
-import { AbortedError } from '../errors.ts'
+import { AbortedError, PrematureCloseError } from '../errors.ts'
+import { tellError } from '../exchange/exchange.ts'
 import type { Attempt, DispatchControl, DispatchHandler } from '../exchange/handler.ts'
 import { encodeParams } from '../exchange/params.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
@@ -53,6 +54,8 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   #probe = false
   /** Whether its owner has been told that the member answers. */
   #judged = false
+  /** A failure after which the application may have begun with the request. */
+  #begun: PrematureCloseError | undefined
   #over = false
 
   /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded. */
@@ -116,16 +119,23 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     const probed = this.#probe ? this.#member : undefined
     this.#probe = false
     if (probed !== undefined) this.#owner.onUndecided(probed)
-    this.fail(error)
+    this.fail(error, false)
     control?.abort(reason)
   }
 
-  /** Gives up. */
-  fail(error: FastCGIError): void {
+  /**
+   * Gives up.
+   * @param retryable whether an outer dispatcher may send the request to somebody else.
+   */
+  fail(error: FastCGIError, retryable: boolean): void {
     if (this.#over) return
+    // A stream that was taken in here is gone for everybody outside.
+    const whole = this.intake === undefined
     this.#finish()
     this.#owner.onOver(this, true)
-    this.#handler.onError(error, false)
+    // FCGI_OVERLOADED says that no application can have begun, which is not so any more.
+    const told = error.code === 'FCGI_OVERLOADED' ? (this.#begun ?? error) : error
+    tellError(this.#handler, told, retryable && whole)
   }
 
   // ---- what the member's dispatcher tells
@@ -184,6 +194,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     const probe = this.#probe
     this.#probe = false
     this.tried.add(member)
+    if (error instanceof PrematureCloseError && error.begun) this.#begun = error
     this.#owner.onAttemptFailed(this, member, error, retryable, probe)
   }
 

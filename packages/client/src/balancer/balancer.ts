@@ -2,7 +2,7 @@ import type { FastCGIError } from '@fastcgi/protocol'
 import { BaseDispatcher } from '../base-dispatcher.ts'
 import type { DispatcherStats } from '../dispatcher.ts'
 import { AbortedError, OptionError, OverloadedError } from '../errors.ts'
-import { asFastCGIError } from '../exchange/exchange.ts'
+import { asFastCGIError, tellError } from '../exchange/exchange.ts'
 import type { DispatchControl, DispatchHandler } from '../exchange/handler.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { DEFAULT_TIMEOUTS } from '../options.ts'
@@ -20,7 +20,7 @@ import { closedError, noMemberError } from './no-member-error.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
 import { PendingRequests, type Waiting } from './pending-requests.ts'
 import { explainBody, Intake, isShortStream } from './replay.ts'
-import { allFull, eligible, willHaveRoom } from './selection.ts'
+import { allFull, eligible, willHaveRoom, willing } from './selection.ts'
 import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
 import { sumStats } from './sum-stats.ts'
 
@@ -148,12 +148,13 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       exchange = new BalancedExchange(request, handler, this, performance.now())
     } catch (error) {
       this.#failed++
-      process.nextTick(() => handler.onError(asFastCGIError(error), false))
+      process.nextTick(() => tellError(handler, asFastCGIError(error), false))
       return { resume() {}, abort() {} }
     }
     this.#underWay.add(exchange)
     const refusal = this.#refusal(request)
-    if (refusal !== undefined) process.nextTick(() => exchange.fail(refusal))
+    if (refusal !== undefined)
+      process.nextTick(() => exchange.fail(refusal, !(refusal instanceof AbortedError)))
     else if (isShortStream(request, this.#replayBuffer)) {
       const timeouts = this.#options.timeouts
       const timeout = request.timeouts?.body ?? timeouts?.body ?? DEFAULT_TIMEOUTS.body
@@ -163,7 +164,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
           exchange.body = body
           this.#carry(exchange)
         },
-        (error) => exchange.fail(error),
+        (error) => exchange.fail(error, false),
       )
     } else this.#carry(exchange)
     return exchange
@@ -243,7 +244,8 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   #choose(exchange: BalancedExchange, now: number): Member | undefined {
-    const candidates = this.#candidates(exchange, now)
+    const able = this.#candidates(exchange, now)
+    const candidates = this.#method.prefersIdle === true ? willing(able, now) : able
     if (candidates.length === 0) return undefined
     return this.#method.pick(candidates, exchange.request.balance, now)
   }
@@ -271,7 +273,8 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       this.#scheduleRetry()
       return
     }
-    exchange.fail(noMemberError(this.name, this.members, timeout, exchange.lastError))
+    // No member was asked, or those that were said that another may be: so may an outer dispatcher.
+    exchange.fail(noMemberError(this.name, this.members, timeout, exchange.lastError), true)
   }
 
   /** Where DNS has not answered yet, the first requests wait for it. */
@@ -319,7 +322,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       return
     }
     if (!retryable && others) explainBody(exchange.request, error, this.#replayBuffer)
-    exchange.fail(error)
+    exchange.fail(error, retryable)
   }
 
   onAnswered(member: Member, status: number, probe: boolean): void {

@@ -60,7 +60,7 @@ export class PendingRequests implements Waiting {
   }
 
   refuse(error: FastCGIError): void {
-    for (const exchange of [...this.#timers.keys()]) exchange.fail(error)
+    for (const exchange of [...this.#timers.keys()]) exchange.fail(error, true)
   }
 
   /** Calls `again` in so many milliseconds, if somebody waits; Infinity is never. The last call counts. */

@@ -38,3 +38,9 @@ export function allFull(members: readonly Member[], now: number): boolean {
 export function willHaveRoom(members: readonly Member[], tried: ReadonlySet<Member>): boolean {
   return members.some((member) => member.full && member.status === 'enabled' && !tried.has(member))
 }
+
+/** Those that did not refuse a request a moment ago, unless all did: a member that refuses at once is always idle. */
+export function willing(members: Member[], now: number): Member[] {
+  const found = members.filter((member) => !member.health.refuses(now))
+  return found.length > 0 ? found : members
+}

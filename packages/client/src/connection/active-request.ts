@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { type FastCGIError, ProtocolError, RecordType } from '@fastcgi/protocol'
 import type { RequestBodyError } from '../errors.ts'
+import { markTurn, polledSince } from '../exchange/check-phase.ts'
 import {
   asFastCGIError,
   type Exchange,
@@ -14,6 +15,12 @@ import type { WriteQueue } from './write-queue.ts'
 
 /** How long an answer is waited for after the application stopped reading, in milliseconds. */
 const LAST_WORDS = 1000
+
+/**
+ * Milliseconds between END_REQUEST and the close of a kept connection that php-fpm at `pm.max_requests` takes at the most;
+ * it reads and drops what comes meanwhile.
+ */
+const STALE_WINDOW = 25
 
 /** What can be waited for: one of the named timeouts, or an answer after writing has failed. */
 export type Phase = keyof Timeouts | 'answer'
@@ -53,6 +60,8 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   abandoned = false
   /** When it was sent; 0 before that. */
   sentAt = 0
+  /** The turn of the event loop it was sent in, where the connection had carried requests before. */
+  #sentTurn = 0
   /** Whether anything of a response came. */
   answered = false
   /** Whether a record came in this read. */
@@ -99,7 +108,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.answered = false
     this.ended = undefined
     exchange.holder = this
-    exchange.sent = exchange.refused = false
+    exchange.sent = exchange.refused = exchange.stale = false
     exchange.attempts++
     this.#paused = false
     this.#pausedSize = 0
@@ -107,7 +116,18 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
 
   send(exchange: Exchange, keep: boolean, now: number): void {
     this.sentAt = now
+    if (exchange.reused) this.#sentTurn = markTurn()
     this.#writer.start(exchange, keep, now)
+  }
+
+  /**
+   * Whether the request was written so short a time ago that a connection that is lost now was closed before it came:
+   * sockets have been polled once since, or less than the time passed that the application's FIN takes.
+   * @param connectTime milliseconds it took to connect, which is one round trip.
+   */
+  justSent(connectTime: number): boolean {
+    if (this.sentAt === 0 || !polledSince(this.#sentTurn)) return true
+    return performance.now() - this.sentAt < STALE_WINDOW + 2 * connectTime
   }
 
   /** The socket has room again. */

@@ -46,7 +46,7 @@ export function connectError(
 /** The application closed the connection, or it broke, before END_REQUEST. */
 export function lostError(
   address: Address,
-  exchange: { headDone: boolean },
+  exchange: { headDone: boolean; sent: boolean },
   answered: boolean,
   cause: Error | undefined,
 ): PrematureCloseError {
@@ -58,10 +58,10 @@ export function lostError(
   const hint = answered
     ? 'it crashed, was killed, or reached a limit'
     : 'it crashed, refuses this client (php-fpm: listen.allowed_clients), or is no FastCGI application'
-  return new PrematureCloseError(
-    `${address.name} closed the connection ${when}: ${hint}`,
-    cause === undefined ? undefined : { cause },
-  )
+  return new PrematureCloseError(`${address.name} closed the connection ${when}: ${hint}`, {
+    begun: exchange.sent || answered,
+    ...(cause === undefined ? {} : { cause }),
+  })
 }
 
 const PHASES: Readonly<Record<TimeoutPhase, string>> = {

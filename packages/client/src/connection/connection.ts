@@ -328,6 +328,8 @@ export class Connection implements SocketEvents, Carrier {
     // A part of a record is a part of a response, too.
     const answered = request.answered || !this.#reader.atBoundary
     if (answered) exchange.arrived = true
+    exchange.stale =
+      exchange.reused && (!exchange.sent || request.justSent(this.#connectedAt - this.createdAt))
     return lostError(this.#address, exchange, answered, this.#socketError)
   }
 

@@ -6,6 +6,7 @@ import {
   ResponseHeadParser,
   type Role,
 } from '@fastcgi/protocol'
+import { callSafely, reportThrown } from '../callbacks.ts'
 import { publishAttempt } from '../diagnostics.ts'
 import { AbortedError, OverloadedError } from '../errors.ts'
 import type { Timeouts } from '../options.ts'
@@ -63,6 +64,8 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   sent = false
   /** Whether its connection had carried requests before. */
   reused = false
+  /** Whether its connection was closed so soon after the request was written that the application cannot have begun. */
+  stale = false
   /** Whether the application said that it did not begin, because it cannot multiplex. */
   refused = false
   /** Whether it is not to go on a kept connection: one has failed it, or it could not be sent again if one did. */
@@ -148,7 +151,11 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   started(attempt: Attempt, now: number): void {
     this.#attempt = attempt
     this.#attemptAt = now
-    this.#handler.onStart?.(attempt)
+    try {
+      this.#handler.onStart?.(attempt)
+    } catch (error) {
+      this.#handlerThrew(error)
+    }
   }
 
   /** The attempt is over; the exchange may go on with another one. */
@@ -179,8 +186,14 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     if (rest.length === 0) return true
     const handler = this.#handler
     const release = rest.length >= LEAST_LENT && handler.borrows ? source.lend() : undefined
-    // The chunk is a view of what the next read goes into: what is kept must be copied.
-    return release === undefined ? handler.onData(Buffer.from(rest)) : handler.onData(rest, release)
+    try {
+      // The chunk is a view of what the next read goes into: what is kept must be copied.
+      return release === undefined
+        ? handler.onData(Buffer.from(rest))
+        : handler.onData(rest, release)
+    } catch (error) {
+      return this.#handlerThrew(error)
+    }
   }
 
   stdoutEnd(): void {
@@ -191,13 +204,20 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   stderr(chunk: Buffer): void {
     this.arrived = true
     if (this.#handler.onStderr === undefined) return
-    this.#stderr ??= new StderrLines((line) => this.#handler.onStderr?.(line))
+    this.#stderr ??= new StderrLines((line) =>
+      callSafely('onStderr of a dispatch handler', () => this.#handler.onStderr?.(line)),
+    )
     this.#stderr.push(chunk)
   }
 
   /** All of one read has been handed in; returns false when the handler wants a pause. */
   flush(): boolean {
-    return this.#done || this.#head !== undefined || this.#handler.onFlush?.() !== false
+    if (this.#done || this.#head !== undefined) return true
+    try {
+      return this.#handler.onFlush?.() !== false
+    } catch (error) {
+      return this.#handlerThrew(error)
+    }
   }
 
   /** What END_REQUEST means as a failure, or undefined when the response is complete. */
@@ -229,14 +249,18 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   onCheckPhase(now: number): void {
     if (this.#done) return
     this.#settle('ok', now)
-    this.#handler.onEnd(this.#appStatus)
+    try {
+      this.#handler.onEnd(this.#appStatus)
+    } catch (error) {
+      reportThrown('onEnd of a dispatch handler', error)
+    }
   }
 
   fail(error: FastCGIError): void {
     if (this.#done) return
     const retryable = mayRetry(this, error)
     this.#settle(error.code)
-    this.#handler.onError(error, retryable)
+    tellError(this.#handler, error, retryable)
   }
 
   #takeHead(head: ResponseHeadParser, now: number): void {
@@ -244,12 +268,33 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
       throw new ProtocolError('the application answers 101, FastCGI cannot switch protocols')
     if (head.status < 200) {
       this.#head = new ResponseHeadParser({ maxBytes: this.#maxHeadSize })
-      this.#handler.onInformational?.(head.status, head.headers)
+      try {
+        this.#handler.onInformational?.(head.status, head.headers)
+      } catch (error) {
+        this.#handlerThrew(error)
+      }
     } else {
       this.#head = undefined
       if (this.#attempt !== undefined) this.#attempt.headTime = now - this.#attemptAt
-      this.#handler.onHead(head.status, head.headers, head.reason, head.statusGiven)
+      try {
+        this.#handler.onHead(head.status, head.headers, head.reason, head.statusGiven)
+      } catch (error) {
+        this.#handlerThrew(error)
+      }
     }
+  }
+
+  /**
+   * A handler threw, or refused what the application sent: the request fails with that, and the application is let go.
+   * Others on the same connection go on.
+   */
+  #handlerThrew(error: unknown): true {
+    if (this.#done) reportThrown('a dispatch handler', error)
+    else {
+      this.holder?.drop(this)
+      this.fail(asFastCGIError(error))
+    }
+    return true
   }
 
   #settle(outcome: string, now?: number): void {
@@ -266,6 +311,15 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
 }
 
 function ignore(): void {}
+
+/** Tells a handler of a failure; what it throws then is only reported. */
+export function tellError(handler: DispatchHandler, error: FastCGIError, retryable: boolean): void {
+  try {
+    handler.onError(error, retryable)
+  } catch (thrown) {
+    reportThrown('onError of a dispatch handler', thrown)
+  }
+}
 
 /** Turns what a handler, or a function among the options, threw into an error of ours. */
 export function asFastCGIError(error: unknown): FastCGIError {

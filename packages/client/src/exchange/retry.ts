@@ -14,8 +14,8 @@ export interface AttemptState {
   readonly idempotent: boolean
   /** Whether the system has taken the first write: before that, the application cannot have begun. */
   readonly sent: boolean
-  /** Whether its connection had carried requests before. */
-  readonly reused: boolean
+  /** Whether the connection was closed before the application can have begun with the request, as far as can be told. */
+  readonly stale: boolean
 }
 
 /**
@@ -26,6 +26,7 @@ export interface AttemptState {
 export function mayRetry(exchange: AttemptState, error: FastCGIError): boolean {
   if (exchange.done || exchange.arrived || exchange.bodyTouched) return false
   if (exchange.refused || NOT_BEGUN.has(error.code)) return true
+  if (error.code === 'FCGI_CLOSED') return !exchange.sent
   return error.code === 'FCGI_PREMATURE_CLOSE' && (exchange.idempotent || !exchange.sent)
 }
 
@@ -41,7 +42,7 @@ const NOT_BEGUN: ReadonlySet<string> = new Set([
  * meanwhile, or the application wants a connection for this request alone.
  */
 export function mayRetryHere(exchange: AttemptState, error: FastCGIError): boolean {
-  const stale = exchange.reused && error.code === 'FCGI_PREMATURE_CLOSE'
+  const stale = exchange.stale && error.code === 'FCGI_PREMATURE_CLOSE'
   return (stale || exchange.refused) && mayRetry(exchange, error)
 }
 

@@ -1,5 +1,6 @@
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
 import type { FastCGIError } from '@fastcgi/protocol'
+import { publish } from '../diagnostics.ts'
 import { ForwardingHandler } from './forwarding-handler.ts'
 import type { Attempt, DispatchHandler } from './handler.ts'
 import type { FastCGIRequest } from './request.ts'
@@ -36,8 +37,8 @@ class TracedHandler extends ForwardingHandler {
   constructor(request: FastCGIRequest, handler: DispatchHandler) {
     super(handler)
     this.#event = { request, attempts: [] }
-    exchanges.start.publish(this.#event)
-    exchanges.end.publish(this.#event)
+    publish(exchanges.start, this.#event)
+    publish(exchanges.end, this.#event)
   }
 
   override onStart(attempt: Attempt): void {
@@ -57,13 +58,16 @@ class TracedHandler extends ForwardingHandler {
 
   override onError(error: FastCGIError, retryable: boolean): void {
     this.#event.error = error
-    exchanges.error.publish(this.#event)
+    publish(exchanges.error, this.#event)
     this.#over(() => super.onError(error, retryable))
   }
 
   #over(tell: () => void): void {
-    exchanges.asyncStart.publish(this.#event)
-    tell()
-    exchanges.asyncEnd.publish(this.#event)
+    publish(exchanges.asyncStart, this.#event)
+    try {
+      tell()
+    } finally {
+      publish(exchanges.asyncEnd, this.#event)
+    }
   }
 }

@@ -6,7 +6,7 @@ import { queueFullError, queueTimeoutError } from '../connection/connection-erro
 import type { DispatcherStats } from '../dispatcher.ts'
 import { AbortedError, ClosedError } from '../errors.ts'
 import { runInCheckPhase } from '../exchange/check-phase.ts'
-import { asFastCGIError, Exchange, type ExchangeHolder } from '../exchange/exchange.ts'
+import { asFastCGIError, Exchange, type ExchangeHolder, tellError } from '../exchange/exchange.ts'
 import type { DispatchControl, DispatchHandler } from '../exchange/handler.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { mayRetryHere } from '../exchange/retry.ts'
@@ -69,7 +69,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     } catch (error) {
       process.nextTick(() => {
         this.#failed++
-        handler.onError(asFastCGIError(error), false)
+        tellError(handler, asFastCGIError(error), false)
       })
       return NO_CONTROL
     }

@@ -1,3 +1,4 @@
+import { reportThrown } from '../../callbacks.ts'
 import type { DiscoveredMember, DiscoveryResult } from './discovery.ts'
 
 /** What of a balancer {@link DiscoveredMembers} uses. */
@@ -17,6 +18,7 @@ export class DiscoveredMembers {
   readonly #balancer: MemberSet
   readonly #grace: number
   readonly #names = new Set<string>()
+  readonly #refused = new Set<string>()
   #goneSince: number | undefined
 
   constructor(balancer: MemberSet, grace: number) {
@@ -45,7 +47,20 @@ export class DiscoveredMembers {
       // What runs on it may end; it is out of the list at once.
       void this.#balancer.remove(name).catch(() => {})
     }
-    for (const { address, weight, lbset } of wanted.values()) this.#adopt(address, weight, lbset)
+    for (const { address, weight, lbset } of wanted.values()) {
+      try {
+        this.#adopt(address, weight, lbset)
+      } catch (error) {
+        this.#refuse(address, error)
+      }
+    }
+  }
+
+  /** DNS names something that is no address: the others are members all the same. */
+  #refuse(address: string, error: unknown): void {
+    if (this.#refused.has(address)) return
+    this.#refused.add(address)
+    reportThrown(`discovery: ${address} cannot be a member; it`, error)
   }
 
   #adopt(address: string, weight: number, lbset: number): void {

@@ -1,5 +1,6 @@
 import { lookup, Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { callSafely } from '../../callbacks.ts'
 
 /** Where members come from: the records of a host name. */
 export interface DiscoverOptions {
@@ -69,7 +70,7 @@ export class Discovery {
     this.#looking = true
     const result = await this.#resolve()
     this.#looking = false
-    if (!this.#stopped) this.#report(result)
+    if (!this.#stopped) callSafely(`discovery of ${this.#options.name}`, () => this.#report(result))
   }
 
   async #resolve(): Promise<DiscoveryResult> {
@@ -95,7 +96,11 @@ export class Discovery {
   /** Priority is the set, weight the share (RFC 2782); a weight of 0 is a very small share. */
   async #services(name: string): Promise<DiscoveredMember[]> {
     const resolver = this.#resolver ?? new Resolver()
-    const records = await resolver.resolveSrv(name)
+    const all = await resolver.resolveSrv(name)
+    // RFC 2782: the target `.` says that there is no such service; on port 0 nothing listens.
+    const records = all.filter(
+      (record) => record.port > 0 && record.name !== '' && record.name !== '.',
+    )
     const priorities = [...new Set(records.map(({ priority }) => priority))].sort((a, b) => a - b)
     const heaviest = Math.max(1, ...records.map(({ weight }) => weight))
     return this.#whatIsFound(

@@ -58,7 +58,10 @@ export class HealthKeeper {
   failed(member: Member, error: FastCGIError, probe: boolean): void {
     const meaning = meaningOf(error)
     if (meaning === 'died') member.counters.died++
-    if (meaning === 'overloaded') member.counters.overloaded++
+    if (meaning === 'overloaded') {
+      member.counters.overloaded++
+      member.health.refused(performance.now())
+    }
     if (meaning === 'died' || meaning === 'sick') this.#count(member, error, { probe })
     else if (probe) this.undecided(member)
   }

@@ -8,6 +8,10 @@ export interface HealthRules {
 
 const LONGEST_BAN = 60_000
 
+/** Milliseconds that others are asked first after a member had no room: at first, and at most. */
+const FIRST_PAUSE = 25
+const LONGEST_PAUSE = 1000
+
 /**
  * What is known of a member from the requests it got (passive health). Times in milliseconds, given from outside.
  *
@@ -20,6 +24,8 @@ export class Health {
   #ban = 0
   #probing = false
   #checkFailed = false
+  #refusesUntil = 0
+  #pause = 0
 
   /** Whether it is out, or on trial. */
   get failed(): boolean {
@@ -32,6 +38,21 @@ export class Health {
     return this.#outUntil === 0 || (now >= this.#outUntil && !this.#probing)
   }
 
+  /**
+   * Whether it had no room a moment ago. It answers at once then and so is always the least busy: others are asked
+   * before it, or it would attract every request.
+   */
+  refuses(now: number): boolean {
+    return now < this.#refusesUntil
+  }
+
+  /** It had no room for a request. */
+  refused(now: number): void {
+    if (now < this.#refusesUntil) return
+    this.#pause = Math.min(LONGEST_PAUSE, this.#pause === 0 ? FIRST_PAUSE : this.#pause * 2)
+    this.#refusesUntil = now + this.#pause
+  }
+
   /** A request goes to it; returns whether that is a probe. */
   chosen(): boolean {
     if (this.#outUntil === 0) return false
@@ -41,6 +62,7 @@ export class Health {
 
   /** A request succeeded. While it is out, those that were on their way before say nothing: only a probe does. */
   succeeded(probe: boolean): void {
+    this.#refusesUntil = this.#pause = 0
     if (this.#outUntil > 0 && !probe) return
     this.#failures.length = 0
     this.#outUntil = this.#ban = 0

@@ -1,3 +1,4 @@
+import { callSafely } from '../../callbacks.ts'
 import { checkOptions } from '../../check-options.ts'
 import { publishMember } from '../../diagnostics.ts'
 import { OptionError } from '../../errors.ts'
@@ -103,6 +104,7 @@ export class MemberList {
     if (event !== 'removed' && !this.all.includes(member)) return
     const told: MemberEvent = { balancer: this.#balancer, member: member.name, event, error }
     publishMember(told)
-    for (const listener of this.#listeners) listener(told)
+    for (const listener of [...this.#listeners])
+      callSafely('a listener of onMember', () => listener(told))
   }
 }

@@ -6,6 +6,7 @@ import type { Method } from './method.ts'
 
 /** Whoever has the fewest requests under way; ties are broken by requests and weights. */
 export class ByBusyness implements Method {
+  readonly prefersIdle = true
   readonly #ties = new ByRequests()
 
   pick(

@@ -5,6 +5,7 @@ import { cheapest, type Method } from './method.ts'
 
 /** Bytes, both ways and since the start, in proportion to weights. */
 export class ByTraffic implements Method {
+  readonly prefersIdle = true
   pick(
     members: readonly Member[],
     _hints: BalanceHints | undefined,

@@ -7,6 +7,7 @@ import type { Method } from './method.ts'
 
 /** Whoever has the fewest requests under way for its weight. */
 export class LeastConnection implements Method {
+  readonly prefersIdle = true
   readonly #ties = new ByRequests()
 
   pick(

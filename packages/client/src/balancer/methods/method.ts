@@ -3,6 +3,8 @@ import type { Member } from '../members/member.ts'
 
 /** A way to choose among the members that may take a request. */
 export interface Method {
+  /** Whether it looks for members that are idle: those that refuse requests at once are left out for a moment. */
+  readonly prefersIdle?: boolean
   /** @param members at least one. @param now milliseconds of performance.now(). */
   pick(members: readonly Member[], hints: BalanceHints | undefined, now: number): Member | undefined
 }

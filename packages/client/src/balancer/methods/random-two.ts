@@ -5,6 +5,7 @@ import type { Method } from './method.ts'
 
 /** The less loaded of two that are drawn by weight. */
 export class RandomTwo implements Method {
+  readonly prefersIdle = true
   pick(
     members: readonly Member[],
     _hints: BalanceHints | undefined,
