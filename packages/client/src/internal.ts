@@ -24,7 +24,11 @@ export {
   shape,
   text,
 } from './check-options.ts'
+export { publish } from './diagnostics.ts'
+export { tellError } from './exchange/exchange.ts'
 export { ForwardingHandler } from './exchange/forwarding-handler.ts'
 // Lines of STDERR and of the output of processes.
 export { escapeControls, StderrLines } from './exchange/stderr-lines.ts'
+// Loggers.
+export { containedLogger, type Logger } from './logger.ts'
 export { poolChecks } from './options.ts'

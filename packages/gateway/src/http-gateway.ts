@@ -1,13 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
+import { containedLogger } from '@fastcgi/client/internal'
 import type { RequestTarget } from './environment/request-facts.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
 import { FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
 import { type InternalLocation, type InternalRun, underKept } from './files/accel-redirect.ts'
 import { staticFile } from './files/static-file.ts'
 import type { Gateway, NodeHandler } from './gateway.ts'
-import { consoleLogger, type GatewayLogger, reportFailure } from './logger.ts'
+import { type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler } from './node-handler.ts'
 import {
   checkGatewayOptions,
@@ -18,6 +19,7 @@ import {
 import type { GatewayRequest } from './request/gateway-request.ts'
 import { bodyRules } from './request/request-body.ts'
 import { belowMount, locate, parseTarget } from './request/request-target.ts'
+import { containedCallback } from './response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from './response/gateway-response.ts'
 import { Route } from './route.ts'
 import { DeniedPaths } from './script/denied-paths.ts'
@@ -46,7 +48,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #exclude: readonly string[]
   readonly #denied: DeniedPaths
   readonly #runner: ScriptRunner<Source>
-  readonly #logger: GatewayLogger | undefined
+  readonly #logger: GatewayLogger | false | undefined
   readonly #upstreams: Upstreams
 
   constructor(options: GatewayOptions<Source>, where: string) {
@@ -74,7 +76,9 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     this.handler = createHandler(this as unknown as Gateway)
   }
 
-  handle(request: GatewayRequest<Source>, done: GatewayCallback): void {
+  handle(request: GatewayRequest<Source>, callback: GatewayCallback): void {
+    const logger = containedLogger(this.#logger ?? request.logger)
+    const done = containedCallback({ req: request.req, res: request.res, logger }, callback)
     let target: RequestTarget
     let mount: string
     let path: string | undefined
@@ -95,7 +99,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       return
     }
     const { method = 'GET' } = request.req
-    const routed = { request, method, target, mount, path, done }
+    const routed = { request, logger, method, target, mount, path, done }
     // What the app itself names is its own business.
     if (request.script === undefined) this.#enter(routed)
     else this.#route(routed, 0)
@@ -160,7 +164,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   #sendFile(routed: RoutedRequest<Source>, route: ScriptRoute<Source>, path: string): void {
     const { req, res } = routed.request
-    staticFile({ req, res, logger: this.loggerOf(routed) }, route.staticFile(path)).then(
+    staticFile({ req, res, logger: routed.logger }, route.staticFile(path)).then(
       (response) => routed.done(undefined, response),
       (error) => this.#refuse(routed, error),
     )
@@ -192,7 +196,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const target = { ...to, mount: routed.mount, option: 'localRedirect' }
     return this.#again(routed, target, (inner) => this.#enter(inner)).catch((error) => {
       if (error instanceof GatewayError) throw error
-      throw reportFailure(this.loggerOf(routed), routed.request.req, error)
+      throw reportFailure(routed.logger, routed.request.req, error)
     })
   }
 
@@ -213,12 +217,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     })
   }
 
-  loggerOf({ request }: RoutedRequest<Source>): GatewayLogger {
-    return this.#logger ?? request.logger ?? consoleLogger
-  }
-
   /** A failure before there was anything to dispatch. */
   #refuse(routed: RoutedRequest<Source>, cause: unknown): void {
-    routed.done(reportFailure(this.loggerOf(routed), routed.request.req, cause), undefined)
+    routed.done(reportFailure(routed.logger, routed.request.req, cause), undefined)
   }
 }

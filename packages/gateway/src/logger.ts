@@ -8,13 +8,6 @@ export interface GatewayLogger {
   error(details: object, message: string): void
 }
 
-/** For those who have no logger: one line to the console each. */
-export const consoleLogger: GatewayLogger = {
-  info: (_details, message) => console.error(`fastcgi: ${message}`),
-  warn: (_details, message) => console.error(`fastcgi: ${message}`),
-  error: (_details, message) => console.error(`fastcgi: ${message}`),
-}
-
 /** Reports a request that comes to nothing before anything of a response was there, and wraps the reason. */
 export function reportFailure(
   logger: GatewayLogger,

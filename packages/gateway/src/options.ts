@@ -154,8 +154,8 @@ export interface GatewayOptions<Source = IncomingMessage>
   spoolDirectory?: string | undefined
   /** Most bytes of all params together, else 431. @default 131072 */
   maxParamsSize?: number | undefined
-  /** Where failures and STDERR are reported. @default the framework's logger, else the console */
-  logger?: GatewayLogger | undefined
+  /** Where failures and STDERR are reported; false for nowhere. @default the framework's logger, else the console */
+  logger?: GatewayLogger | false | undefined
 }
 
 const expect =
@@ -242,9 +242,10 @@ export const sharedChecks: Checks = {
   clusters: (value) => (isObject(value) ? undefined : 'an object of balancers by name'),
   maxParamsSize: integer(1024, 16_777_216),
   logger: (value) =>
-    isObject(value) && ['info', 'warn', 'error'].every((l) => !callable(Reflect.get(value, l)))
+    value === false ||
+    (isObject(value) && ['info', 'warn', 'error'].every((l) => !callable(Reflect.get(value, l))))
       ? undefined
-      : 'an object with the functions info, warn and error',
+      : 'an object with the functions info, warn and error, or false',
 }
 
 const gatewayChecks: Checks = {

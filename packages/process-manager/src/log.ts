@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel'
+import { publish } from '@fastcgi/client/internal'
 
 /** Where a manager reports to: pino's shape. */
 export interface ProcessLogger {
@@ -32,10 +33,5 @@ const processes = channel('fastcgi:process')
 
 /** Tells those who listen. */
 export function publishProcess(event: ProcessEvent): void {
-  if (processes.hasSubscribers) processes.publish(event)
+  if (processes.hasSubscribers) publish(processes, event)
 }
-
-const print = (_details: object, message: string): void => console.error(`fastcgi: ${message}`)
-
-/** For those who have no logger: one line to stderr each. */
-export const consoleLogger: ProcessLogger = { info: print, warn: print, error: print }

@@ -8,7 +8,8 @@ import {
   type FastCGIRequest,
   OverloadedError,
 } from '@fastcgi/client'
-import { consoleLogger, type ProcessEvent } from './log.ts'
+import { containedLogger, tellError } from '@fastcgi/client/internal'
+import type { ProcessEvent } from './log.ts'
 import {
   checkManagerOptions,
   concurrencyOf,
@@ -87,7 +88,7 @@ export class ProcessManager extends FastCGIClient {
         restartDelay: options.restartDelay ?? 1000,
         maxRestartDelay: options.maxRestartDelay ?? 60_000,
       }),
-      logger: options.logger ?? consoleLogger,
+      logger: containedLogger(options.logger),
       minServerLife: options.minServerLife ?? 30_000,
       policy: (fleet) => createPolicy(options, fleet),
     })
@@ -125,7 +126,7 @@ export class ProcessManager extends FastCGIClient {
     const error = new OverloadedError(
       `${this.#maxQueue} requests are waiting for a process of ${this.name} already (option maxQueue)`,
     )
-    process.nextTick(() => handler.onError(error, false))
+    process.nextTick(() => tellError(handler, error, true))
     return { resume() {}, abort() {} }
   }
 

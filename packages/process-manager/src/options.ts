@@ -104,8 +104,8 @@ export interface ProcessManagerOptions extends SpawnOptions, Omit<DynamicOptions
   /** Restarts the processes, one by one, when the program has changed, or one of the files named here. @default false */
   autoUpdate?: boolean | readonly string[] | undefined
 
-  /** Where starts, ends and output are reported: pino's shape, so Fastify's `app.log` fits. @default the console */
-  logger?: ProcessLogger | undefined
+  /** Where starts, ends and output are reported: pino's shape, so Fastify's `app.log` fits; false for nowhere. @default the console */
+  logger?: ProcessLogger | false | undefined
   /** What the program is started with, once its socket is open. */
   prepare?: ((address: Address) => Start) | undefined
 }
@@ -148,9 +148,9 @@ const checks: Checks = {
   reloadSignal: signal,
   autoUpdate: anyOf(flag, listOf(text)),
   logger: (value) =>
-    typeof (value as ProcessLogger | null)?.info === 'function'
+    value === false || typeof (value as ProcessLogger | null)?.info === 'function'
       ? undefined
-      : 'a logger as pino makes them',
+      : 'a logger as pino makes them, or false',
   prepare: callable,
 }
 

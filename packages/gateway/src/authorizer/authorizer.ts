@@ -1,13 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
+import { containedLogger } from '@fastcgi/client/internal'
 import { staticFile } from '../files/static-file.ts'
 import type { Gateway, NodeHandler } from '../gateway.ts'
-import { consoleLogger, type GatewayLogger, reportFailure } from '../logger.ts'
+import { type GatewayLogger, reportFailure } from '../logger.ts'
 import { createHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import { locate } from '../request/request-target.ts'
+import { containedCallback } from '../response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
 import { isForbidden, isSourceLike } from '../script/script-path.ts'
 import { joinDispatchers } from '../status/dispatchers.ts'
@@ -32,7 +34,7 @@ export function createAuthorizer<Source = IncomingMessage>(
 class Authorizer<Source> implements Gateway<Source> {
   readonly handler: NodeHandler
   readonly #guards: ReadonlyArray<Guard<Source>>
-  readonly #logger: GatewayLogger | undefined
+  readonly #logger: GatewayLogger | false | undefined
 
   constructor(where: string, list: ReadonlyArray<AuthorizerOptions<Source>>) {
     this.#logger = list.find((options) => options.logger !== undefined)?.logger
@@ -43,10 +45,13 @@ class Authorizer<Source> implements Gateway<Source> {
     this.handler = createHandler(this as unknown as Gateway)
   }
 
-  handle(request: GatewayRequest<Source>, done: GatewayCallback): void {
-    this.#authorize(request).then(
+  handle(request: GatewayRequest<Source>, callback: GatewayCallback): void {
+    const { req, res } = request
+    const logger = containedLogger(this.#logger ?? request.logger)
+    const done = containedCallback({ req, res, logger }, callback)
+    this.#authorize(request, logger).then(
       (response) => done(undefined, response),
-      (error) => done(reportFailure(this.#loggerOf(request), request.req, error), undefined),
+      (error) => done(reportFailure(logger, req, error), undefined),
     )
   }
 
@@ -62,13 +67,15 @@ class Authorizer<Source> implements Gateway<Source> {
     return statsOf(this.dispatchers)
   }
 
-  async #authorize(request: GatewayRequest<Source>): Promise<GatewayResponse | undefined> {
+  async #authorize(
+    request: GatewayRequest<Source>,
+    logger: GatewayLogger,
+  ): Promise<GatewayResponse | undefined> {
     const { req, res } = request
     const { target, path } = locate(request.url, request.rewrittenUrl, request.mount)
     const gone = new AbortController()
     const onGone = (): void => gone.abort()
     onResponseClose(req, res, onGone)
-    const logger = this.#loggerOf(request)
     const { signal } = gone
     const question = { request, target, path: path ?? target.path, logger, signal }
     return this.#ask(question, path).finally(() => offResponseClose(req, res, onGone))
@@ -94,10 +101,6 @@ class Authorizer<Source> implements Gateway<Source> {
     return docroot === undefined || below === undefined
       ? undefined
       : docrootFile(question, docroot, below)
-  }
-
-  #loggerOf(request: GatewayRequest<Source>): GatewayLogger {
-    return this.#logger ?? request.logger ?? consoleLogger
   }
 }
 

@@ -38,5 +38,5 @@ export function internalRequest<Source>(
   const ofBody = { CONTENT_TYPE: null, HTTP_CONTENT_ENCODING: null }
   const env = { ...request.env, ...ofBody, REQUEST_METHOD: method }
   const inner = { request: { ...request, env }, target: { ...target, path, query } }
-  return { ...inner, method, mount, path, done, chain }
+  return { ...inner, logger: routed.logger, method, mount, path, done, chain }
 }

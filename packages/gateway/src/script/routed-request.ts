@@ -1,10 +1,13 @@
 import type { Env, RequestTarget } from '../environment/request-facts.ts'
+import type { GatewayLogger } from '../logger.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import type { GatewayCallback } from '../response/gateway-response.ts'
 
 /** One request on its way through the gateway. */
 export interface RoutedRequest<Source> {
   readonly request: GatewayRequest<Source>
+  /** Where what happens to it is reported. */
+  readonly logger: GatewayLogger
   /** Method it is run with: the request's, until an application sends it on. */
   readonly method: string
   readonly target: RequestTarget

@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { IDEMPOTENT_METHODS } from '@fastcgi/client'
 import { variablesFor } from '../environment/request-variables.ts'
 import type { InternalRun } from '../files/accel-redirect.ts'
-import { type GatewayLogger, reportFailure } from '../logger.ts'
+import { reportFailure } from '../logger.ts'
 import { type BodyRules, NO_BODY, type RequestBody, requestBody } from '../request/request-body.ts'
 import { RequestHints } from '../request/request-hints.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
@@ -13,7 +13,6 @@ import type { ScriptNames, ScriptRoute } from './script-route.ts'
 
 /** Where a request goes on to when an application wants it run elsewhere. */
 export interface InternalRedirects<Source> {
-  loggerOf(routed: RoutedRequest<Source>): GatewayLogger
   /** Runs an internal route (X-Accel-Redirect). */
   rerun(
     routed: RoutedRequest<Source>,
@@ -93,7 +92,7 @@ export class ScriptRunner<Source> {
     const responder = new Responder({
       req,
       res,
-      logger: this.#redirects.loggerOf(routed),
+      logger: routed.logger,
       scriptFilename,
       done,
       buffering: route.buffering,
@@ -126,7 +125,7 @@ export class ScriptRunner<Source> {
     if (first?.name === 'location')
       return this.#redirects.followLocation(routed, route, first.value)
     const { req, res } = routed.request
-    const logger = this.#redirects.loggerOf(routed)
+    const logger = routed.logger
     // Some send one field for each kind of server.
     const field = fields.find((each) => route.offload.isOn(each))
     if (field === undefined) {
@@ -141,7 +140,7 @@ export class ScriptRunner<Source> {
 
   /** A failure before there was anything to dispatch. */
   #refuse(routed: RoutedRequest<Source>, cause: unknown): void {
-    const logger = this.#redirects.loggerOf(routed)
+    const logger = routed.logger
     routed.done(reportFailure(logger, routed.request.req, cause), undefined)
   }
 }

@@ -1,4 +1,5 @@
 import { type Balancer, OverloadedError } from '@fastcgi/client'
+import { callSafely } from '@fastcgi/client/internal'
 import { type ProcessEvent, type ProcessLogger, publishProcess } from '../log.ts'
 import type { SocketPlace } from '../sockets/socket-place.ts'
 import type { OutputStream } from '../spawning/child.ts'
@@ -308,7 +309,8 @@ export class Supervisor implements ProcessOwner, Fleet {
       reason,
     }
     publishProcess(told)
-    for (const listener of this.#listeners) listener(told)
+    for (const listener of [...this.#listeners])
+      callSafely('a listener of onProcess', () => listener(told))
   }
 
   #freeNumber(): number {

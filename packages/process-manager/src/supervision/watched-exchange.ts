@@ -22,31 +22,34 @@ export interface ExchangeObserver {
 
 /** Passes on what becomes of a request, and tells its process. */
 export class WatchedExchange extends ForwardingHandler {
-  readonly #process: ExchangeObserver
+  readonly #observer: ExchangeObserver
 
-  constructor(process: ExchangeObserver, handler: DispatchHandler) {
+  constructor(observer: ExchangeObserver, handler: DispatchHandler) {
     super(handler)
-    this.#process = process
+    this.#observer = observer
   }
 
   override onEnd(appStatus: number): void {
-    this.#process.onOver(true)
+    this.#observer.onOver(true)
     super.onEnd(appStatus)
   }
 
   override onError(error: FastCGIError, retryable: boolean): void {
-    this.#process.onOver(false)
-    if (error instanceof TimeoutError) this.#process.onTimeout()
+    this.#observer.onOver(false)
+    if (error instanceof TimeoutError) this.#observer.onTimeout()
     super.onError(this.#explain(error), retryable)
   }
 
-  /** That a connection was closed says little where the process did not even start. */
+  /**
+   * That a connection was closed says little where the process did not even start, so its end is told as well. Only what
+   * no process can have begun is FCGI_OVERLOADED, which invites clients to try again.
+   */
   #explain(error: FastCGIError): FastCGIError {
-    const { state, name, lastExit, lastWords } = this.#process
+    const { state, name, lastExit, lastWords } = this.#observer
     if (!(error instanceof PrematureCloseError) || state !== 'backoff') return error
-    return new OverloadedError(
-      `${name} ${lastExit?.reason}${lastWords === '' ? '' : `; it said: ${lastWords}`}`,
-      { cause: error },
-    )
+    const message = `${name} ${lastExit?.reason}${lastWords === '' ? '' : `; it said: ${lastWords}`}`
+    return error.begun
+      ? new PrematureCloseError(message, { cause: error, begun: true })
+      : new OverloadedError(message, { cause: error })
   }
 }
