@@ -18,6 +18,9 @@ import { WatchedExchange } from './watched-exchange.ts'
 /** Lines of output that are kept, to be told when somebody asks why it does not run. */
 const KEPT_LINES = 5
 
+/** Turns of the event loop in which connections that a child had accepted are seen to close after its exit. */
+const POLLS_AFTER_EXIT = 3
+
 /** How a process is, in a word. */
 export type ProcessState =
   /** Its socket is being opened. */
@@ -96,6 +99,7 @@ export class ManagedProcess extends BaseDispatcher {
   readonly #settings: ProcessSettings
   readonly #owner: ProcessOwner
   #state: ProcessState = 'opening'
+  #refusing = false
   #pool: Pool
   #socket: ParkedSocket | undefined
   #child: Child | undefined
@@ -168,6 +172,7 @@ export class ManagedProcess extends BaseDispatcher {
 
   /** Opens its socket, unless it is, and starts a child. */
   async start(trial: boolean): Promise<void> {
+    this.#refusing = false
     this.#set('opening')
     this.#opening = this.#open()
     const error = await this.#opening
@@ -200,10 +205,26 @@ export class ManagedProcess extends BaseDispatcher {
     if (this.#state === 'trial') this.#set('running')
   }
 
-  /** Takes it out until it is started again. Who waits at its socket is refused: nobody might ever come. */
+  /** Takes it out until it is started again. Requests that wait at its socket are refused: nobody might ever come. */
   backOff(): void {
     this.#set('backoff')
-    void this.#closeSocket()
+    void this.#refuseWaiting()
+  }
+
+  /**
+   * Closes the listening socket, which ends the connections that no child has accepted. Those that the last child had
+   * accepted were closed before its end was reported, and are read first: so it is known which requests have not begun.
+   */
+  async #refuseWaiting(): Promise<void> {
+    for (let turn = 0; turn < POLLS_AFTER_EXIT; turn++) await new Promise(setImmediate)
+    if (this.#state !== 'backoff') return
+    this.#refusing = true
+    await this.#closeSocket()
+  }
+
+  /** Whether no child has accepted the connections that are lost now. */
+  get refusing(): boolean {
+    return this.#refusing
   }
 
   /** Replaces its child, without losing a request. Resolves when the new one is started. */

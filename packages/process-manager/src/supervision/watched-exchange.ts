@@ -11,6 +11,8 @@ import { ForwardingHandler } from '@fastcgi/client/internal'
 export interface ExchangeObserver {
   readonly name: string
   readonly state: string
+  /** Whether no child has accepted the connections that are lost now. */
+  readonly refusing: boolean
   readonly lastExit: { readonly reason: string } | undefined
   /** Its last lines of output. */
   readonly lastWords: string
@@ -37,7 +39,8 @@ export class WatchedExchange extends ForwardingHandler {
   override onError(error: FastCGIError, retryable: boolean): void {
     this.#observer.onOver(false)
     if (error instanceof TimeoutError) this.#observer.onTimeout()
-    super.onError(this.#explain(error), retryable)
+    const told = this.#explain(error)
+    super.onError(told, retryable || told instanceof OverloadedError)
   }
 
   /**
@@ -45,10 +48,10 @@ export class WatchedExchange extends ForwardingHandler {
    * no process can have begun is FCGI_OVERLOADED, which invites clients to try again.
    */
   #explain(error: FastCGIError): FastCGIError {
-    const { state, name, lastExit, lastWords } = this.#observer
+    const { state, refusing, name, lastExit, lastWords } = this.#observer
     if (!(error instanceof PrematureCloseError) || state !== 'backoff') return error
     const message = `${name} ${lastExit?.reason}${lastWords === '' ? '' : `; it said: ${lastWords}`}`
-    return error.begun
+    return error.begun && !refusing
       ? new PrematureCloseError(message, { cause: error, begun: true })
       : new OverloadedError(message, { cause: error })
   }
