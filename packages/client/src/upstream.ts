@@ -38,6 +38,8 @@ function make(
     return upstream.startsWith('srv:')
       ? new Balancer({ ...options, discover: { name: upstream } })
       : new Pool(upstream, options)
+  if (isList(upstream) && upstream.length === 0)
+    throw new OptionError('option upstream is an empty list; name at least one address')
   if (isList(upstream)) return new Balancer({ ...options, members: upstream })
   return checked(
     typeof upstream === 'object' && upstream !== null

@@ -120,10 +120,8 @@ function writeText(
 ): void {
   if (res.headersSent || isGone(res.req, res)) return
   const body = Buffer.from(`${text}\n`)
-  const close = res.req.complete || res.req.httpVersionMajor >= 2 ? {} : { connection: 'close' }
   res.writeHead(status, {
     ...headers,
-    ...close,
     'content-type': 'text/plain; charset=utf-8',
     'content-length': body.length,
   })

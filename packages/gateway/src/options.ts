@@ -178,7 +178,8 @@ const denied = expect(
 )
 const fileName = expect("a file name, such as 'index.php'", (value) => /^[^/\0]+$/.test(value))
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const env: Check = (value) => {
   if (typeof value === 'function') return undefined
@@ -197,9 +198,12 @@ const env: Check = (value) => {
 /** What a route and an authorizer have in common. */
 const applicationChecks: Checks = {
   upstream: (value) =>
-    typeof value === 'string' || typeof value === 'function' || isObject(value)
+    typeof value === 'string' ||
+    typeof value === 'function' ||
+    isObject(value) ||
+    (Array.isArray(value) && value.length > 0)
       ? undefined
-      : "an address such as 'unix:/run/php/php-fpm.sock', a dispatcher, or a function that makes one",
+      : "an address such as 'unix:/run/php/php-fpm.sock', a list of at least one, a dispatcher, or a function that makes one",
   root: absolute,
   remoteRoot: absolute,
   env,

@@ -91,7 +91,10 @@ export class Route<Source> implements ScriptRoute<Source> {
 
   /** What a path below the mount point is. */
   resolve(path: string): Resolution | Promise<Resolution> {
-    return this.#resolver.resolve(path)
+    const look = this.#documentRoot?.refresh()
+    return look === undefined
+      ? this.#resolver.resolve(path)
+      : look.then(() => this.#resolver.resolve(path))
   }
 
   /** Where a path below the root is on the disk. */

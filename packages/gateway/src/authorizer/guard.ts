@@ -13,13 +13,7 @@ import { DocumentRoot, latin1 } from '../script/document-root.ts'
 import type { Upstreams } from '../upstreams.ts'
 import { basicCredentials, type Credentials } from './credentials.ts'
 import { DecisionCache } from './decision-cache.ts'
-import {
-  challengeResponse,
-  type DenialRules,
-  denialOf,
-  withConnection,
-  withoutConnection,
-} from './denial.ts'
+import { challengeResponse, type DenialRules, denialOf } from './denial.ts'
 import { type Answer, AuthorizerExchange } from './exchange.ts'
 import type { AuthorizerOptions } from './options.ts'
 import { type PhaseRules, phaseRules } from './phases.ts'
@@ -107,7 +101,7 @@ export class Guard<Source> {
     const { req } = question.request
     const credentials = this.#phase.credentials ? basicCredentials(req) : undefined
     if (this.#phase.credentials && credentials === undefined)
-      return { allowed: false, response: this.#unknown(req) }
+      return { allowed: false, response: this.#unknown() }
     const answer = await this.#answer(question, credentials)
     if (answer === 'failed open') this.#strip(req)
     else if (!answer.allowed) return { allowed: false, response: answer.response }
@@ -119,8 +113,8 @@ export class Guard<Source> {
   }
 
   /** A client that has not said who it is. */
-  #unknown(req: IncomingMessage): GatewayResponse | undefined {
-    return this.authoritative ? challengeResponse(req, this.#denials.realm) : undefined
+  #unknown(): GatewayResponse | undefined {
+    return this.authoritative ? challengeResponse(this.#denials.realm) : undefined
   }
 
   // ---- the question
@@ -132,11 +126,11 @@ export class Guard<Source> {
     const { source, req } = question.request
     const key = this.#cache?.keyOf(source, credentials)
     const known = key === undefined ? undefined : this.#cache?.get(key)
-    if (known !== undefined) return withConnection(known, req)
+    if (known !== undefined) return known
     const params = this.#params(question, credentials)
     try {
       const answer = await this.#exchange(question, params)
-      if (key !== undefined) this.#cache?.set(key, req.method, withoutConnection(answer))
+      if (key !== undefined) this.#cache?.set(key, req.method, answer)
       return answer
     } catch (cause) {
       return this.#failed(question, cause)
@@ -182,7 +176,7 @@ export class Guard<Source> {
         res,
         logger,
         scriptFilename: this.#options.script,
-        denial: denialOf(req, this.#denials),
+        denial: denialOf(this.#denials),
         done: (error, answer) => (answer === undefined ? reject(error) : resolve(answer)),
       })
       exchange.control = this.#dispatcher.dispatch(

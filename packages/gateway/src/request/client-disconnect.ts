@@ -93,14 +93,6 @@ export function abortResponse(req: IncomingMessage, res: ServerResponse): void {
   else if (req.httpVersion === '1.0') reset(res.socket)
 }
 
-/** Field for a response to a request whose body nobody reads: it must not be taken for the next request (RFC 9112 §9.6). */
-export function unreadClose(req: IncomingMessage): string[] {
-  if (req.complete || req.httpVersionMajor >= 2) return []
-  // A request without a body is not complete yet either when it is answered at once.
-  const { 'transfer-encoding': coding, 'content-length': length = '0' } = req.headers
-  return coding === undefined && Number(length) === 0 ? [] : ['Connection', 'close']
-}
-
 // Neither a unix socket nor TLS can be reset.
 function reset(socket: Socket | null): void {
   const { remoteAddress, encrypted } = (socket ?? {}) as Partial<TLSSocket>

@@ -20,6 +20,7 @@ export class Spool {
   #chunks: Buffer[] = []
   #file: TemporaryFile | undefined
   #written = 0
+  #spilling: Promise<void> | undefined
 
   constructor(limits: SpoolLimits) {
     this.#limits = limits
@@ -35,7 +36,9 @@ export class Spool {
       )
     this.#chunks.push(chunk)
     if (this.#file === undefined && this.length <= this.#limits.memory) return undefined
-    return this.#spill()
+    const spilling = this.#spill()
+    this.#spilling = spilling.catch(() => {})
+    return spilling
   }
 
   /** All that was taken in: a Buffer where memory held it, else a stream that removes the file at its end. */
@@ -47,6 +50,8 @@ export class Spool {
   /** Drops everything. */
   async discard(): Promise<void> {
     this.#chunks = []
+    // The file may just be opened, for a client that goes away meanwhile: it is closed whenever that is.
+    await this.#spilling
     await this.#file?.close()
   }
 

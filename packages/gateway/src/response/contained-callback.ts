@@ -3,6 +3,7 @@ import { type IncomingMessage, ServerResponse } from 'node:http'
 import { gatewayError } from '../error-status.ts'
 import type { GatewayLogger } from '../logger.ts'
 import { abortResponse } from '../request/client-disconnect.ts'
+import { settleUnreadBody } from '../request/unread-body.ts'
 import type { GatewayCallback, GatewayResponse } from './gateway-response.ts'
 
 /** Whose response it is. */
@@ -23,6 +24,8 @@ export function containedCallback(
 ): GatewayCallback {
   return (error, response) => {
     try {
+      // Otherwise the request goes on to somebody else.
+      if (error !== undefined || response !== undefined) settleUnreadBody(request.req, request.res)
       done(error, response)
     } catch (thrown) {
       fail(request, thrown, response)

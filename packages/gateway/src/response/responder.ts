@@ -18,18 +18,13 @@ import {
   isGone,
   offClientDisconnect,
   onClientDisconnect,
-  unreadClose,
 } from '../request/client-disconnect.ts'
+import { dropBody } from '../request/unread-body.ts'
 import type { GatewayCallback, GatewayResponse, ResponseStart } from './gateway-response.ts'
 import { type OffloadField, offloadFields } from './offload-fields.ts'
 import { PipedBody } from './piped-body.ts'
 import { BufferedBody, type BufferingRules } from './response-buffer.ts'
-import {
-  fieldValue,
-  type ResponseFields,
-  responseFields,
-  withoutFields,
-} from './response-fields.ts'
+import { type ResponseFields, responseFields, withoutFields } from './response-fields.ts'
 
 /** What a {@link Responder} has to know of the request. */
 export interface ResponderContext {
@@ -173,7 +168,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   /** Something else is sent in the place of the body. */
   #offload(fields: readonly OffloadField[]): void {
-    const { req, offload } = this.#context
+    const { offload } = this.#context
     const start = {
       status: this.#status,
       reason: this.#reason,
@@ -184,12 +179,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.#delivered = true
     this.#isOffloaded = true
     response.then(
-      (given) => {
-        // What was run anew has said so already.
-        const closes = fieldValue(given.headers, 'connection') !== undefined
-        const headers = closes ? given.headers : [...given.headers, ...unreadClose(req)]
-        this.#done(undefined, { ...given, headers })
-      },
+      (given) => this.#done(undefined, given),
       (error) => this.#done(gatewayError(error), undefined),
     )
   }
@@ -262,11 +252,9 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   #deliver(body: Buffer | Readable | null): void {
     this.#delivered = true
-    const { req } = this.#context
     let headers = this.#fields?.headers ?? []
     // RFC 9110 §8.6.
     if (this.#status === 204) headers = withoutFields(headers, LENGTH)
-    headers.push(...unreadClose(req))
     this.#done(undefined, { status: this.#status, reason: this.#reason, headers, body })
   }
 
@@ -303,6 +291,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     offClientDisconnect(req, res, this.#onDisconnect)
     // Its reader stops at the last byte, before the end that would close the file.
     this.#context.spooled?.destroy()
+    dropBody(req)
   }
 
   readonly #onDisconnect = (): void => {

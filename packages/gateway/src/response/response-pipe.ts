@@ -1,7 +1,9 @@
 import { ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 
 const { write } = ServerResponse.prototype
+const socketWrite = Socket.prototype.write
 
 /**
  * A body that is piped to a response of node:http, as adapters and frameworks do it. While nothing stands between the two,
@@ -29,7 +31,16 @@ export class ResponsePipe {
       body.readableLength === 0 &&
       body.listenerCount('data') === 1 &&
       this.response.write === write &&
+      isPlain(this.response.socket) &&
       !body.destroyed
     )
   }
+}
+
+/**
+ * Whether a socket is one of node:net, or of node:tls on top of it, whose write callback means that the system has taken
+ * the bytes. On any other Duplex, as in a tunnel, the other end keeps the memory that was written for as long as it likes.
+ */
+function isPlain(socket: Socket | null): boolean {
+  return socket instanceof Socket && socket.write === socketWrite
 }

@@ -1,4 +1,5 @@
-import { accessSync, constants, realpathSync, statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
 import { OptionError } from '@fastcgi/client'
 
 const LOOK_AGAIN = 1000
@@ -9,6 +10,8 @@ export class DocumentRoot {
   readonly #resolve: boolean
   #sent: string
   #until = 0
+  /** The look under way: requests that come meanwhile wait for the same one. */
+  #look: Promise<void> | undefined
 
   /** @param resolve send the real path of a symlink, looked up again every second. */
   constructor(root: string, resolve: boolean) {
@@ -17,15 +20,23 @@ export class DocumentRoot {
     this.#sent = latin1(trimSlash(root))
   }
 
-  /** What is sent as DOCUMENT_ROOT. */
+  /** What is sent as DOCUMENT_ROOT, as of the last {@link DocumentRoot.refresh}. */
   get path(): string {
-    if (!this.#resolve) return this.#sent
-    const now = performance.now()
-    if (now >= this.#until) {
-      this.#until = now + LOOK_AGAIN
-      this.#sent = latin1(trimSlash(realpathSync(this.#root)))
-    }
     return this.#sent
+  }
+
+  /** Looks a symlink up again, when the last look is a second old; undefined when there is nothing to wait for. */
+  refresh(): Promise<void> | undefined {
+    if (!this.#resolve || performance.now() < this.#until) return undefined
+    this.#look ??= this.#lookUp().finally(() => {
+      this.#look = undefined
+    })
+    return this.#look
+  }
+
+  async #lookUp(): Promise<void> {
+    this.#sent = latin1(trimSlash(await realpath(this.#root)))
+    this.#until = performance.now() + LOOK_AGAIN
   }
 }
 

@@ -8,39 +8,36 @@ export interface ScriptPath {
 }
 
 /**
- * Ways to cut a path, best first. The choice between them takes a look at the disk.
+ * Ways to cut a path, the shortest script first, one by one: a path has as many segments as its client likes. The choice
+ * between them takes a look at the disk.
  * @param extensions lower-case, each with its dot.
  */
 export function cutPath(
   path: string,
   mode: Exclude<PathInfoMode, 'all'>,
   extensions: readonly string[],
-): ScriptPath[] {
-  const cuts = CUTS[mode](path, extensions)
-  return extensions.length === 0
-    ? cuts
-    : cuts.filter(({ script }) => hasExtension(script, extensions))
+): Iterable<ScriptPath> {
+  return cutsAt(path, CUTS[mode](path), extensions)
 }
 
-const CUTS: Record<
-  Exclude<PathInfoMode, 'all'>,
-  (path: string, extensions: readonly string[]) => ScriptPath[]
-> = {
+function* cutsAt(
+  path: string,
+  ends: Iterable<number>,
+  extensions: readonly string[],
+): Generator<ScriptPath> {
+  for (const end of ends)
+    if (extensions.length === 0 || endsWithOne(path, end, extensions))
+      yield { script: path.slice(0, end), pathInfo: path.slice(end) }
+}
+
+/** Where the script may end. */
+const CUTS: Record<Exclude<PathInfoMode, 'all'>, (path: string) => Iterable<number>> = {
   // The first segment that ends in an extension comes first; a directory may be called x.php.
-  script: (path, extensions) =>
-    segmentEnds(path)
-      .filter((end) => extensions.length === 0 || hasExtension(path.slice(0, end), extensions))
-      .map((end) => cutAt(path, end)),
-  'first-dot': (path) => [cutAt(path, slashAfter(path, path.indexOf('.')))],
-  'last-dot': (path) => [cutAt(path, slashAfter(path, path.lastIndexOf('.')))],
-  full: (path) =>
-    segmentEnds(path)
-      .reverse()
-      .map((end) => cutAt(path, end)),
-}
-
-function cutAt(path: string, end: number): ScriptPath {
-  return { script: path.slice(0, end), pathInfo: path.slice(end) }
+  script: segmentEnds,
+  'first-dot': (path) => [slashAfter(path, path.indexOf('.'))],
+  'last-dot': (path) => [slashAfter(path, path.lastIndexOf('.'))],
+  // Below a file there is nothing: the first path that is one is the longest.
+  full: segmentEnds,
 }
 
 function slashAfter(path: string, dot: number): number {
@@ -48,12 +45,10 @@ function slashAfter(path: string, dot: number): number {
   return slash === -1 ? path.length : slash
 }
 
-function segmentEnds(path: string): number[] {
-  const ends: number[] = []
+function* segmentEnds(path: string): Generator<number> {
   for (let slash = path.indexOf('/', 1); slash !== -1; slash = path.indexOf('/', slash + 1))
-    ends.push(slash)
-  if (!path.endsWith('/')) ends.push(path.length)
-  return ends
+    yield slash
+  if (!path.endsWith('/')) yield path.length
 }
 
 /**
@@ -62,7 +57,11 @@ function segmentEnds(path: string): number[] {
  * (CVE-2026-27590, GHSA-m675-2p33-xv9g).
  */
 export function hasExtension(path: string, extensions: readonly string[]): boolean {
-  return extensions.some((extension) => endsWithASCII(path, path.length, extension))
+  return endsWithOne(path, path.length, extensions)
+}
+
+function endsWithOne(path: string, end: number, extensions: readonly string[]): boolean {
+  return extensions.some((extension) => endsWithASCII(path, end, extension))
 }
 
 function endsWithASCII(text: string, end: number, wanted: string): boolean {

@@ -79,8 +79,8 @@ export class ScriptResolver {
       prefix,
     } = this.#rules
     // Without endings every segment could be the script: what comes first says nothing.
-    const [cut] =
-      mode === 'script' && extensions.length === 0 ? [] : cutPath(path, mode, extensions)
+    const cuts = mode === 'script' && extensions.length === 0 ? [] : cutPath(path, mode, extensions)
+    const cut = mode === 'full' ? lastOf(cuts) : firstOf(cuts)
     if (cut !== undefined) return { kind: 'script', ...cut }
     if (path.endsWith('/') && index !== undefined)
       return { kind: 'script', script: path + index, pathInfo: '' }
@@ -105,8 +105,12 @@ export class ScriptResolver {
 
   async #find(path: string, mode: Exclude<PathInfoMode, 'all'>): Promise<Resolution> {
     const { extensions } = this.#rules
-    for (const cut of cutPath(path, mode, extensions))
-      if ((await this.#look(cut.script)) === 'file') return { kind: 'script', ...cut }
+    for (const cut of cutPath(path, mode, extensions)) {
+      const kind = await this.#look(cut.script)
+      if (kind === 'file') return { kind: 'script', ...cut }
+      // Nothing can be below what does not exist, however many segments the client has thought of.
+      if (kind === undefined) return NONE
+    }
     if (path.endsWith('/')) return this.#findIndex(path)
     const kind = await this.#look(path)
     if (kind === 'file') return this.#asStatic(path)
@@ -154,6 +158,17 @@ export class ScriptResolver {
     if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
     this.#cache.set(path, { resolution, until: performance.now() + CACHE_TIME })
   }
+}
+
+function firstOf<T>(items: Iterable<T>): T | undefined {
+  for (const item of items) return item
+  return undefined
+}
+
+function lastOf<T>(items: Iterable<T>): T | undefined {
+  let last: T | undefined
+  for (const item of items) last = item
+  return last
 }
 
 // Only after a miss, so that it costs nothing where all is well: is it the root itself that is gone?
