@@ -77,7 +77,7 @@ t.test('timeout: waits for a member', async (t) => {
     for (const stub of made.stubs)
       stub.behaviour = (call) => {
         asked++
-        if (asked <= 2) process.nextTick(() => call.fail())
+        if (asked <= 2) process.nextTick(() => call.fail('FCGI_CONNECT', false))
         else if (asked <= 4) probes.push(() => call.fail('FCGI_BODY_TRUNCATED', false))
         else call.answer()
       }

@@ -203,7 +203,7 @@ const applicationChecks: Checks = {
     isObject(value) ||
     (Array.isArray(value) && value.length > 0)
       ? undefined
-      : "an address such as 'unix:/run/php/php-fpm.sock', a list of at least one, a dispatcher, or a function that makes one",
+      : "an address such as 'unix:/run/php/php-fpm.sock', a dispatcher, or a function that makes one",
   root: absolute,
   remoteRoot: absolute,
   env,

@@ -7,8 +7,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 
-/** Bytes of a body that are dropped so that its connection can be kept; more, and it is closed (as Go's net/http). */
-const MOST_DROPPED = 262_144
+/** Bytes of a body that are dropped so that its connection can be kept; more, and it is closed */
+const MOST_DROPPED = 65_536
 /** Bytes that are dropped from a connection that lingers. */
 const MOST_LINGERED = 67_108_864
 /** Milliseconds that a connection lingers in all, and without a byte (as Apache's lingering_close). */
