@@ -6,7 +6,7 @@
 // The client's address and scheme, where no framework knows better.
 export { socketClient } from './node-handler.ts'
 // Response fields, set by name.
-export { setFields } from './response/response-fields.ts'
+export { setFields } from './response/repeated-fields.ts'
 // Forms and dispatchers of the status page.
 export { FORM_LIMIT } from './status/actions.ts'
-export { joinDispatchers } from './status/dispatchers.ts'
+export { joinDispatchers } from './status/join-dispatchers.ts'

@@ -14,10 +14,10 @@ import {
   shape,
   text,
 } from '@fastcgi/client/internal'
-import type { Env } from './environment/request-facts.ts'
+import type { Env } from './environment/environment-input.ts'
 import type { GatewayLogger } from './logger.ts'
-import type { BufferingOption } from './response/response-buffer.ts'
-import type { PathInfoMode } from './script/script-path.ts'
+import type { BufferingOption } from './response/buffered-body.ts'
+import type { PathInfoMode } from './script/path-info.ts'
 import type { Clusters } from './upstreams.ts'
 
 /** Which files applications may have sent in the place of their body. */

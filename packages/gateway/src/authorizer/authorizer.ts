@@ -9,10 +9,11 @@ import { offResponseClose, onResponseClose } from '../request/client-disconnect.
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import { locate } from '../request/request-target.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
-import { isForbidden, isSourceLike } from '../script/script-path.ts'
-import { joinDispatchers } from '../status/dispatchers.ts'
+import { isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
+
+import { joinDispatchers } from '../status/join-dispatchers.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
-import { Guard, type Question } from './guard.ts'
+import { type AuthorizationRequest, Guard } from './guard.ts'
 import { type AuthorizerOptions, checkAuthorizerOptions } from './options.ts'
 
 /**
@@ -65,26 +66,26 @@ class Authorizer<Source> implements Gateway<Source> {
   async #authorize(request: GatewayRequest<Source>): Promise<GatewayResponse | undefined> {
     const { req, res } = request
     const { target, path } = locate(request.url, request.rewrittenUrl, request.mount)
-    const gone = new AbortController()
-    const onGone = (): void => gone.abort()
-    onResponseClose(req, res, onGone)
+    const aborter = new AbortController()
+    const onDisconnect = (): void => aborter.abort()
+    onResponseClose(req, res, onDisconnect)
     const logger = this.#loggerOf(request)
-    const { signal } = gone
-    const question = { request, target, path: path ?? target.path, logger, signal }
-    return this.#ask(question, path).finally(() => offResponseClose(req, res, onGone))
+    const { signal } = aborter
+    const subject = { request, target, path: path ?? target.path, logger, signal }
+    return this.#ask(subject, path).finally(() => offResponseClose(req, res, onDisconnect))
   }
 
   /** Asks one guard after the other. Of those without authority and the one behind them the first yes counts. */
   async #ask(
-    question: Question<Source>,
+    subject: AuthorizationRequest<Source>,
     below: string | undefined,
   ): Promise<GatewayResponse | undefined> {
     let docroot: string | undefined
     let state: 'open' | 'allowed' | 'refused' = 'open'
     for (const guard of this.#guards) {
-      // A no that was passed on needs somebody who has the last word, whatever he is usually asked about.
+      // A no that was passed on needs somebody who has the last word, whatever he is usually subject about.
       if (state === 'refused' || (state === 'open' && guard.matches(below))) {
-        const decision = await guard.ask(question)
+        const decision = await guard.ask(subject)
         if (decision.allowed) docroot = guard.docroot ?? docroot
         else if (guard.authoritative) return decision.response
         state = decision.allowed ? 'allowed' : 'refused'
@@ -93,7 +94,7 @@ class Authorizer<Source> implements Gateway<Source> {
     }
     return docroot === undefined || below === undefined
       ? undefined
-      : docrootFile(question, docroot, below)
+      : docrootFile(subject, docroot, below)
   }
 
   #loggerOf(request: GatewayRequest<Source>): GatewayLogger {
@@ -103,7 +104,7 @@ class Authorizer<Source> implements Gateway<Source> {
 
 /** A file of a private tree; undefined where there is none of that name, and the request goes on. */
 async function docrootFile(
-  { request, logger }: Question<unknown>,
+  { request, logger }: AuthorizationRequest<unknown>,
   docroot: string,
   path: string,
 ): Promise<GatewayResponse | undefined> {

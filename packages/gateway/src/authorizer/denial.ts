@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { unreadClose } from '../request/client-disconnect.ts'
+import { closeIfUnread } from '../request/unread-body.ts'
+import { withoutFields } from '../response/field-list.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
-import { responseFields, withoutFields } from '../response/response-fields.ts'
+import { responseFields } from '../response/response-fields.ts'
 import { challenge } from './credentials.ts'
 import type { Answer, Denial } from './exchange.ts'
 import type { PhaseRules } from './phases.ts'
@@ -28,21 +29,21 @@ export function denialOf(req: IncomingMessage, rules: DenialRules): Denial {
 
 /** For a request without credentials, about which the application is not asked. */
 export function challengeResponse(req: IncomingMessage, realm: string): GatewayResponse {
-  const headers = withChallenge(['Content-Length', '0', ...unreadClose(req)], realm)
+  const headers = withChallenge(['Content-Length', '0', ...closeIfUnread(req)], realm)
   return { status: 401, reason: '', headers, body: null }
 }
 
 /** An answer to be remembered, which says nothing of the connection it first went to. */
 export function withoutConnection(answer: Answer): Answer {
   if (answer.allowed || answer.response === undefined) return answer
-  const headers = withoutFields(answer.response.headers, CONNECTION)
+  const headers = withoutFields(answer.response.headers, CONNECTION_FIELD)
   return { allowed: false, response: { ...answer.response, headers } }
 }
 
 /** A remembered answer for another request. */
 export function withConnection(answer: Answer, req: IncomingMessage): Answer {
   if (answer.allowed || answer.response === undefined) return answer
-  const headers = [...answer.response.headers, ...unreadClose(req)]
+  const headers = [...answer.response.headers, ...closeIfUnread(req)]
   return { allowed: false, response: { ...answer.response, headers } }
 }
 
@@ -52,8 +53,8 @@ function legacyDenial(
   { phase, realm }: DenialRules,
 ): GatewayResponse {
   const status = phase.legacyStatus
-  const kept = withoutFields(responseFields(given).headers, OF_THE_BODY)
-  const headers = [...kept, 'Content-Length', '0', ...unreadClose(req)]
+  const kept = withoutFields(responseFields(given).headers, BODY_FIELDS)
+  const headers = [...kept, 'Content-Length', '0', ...closeIfUnread(req)]
   return {
     status,
     reason: '',
@@ -62,8 +63,8 @@ function legacyDenial(
   }
 }
 
-const CONNECTION: ReadonlySet<string> = new Set(['connection'])
-const OF_THE_BODY: ReadonlySet<string> = new Set([
+const CONNECTION_FIELD: ReadonlySet<string> = new Set(['connection'])
+const BODY_FIELDS: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
   'content-range',

@@ -40,7 +40,7 @@ export interface ExchangeContext {
 }
 
 /** How much of a body that nobody wants is read. */
-const MOST_DISCARDED = 1_048_576
+const MAX_DISCARDED = 1_048_576
 
 /**
  * One question to an authorizer (FastCGI 1.0 §6.3). Status 200 allows, but not before the answer is whole: what breaks off
@@ -89,7 +89,7 @@ export class AuthorizerExchange implements DispatchHandler {
     if (this.#responder !== undefined) return this.#responder.onData(chunk, release)
     this.#discarded += chunk.length
     // Whatever this is, it is no authorizer; to go on reading would be to wait for ever.
-    if (this.#discarded > MOST_DISCARDED) this.#control?.abort(new Error(TOO_MUCH))
+    if (this.#discarded > MAX_DISCARDED) this.#control?.abort(new Error(TOO_MUCH))
     return true
   }
 
@@ -109,7 +109,7 @@ export class AuthorizerExchange implements DispatchHandler {
   }
 
   onError(error: FastCGIError): void {
-    const tooMuch = this.#discarded > MOST_DISCARDED
+    const tooMuch = this.#discarded > MAX_DISCARDED
     const cause = tooMuch ? new PrematureCloseError(TOO_MUCH, { cause: error }) : error
     if (this.#responder !== undefined) this.#responder.onError(error)
     else this.#fail(cause)
@@ -143,4 +143,4 @@ export class AuthorizerExchange implements DispatchHandler {
   }
 }
 
-const TOO_MUCH = `the authorizer goes on sending after ${MOST_DISCARDED} bytes of a body that nobody reads; is it an authorizer?`
+const TOO_MUCH = `the authorizer goes on sending after ${MAX_DISCARDED} bytes of a body that nobody reads; is it an authorizer?`

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { AbortedError, type Dispatcher } from '@fastcgi/client'
 import { Environment, envOf } from '../environment/environment.ts'
-import type { Env, RequestTarget } from '../environment/request-facts.ts'
+import type { Env, RequestTarget } from '../environment/environment-input.ts'
 import { ensureVariables, stripHeader, variablesFor } from '../environment/request-variables.ts'
 import { imitates, Variables, variablesOf } from '../environment/variables.ts'
 import { AuthorizerError } from '../errors.ts'
@@ -24,8 +24,8 @@ import { type Answer, AuthorizerExchange } from './exchange.ts'
 import type { AuthorizerOptions } from './options.ts'
 import { type PhaseRules, phaseRules } from './phases.ts'
 
-/** What a guard is asked. */
-export interface Question<Source> {
+/** What a guard is subject. */
+export interface AuthorizationRequest<Source> {
   readonly request: GatewayRequest<Source>
   readonly target: RequestTarget
   /** Decoded path below the mount point. */
@@ -38,7 +38,7 @@ export interface Question<Source> {
 /** A yes, or what the client gets instead; undefined when a no is passed on. */
 export type Decision = { allowed: true } | { allowed: false; response: GatewayResponse | undefined }
 
-const MOST_REFUSED_NAMES = 100
+const MAX_REFUSED_NAMES = 100
 
 /** One authorizer, and what its answers mean. */
 export class Guard<Source> {
@@ -88,7 +88,7 @@ export class Guard<Source> {
       : []
   }
 
-  /** Whether it is to be asked about a path below the mount point; in doubt it is. */
+  /** Whether it is to be subject about a path below the mount point; in doubt it is. */
   matches(path: string | undefined): boolean {
     if (this.#patterns === undefined || path === undefined) return true
     const name = foldPath(path)
@@ -103,48 +103,48 @@ export class Guard<Source> {
    * Asks; after a yes the request carries what the guard said of it. @throws AuthorizerError when the guard fails, and
    * whatever is wrong with the request itself.
    */
-  async ask(question: Question<Source>): Promise<Decision> {
-    const { req } = question.request
+  async ask(subject: AuthorizationRequest<Source>): Promise<Decision> {
+    const { req } = subject.request
     const credentials = this.#phase.credentials ? basicCredentials(req) : undefined
     if (this.#phase.credentials && credentials === undefined)
-      return { allowed: false, response: this.#unknown(req) }
-    const answer = await this.#answer(question, credentials)
-    if (answer === 'failed open') this.#strip(req)
+      return { allowed: false, response: this.#missingCredentials(req) }
+    const answer = await this.#decide(subject, credentials)
+    if (answer === 'failed open') this.#stripFields(req)
     else if (!answer.allowed) return { allowed: false, response: answer.response }
     else {
-      const refuse = (name: string): void => this.#refuse(name, question.logger)
+      const refuse = (name: string): void => this.#warnRefusedVariable(name, subject.logger)
       this.#grant(req, variablesOf(answer.headers, !this.#denials.compat, refuse), credentials)
     }
     return { allowed: true }
   }
 
   /** A client that has not said who it is. */
-  #unknown(req: IncomingMessage): GatewayResponse | undefined {
+  #missingCredentials(req: IncomingMessage): GatewayResponse | undefined {
     return this.authoritative ? challengeResponse(req, this.#denials.realm) : undefined
   }
 
-  // ---- the question
+  // ---- the subject
 
-  async #answer(
-    question: Question<Source>,
+  async #decide(
+    subject: AuthorizationRequest<Source>,
     credentials: Credentials | undefined,
   ): Promise<Answer | 'failed open'> {
-    const { source, req } = question.request
+    const { source, req } = subject.request
     const key = this.#cache?.keyOf(source, credentials)
     const known = key === undefined ? undefined : this.#cache?.get(key)
     if (known !== undefined) return withConnection(known, req)
-    const params = this.#params(question, credentials)
+    const params = this.#params(subject, credentials)
     try {
-      const answer = await this.#exchange(question, params)
+      const answer = await this.#exchange(subject, params)
       if (key !== undefined) this.#cache?.set(key, req.method, withoutConnection(answer))
       return answer
     } catch (cause) {
-      return this.#failed(question, cause)
+      return this.#handleFailure(subject, cause)
     }
   }
 
   #params(
-    { request, target, path }: Question<Source>,
+    { request, target, path }: AuthorizationRequest<Source>,
     credentials: Credentials | undefined,
   ): Buffer {
     const { script } = this.#options
@@ -174,7 +174,10 @@ export class Guard<Source> {
     })
   }
 
-  #exchange({ request, logger, signal }: Question<Source>, params: Buffer): Promise<Answer> {
+  #exchange(
+    { request, logger, signal }: AuthorizationRequest<Source>,
+    params: Buffer,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const { req, res } = request
       const exchange = new AuthorizerExchange({
@@ -193,7 +196,7 @@ export class Guard<Source> {
     })
   }
 
-  #failed({ request, logger }: Question<Source>, cause: unknown): 'failed open' {
+  #handleFailure({ request, logger }: AuthorizationRequest<Source>, cause: unknown): 'failed open' {
     if (cause instanceof AbortedError || cause instanceof AuthorizerError) throw cause
     const { message } = cause as Error
     const { method } = request.req
@@ -219,21 +222,21 @@ export class Guard<Source> {
     }
     granted.merge(said)
     ensureVariables(req).merge(granted)
-    this.#strip(req)
+    this.#stripFields(req)
     if (this.#options.stripHeaders === false) return
     for (const name of Object.keys(req.headers)) if (imitates(name, granted)) stripHeader(req, name)
   }
 
   /** What nobody behind the guard is to see, whatever it said. */
-  #strip(req: IncomingMessage): void {
+  #stripFields(req: IncomingMessage): void {
     if (this.#phase.credentials) stripHeader(req, 'authorization')
     for (const name of this.#stripped) stripHeader(req, name)
   }
 
-  #refuse(name: string, logger: GatewayLogger): void {
+  #warnRefusedVariable(name: string, logger: GatewayLogger): void {
     // An empty one is how the examples of the FastCGI developer's kit take the password away, which nobody gets anyway.
     if (name === 'REMOTE_PASSWD' || this.#refused.has(name)) return
-    if (this.#refused.size < MOST_REFUSED_NAMES) this.#refused.add(name)
+    if (this.#refused.size < MAX_REFUSED_NAMES) this.#refused.add(name)
     logger.warn(
       { variable: name },
       `the authorizer's Variable-${name} is not let through: the name is one of the environment's own, or the value has control characters`,

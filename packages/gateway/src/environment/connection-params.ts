@@ -19,7 +19,7 @@ export class ConnectionParams {
     const known = this.#known.get(socket)
     if (known !== undefined && known.address === address) return known.block
     const writer = this.#makeWriter()
-    addEnds(writer, socket, address)
+    addAddresses(writer, socket, address)
     const block = writer.finish()
     this.#known.set(socket, { address, block })
     return block
@@ -27,7 +27,7 @@ export class ConnectionParams {
 }
 
 /** REMOTE_ADDR, REMOTE_HOST, REMOTE_PORT and SERVER_ADDR (RFC 3875 §4.1.8, §4.1.9). */
-export function addEnds(writer: ParamWriter, socket: Socket, client: string): void {
+export function addAddresses(writer: ParamWriter, socket: Socket, client: string): void {
   const peer = socket.remoteAddress
   // A unix socket has no address; to leave it empty or to call it 127.0.0.1 would let it pass for a trusted client.
   const address = plainAddress(client || peer) || 'unix:'

@@ -2,10 +2,10 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { OptionError } from '@fastcgi/client'
 import { NameValueEncoder } from '@fastcgi/protocol'
-import { addEnds, ConnectionParams, plainAddress } from './connection-params.ts'
+import { addAddresses, ConnectionParams, plainAddress } from './connection-params.ts'
+import type { ClientInfo, Env, EnvironmentInput } from './environment-input.ts'
 import { HeaderParams } from './header-params.ts'
 import { ParamWriter } from './param-writer.ts'
-import type { ClientInfo, Env, RequestFacts } from './request-facts.ts'
 
 /** What the environment of a route is made of, the same for every request. */
 export interface EnvironmentRules {
@@ -45,7 +45,7 @@ export class Environment {
   readonly #configured: ReadonlySet<string>
   readonly #encoder: NameValueEncoder
   readonly #bareEncoder: NameValueEncoder
-  readonly #ends: ConnectionParams
+  readonly #addresses: ConnectionParams
   readonly #headers: HeaderParams
 
   constructor(rules: EnvironmentRules) {
@@ -57,35 +57,35 @@ export class Environment {
     this.#bareEncoder = new NameValueEncoder(rules.maxParamsSize)
     for (const [name, value] of this.#constants) this.#bareEncoder.add(name, value)
     this.#encoder = new NameValueEncoder(rules.maxParamsSize, this.#bareEncoder.finish())
-    this.#ends = new ConnectionParams(
+    this.#addresses = new ConnectionParams(
       () => new ParamWriter(new NameValueEncoder(), this.#configured, undefined),
     )
     this.#headers = new HeaderParams(rules.passHeaders, this.#configured)
   }
 
   /** The params of one request, encoded. @throws ParamsTooLargeError */
-  encode(facts: RequestFacts): Buffer {
+  encode(facts: EnvironmentInput): Buffer {
     const { extra } = facts
     const encoder = extra === undefined ? this.#encoder : this.#bareEncoder
     encoder.restart()
     const writer = new ParamWriter(encoder, this.#configured, extra)
     if (extra !== undefined) {
       for (const [name, value] of this.#constants) writer.addConstant(name, value)
-      for (const [name, value] of entriesOf(extra)) writer.addOwn(name, value)
+      for (const [name, value] of entriesOf(extra)) writer.addExtra(name, value)
     }
     if (facts.variables !== undefined)
       for (const [name, value] of facts.variables) writer.add(name, value)
     this.#addScript(writer, facts)
     this.#addRequest(writer, facts)
     const { socket } = facts.req
-    if (extra === undefined) writer.addBlock(this.#ends.of(socket, facts.client.address))
-    else addEnds(writer, socket, facts.client.address)
+    if (extra === undefined) writer.addBlock(this.#addresses.of(socket, facts.client.address))
+    else addAddresses(writer, socket, facts.client.address)
     this.#addServer(writer, facts)
     this.#addHeaders(writer, facts)
     return writer.finish()
   }
 
-  #addScript(writer: ParamWriter, facts: RequestFacts): void {
+  #addScript(writer: ParamWriter, facts: EnvironmentInput): void {
     const { scriptName, pathInfo, scriptFilename, documentRoot } = facts
     if (scriptFilename !== undefined) writer.add('SCRIPT_FILENAME', scriptFilename)
     if (scriptName !== undefined) writer.add('SCRIPT_NAME', scriptName)
@@ -97,7 +97,7 @@ export class Environment {
     writer.add('DOCUMENT_URI', (scriptName ?? facts.target.path) + pathInfo)
   }
 
-  #addRequest(writer: ParamWriter, facts: RequestFacts): void {
+  #addRequest(writer: ParamWriter, facts: EnvironmentInput): void {
     const { req, target, client, contentLength } = facts
     writer.add('REQUEST_METHOD', req.method ?? 'GET')
     writer.add('REQUEST_URI', stripPrefix(target.uri, this.#rules.stripRequestUri))
@@ -110,7 +110,7 @@ export class Environment {
     if (contentLength !== undefined) writer.add('CONTENT_LENGTH', String(contentLength))
   }
 
-  #addServer(writer: ParamWriter, { req, target, client }: RequestFacts): void {
+  #addServer(writer: ParamWriter, { req, target, client }: EnvironmentInput): void {
     const { socket } = req
     // An absolute-form target beats Host (RFC 9112 §3.2.2), what a trusted proxy says beats both.
     const byTarget = target.authority !== '' && client.host === (req.headers.host ?? '')
@@ -120,7 +120,7 @@ export class Environment {
     writer.add('SERVER_PORT', serverPort(socket, client, host?.port))
   }
 
-  #addHeaders(writer: ParamWriter, facts: RequestFacts): void {
+  #addHeaders(writer: ParamWriter, facts: EnvironmentInput): void {
     const { headers } = facts.req
     // What Connection names is hop-by-hop as well (RFC 9110 §7.6.1).
     const { connection } = headers

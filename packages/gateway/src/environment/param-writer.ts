@@ -1,5 +1,5 @@
 import type { NameValueEncoder } from '@fastcgi/protocol'
-import type { Env } from './request-facts.ts'
+import type { Env } from './environment-input.ts'
 
 /** Adds params to a block, each name as the rules of precedence allow. */
 export class ParamWriter {
@@ -28,7 +28,7 @@ export class ParamWriter {
     if (!this.#overridden(name)) this.#encoder.add(name, value)
   }
 
-  addOwn(name: string, value: string): void {
+  addExtra(name: string, value: string): void {
     this.#encoder.add(name, value)
   }
 

@@ -7,20 +7,20 @@ export interface RequestVariables {
 }
 
 /** Kept where nothing of a request can be mistaken for it. */
-const states = new WeakMap<IncomingMessage, Variables>()
+const variablesByRequest = new WeakMap<IncomingMessage, Variables>()
 const NONE: RequestVariables = { variables: Object.freeze(Object.create(null)) }
 
 /** What guards have said of a request so far; undefined where nobody let it through. */
 export function variablesFor(req: IncomingMessage): Variables | undefined {
-  return states.get(req)
+  return variablesByRequest.get(req)
 }
 
 /** The same, to be added to; from then on it is also `req.fastcgi`. */
 export function ensureVariables(req: IncomingMessage): Variables {
-  let variables = states.get(req)
+  let variables = variablesByRequest.get(req)
   if (variables === undefined) {
     variables = new Variables()
-    states.set(req, variables)
+    variablesByRequest.set(req, variables)
     const value: RequestVariables = { variables: variables.values }
     Object.defineProperty(req, 'fastcgi', { value, configurable: true, enumerable: true })
   }
@@ -29,12 +29,12 @@ export function ensureVariables(req: IncomingMessage): Variables {
 
 /** What `request.fastcgi` is, also where no guard was asked. */
 export function variablesOfRequest(req: IncomingMessage): RequestVariables {
-  const variables = states.get(req)
+  const variables = variablesByRequest.get(req)
   return variables === undefined ? NONE : { variables: variables.values }
 }
 
 /** Fields that say how the request is to be read, and where it goes: without them it would be another one. */
-const NEEDED: ReadonlySet<string> = new Set([
+const UNSTRIPPABLE: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',
@@ -48,7 +48,7 @@ const NEEDED: ReadonlySet<string> = new Set([
 
 /** Whether a field, named in lower case, may be taken off a request. */
 export function isStrippable(field: string): boolean {
-  return !NEEDED.has(field) && !field.startsWith(':')
+  return !UNSTRIPPABLE.has(field) && !field.startsWith(':')
 }
 
 /** Takes a header field off a request, so that nobody behind the guard sees it. */

@@ -26,15 +26,15 @@ const CHUNK = 131_072
 export class FileBody extends Readable {
   readonly #parts: ReadonlyArray<FilePart | Buffer>
   readonly #handles: ReadonlySet<FileHandle>
-  #at = 0
+  #partIndex = 0
   /** How much of the part has been read. */
-  #done = 0
+  #partOffset = 0
   #pipe: ResponsePipe | undefined
   /** Buffers that nobody reads any more. */
-  readonly #spare: Buffer[] = []
+  readonly #freeBuffers: Buffer[] = []
   /** A chunk is on its way to the client. */
   #writing = false
-  #onWritten: (() => void) | undefined
+  #resumeWriting: (() => void) | undefined
 
   /** @param handles are closed at the end, those that no part is of as well. */
   constructor(parts: ReadonlyArray<FilePart | Buffer>, handles: Iterable<FileHandle>) {
@@ -51,34 +51,34 @@ export class FileBody extends Readable {
   }
 
   override _read(): void {
-    this.#writeItself().then(
+    this.#writeDirect().then(
       (chunk) => this.push(chunk),
       (error) => this.destroy(error),
     )
   }
 
   /** Writes chunks as long as the pipe is bare; returns the one that has to go through the stream, null for the end. */
-  async #writeItself(): Promise<Buffer | null> {
+  async #writeDirect(): Promise<Buffer | null> {
     for (;;) {
       // Read while the one before is on its way.
-      const chunk = await this.#next()
+      const chunk = await this.#nextChunk()
       const pipe = this.#pipe
       if (this.#writing)
         await new Promise<void>((resolve) => {
-          this.#onWritten = resolve
+          this.#resumeWriting = resolve
         })
       if (chunk === null || pipe?.isDirect !== true) return chunk
       this.#writing = true
-      pipe.response.write(chunk, () => this.#written(chunk))
+      pipe.response.write(chunk, () => this.#onChunkWritten(chunk))
     }
   }
 
   /** The system has a chunk, or never will. */
-  #written(chunk: Buffer): void {
-    if (chunk.length === CHUNK && !this.#parts.includes(chunk)) this.#spare.push(chunk)
+  #onChunkWritten(chunk: Buffer): void {
+    if (chunk.length === CHUNK && !this.#parts.includes(chunk)) this.#freeBuffers.push(chunk)
     this.#writing = false
-    this.#onWritten?.()
-    this.#onWritten = undefined
+    this.#resumeWriting?.()
+    this.#resumeWriting = undefined
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -88,32 +88,32 @@ export class FileBody extends Readable {
     )
   }
 
-  async #next(): Promise<Buffer | null> {
+  async #nextChunk(): Promise<Buffer | null> {
     for (;;) {
-      const part = this.#parts[this.#at]
+      const part = this.#parts[this.#partIndex]
       if (part === undefined) return null
-      if (this.#done < part.length)
-        return Buffer.isBuffer(part) ? this.#all(part) : this.#some(part)
-      this.#at++
-      this.#done = 0
+      if (this.#partOffset < part.length)
+        return Buffer.isBuffer(part) ? this.#takeBuffer(part) : this.#readPart(part)
+      this.#partIndex++
+      this.#partOffset = 0
     }
   }
 
-  #all(part: Buffer): Buffer {
-    this.#done = part.length
+  #takeBuffer(part: Buffer): Buffer {
+    this.#partOffset = part.length
     return part
   }
 
-  async #some({ handle, path, start, length }: FilePart): Promise<Buffer> {
-    const wanted = Math.min(CHUNK, length - this.#done)
-    const spare = wanted === CHUNK ? this.#spare.pop() : undefined
+  async #readPart({ handle, path, start, length }: FilePart): Promise<Buffer> {
+    const wanted = Math.min(CHUNK, length - this.#partOffset)
+    const spare = wanted === CHUNK ? this.#freeBuffers.pop() : undefined
     const chunk = spare ?? Buffer.allocUnsafeSlow(wanted)
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length, start + this.#done)
+    const { bytesRead } = await handle.read(chunk, 0, chunk.length, start + this.#partOffset)
     if (bytesRead === 0)
       throw new FileTruncatedError(
-        `${path} ended at byte ${start + this.#done} while it was sent, ${length - this.#done} bytes short`,
+        `${path} ended at byte ${start + this.#partOffset} while it was sent, ${length - this.#partOffset} bytes short`,
       )
-    this.#done += bytesRead
+    this.#partOffset += bytesRead
     return bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead)
   }
 }

@@ -1,15 +1,15 @@
 import { GatewayError, gatewayError } from '../error-status.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import type { OffloadField } from '../response/offload-fields.ts'
+import { withoutBody } from './file-response.ts'
+import { type FileReceiver, sendFile, sendParts } from './send-file.ts'
 import {
   type InternalLocation,
   type InternalRun,
   internalTarget,
   keptFields,
-} from './accel-redirect.ts'
-import { withoutBody } from './file-response.ts'
-import { type FileReceiver, sendFile, sendParts } from './send-file.ts'
-import { parseSendfile, parseSendfile2 } from './sendfile-headers.ts'
+} from './x-accel-redirect.ts'
+import { parseSendfile, parseSendfile2 } from './x-sendfile.ts'
 
 /** Which files applications may hand over by X-Sendfile, X-LIGHTTPD-send-file and X-Sendfile2. */
 export interface SendfileRules {

@@ -2,12 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { ProtocolError } from '@fastcgi/client'
 import type { GatewayLogger } from '../logger.ts'
-import { abortResponse, isGone, onResponseClose } from '../request/client-disconnect.ts'
+import { isGone, onResponseClose } from '../request/client-disconnect.ts'
+import { abortResponse } from '../response/abort-response.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import { closeAll, type FilePart } from './file-body.ts'
 import { fileResponse, partsResponse } from './file-response.ts'
-import { type FilePlace, type OpenedFile, openFile } from './open-file.ts'
-import type { NamedPart } from './sendfile-headers.ts'
+import { type OpenedFile, openWithinRoots, type RootedPath } from './open-within-roots.ts'
+import type { NamedPart } from './x-sendfile.ts'
 
 /** Who is sent a file. */
 export interface FileReceiver {
@@ -17,7 +18,7 @@ export interface FileReceiver {
 }
 
 /** A file to be sent. */
-export interface FileRequest extends FilePlace, FileReceiver, Partial<ResponseStart> {}
+export interface FileRequest extends RootedPath, FileReceiver, Partial<ResponseStart> {}
 
 /**
  * A file as the response to a request: with validators, conditions, ranges, and what is given of the response. The file
@@ -27,12 +28,12 @@ export interface FileRequest extends FilePlace, FileReceiver, Partial<ResponseSt
  */
 export async function sendFile(request: FileRequest): Promise<GatewayResponse> {
   const { req, status = 200, reason = '', headers = [] } = request
-  const file = await openFile(request)
-  return attended(request, await fileResponse(req, file, { status, reason, headers }))
+  const file = await openWithinRoots(request)
+  return bindToClient(request, await fileResponse(req, file, { status, reason, headers }))
 }
 
 /** Most files of one response: each of them is open until all is sent. */
-const MOST_FILES = 128
+const MAX_FILES = 128
 
 /**
  * Parts of files, one behind the other, as the response to a request. Status and fields stay as they are given; parts
@@ -43,16 +44,16 @@ const MOST_FILES = 128
  */
 export async function sendParts(
   receiver: FileReceiver,
-  place: Omit<FilePlace, 'path'>,
+  place: Omit<RootedPath, 'path'>,
   named: readonly NamedPart[],
   start: ResponseStart,
 ): Promise<GatewayResponse> {
   const paths = new Set(named.map(({ path }) => path))
-  if (paths.size > MOST_FILES)
-    throw new ProtocolError(`the application names ${paths.size} files; ${MOST_FILES} can be sent`)
+  if (paths.size > MAX_FILES)
+    throw new ProtocolError(`the application names ${paths.size} files; ${MAX_FILES} can be sent`)
   const files = new Map<string, OpenedFile>()
   try {
-    for (const path of paths) files.set(path, await openFile({ ...place, path }))
+    for (const path of paths) files.set(path, await openWithinRoots({ ...place, path }))
   } catch (error) {
     await closeAll([...files.values()].map(({ handle }) => handle))
     throw error
@@ -61,7 +62,10 @@ export async function sendParts(
     const file = files.get(part.path)
     return file === undefined ? [] : [cutToFile(receiver, file, part)]
   })
-  return attended(receiver, await partsResponse(receiver.req, [...files.values()], parts, start))
+  return bindToClient(
+    receiver,
+    await partsResponse(receiver.req, [...files.values()], parts, start),
+  )
 }
 
 function cutToFile({ req, logger }: FileReceiver, file: OpenedFile, part: NamedPart): FilePart {
@@ -77,7 +81,7 @@ function cutToFile({ req, logger }: FileReceiver, file: OpenedFile, part: NamedP
 }
 
 /** Sees to it that a body of files ends with its client, and never looks complete when it is not. */
-function attended(receiver: FileReceiver, response: GatewayResponse): GatewayResponse {
+function bindToClient(receiver: FileReceiver, response: GatewayResponse): GatewayResponse {
   const { req, res, logger } = receiver
   const body = response.body as Readable | null
   if (body === null) return response

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ClientInfo, Env } from '../environment/request-facts.ts'
+import type { ClientInfo, Env } from '../environment/environment-input.ts'
 import type { GatewayLogger } from '../logger.ts'
 
 /** What an adapter hands in of a request. */

@@ -1,4 +1,4 @@
-import type { RequestTarget } from '../environment/request-facts.ts'
+import type { RequestTarget } from '../environment/environment-input.ts'
 import { BadRequestError } from '../errors.ts'
 
 const PLAIN_PATH = /^(?:\/[A-Za-z0-9\-_~!$&'()*+,;=:@][A-Za-z0-9\-_.~!$&'()*+,;=:@]*)*\/?$/

@@ -13,23 +13,19 @@ import {
 import { gatewayError } from '../error-status.ts'
 import type { GatewayLogger } from '../logger.ts'
 import {
-  abortResponse,
   hasFinished,
   isGone,
   offClientDisconnect,
   onClientDisconnect,
-  unreadClose,
 } from '../request/client-disconnect.ts'
+import { closeIfUnread } from '../request/unread-body.ts'
+import { abortResponse } from './abort-response.ts'
+import { BufferedBody, type BufferingRules } from './buffered-body.ts'
+import { fieldValue, withoutFields } from './field-list.ts'
 import type { GatewayCallback, GatewayResponse, ResponseStart } from './gateway-response.ts'
 import { type OffloadField, offloadFields } from './offload-fields.ts'
 import { PipedBody } from './piped-body.ts'
-import { BufferedBody, type BufferingRules } from './response-buffer.ts'
-import {
-  fieldValue,
-  type ResponseFields,
-  responseFields,
-  withoutFields,
-} from './response-fields.ts'
+import { type ResponseFields, responseFields } from './response-fields.ts'
 
 /** What a {@link Responder} has to know of the request. */
 export interface ResponderContext {
@@ -51,7 +47,7 @@ export interface ResponderContext {
 }
 
 /** How much of a body that nobody wants (HEAD, 204, 304) is read to keep the connection. */
-const MOST_DISCARDED = 1_048_576
+const MAX_DISCARDED = 1_048_576
 
 const LENGTH = new Set(['content-length'])
 
@@ -71,7 +67,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   #body: ResponseBody | undefined
   #delivered = false
   #isOffloaded = false
-  #over = false
+  #finished = false
 
   constructor(context: ResponderContext) {
     super('FASTCGI')
@@ -116,7 +112,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.#status = status
     this.#reason = reason
     this.#fields = fields
-    const offload = offloadFields(headers, fields.instructions, statusGiven)
+    const offload = offloadFields(headers, fields.offloadFields, statusGiven)
     if (offload.length > 0) this.#offload(offload)
   }
 
@@ -129,7 +125,8 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.#received += chunk.length
     if (this.#hasNoBody()) return this.#discard()
     const length = this.#fields?.contentLength
-    if (length !== undefined && this.#received > length) return this.#cut(chunk, length - before)
+    if (length !== undefined && this.#received > length)
+      return this.#truncate(chunk, length - before)
     if (this.#body !== undefined) return this.#body.accept(chunk, release)
     this.#chunks.push(chunk)
     return true
@@ -137,7 +134,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   onFlush(): boolean {
     if (this.#body !== undefined) return this.#body.flush()
-    if (this.#delivered || this.#over) return true
+    if (this.#delivered || this.#finished) return true
     if (this.#hasNoBody()) this.#deliver(null)
     else this.#startStream()
     return true
@@ -155,16 +152,16 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   onEnd(): void {
-    if (this.#over) return
+    if (this.#finished) return
     this.#finish()
-    const missing = this.#missing()
+    const missing = this.#missingBytes()
     if (missing !== undefined) this.#fail(missing)
     else if (this.#body !== undefined) this.#body.finish()
-    else if (!this.#delivered) this.#deliver(this.#hasNoBody() ? null : this.#complete())
+    else if (!this.#delivered) this.#deliver(this.#hasNoBody() ? null : this.#wholeBody())
   }
 
   onError(error: FastCGIError): void {
-    if (this.#over) return
+    if (this.#finished) return
     this.#finish()
     this.#fail(error)
   }
@@ -187,7 +184,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
       (given) => {
         // What was run anew has said so already.
         const closes = fieldValue(given.headers, 'connection') !== undefined
-        const headers = closes ? given.headers : [...given.headers, ...unreadClose(req)]
+        const headers = closes ? given.headers : [...given.headers, ...closeIfUnread(req)]
         this.#done(undefined, { ...given, headers })
       },
       (error) => this.#done(gatewayError(error), undefined),
@@ -200,7 +197,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   #discard(): boolean {
-    if (this.#received > MOST_DISCARDED) {
+    if (this.#received > MAX_DISCARDED) {
       this.#finish()
       if (!this.#delivered) this.#deliver(null)
       this.#control?.abort()
@@ -209,7 +206,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   /** More came than Content-Length says: on a kept connection the rest would be taken for the next response. */
-  #cut(chunk: Buffer, room: number): boolean {
+  #truncate(chunk: Buffer, room: number): boolean {
     this.#finish()
     this.#log(
       `the application sent more than its Content-Length of ${this.#fields?.contentLength}; cut`,
@@ -219,12 +216,12 @@ export class Responder extends AsyncResource implements DispatchHandler {
       else this.#chunks.push(chunk.subarray(0, room))
     }
     if (this.#body !== undefined) this.#body.finish()
-    else this.#deliver(this.#complete())
+    else this.#deliver(this.#wholeBody())
     this.#control?.abort()
     return true
   }
 
-  #missing(): FastCGIError | undefined {
+  #missingBytes(): FastCGIError | undefined {
     const length = this.#fields?.contentLength
     if (length === undefined || this.#received >= length || this.#hasNoBody()) return undefined
     return new PrematureCloseError(
@@ -232,7 +229,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     )
   }
 
-  #complete(): Buffer | null {
+  #wholeBody(): Buffer | null {
     const chunks = this.#chunks
     if (chunks.length === 1) return chunks[0] ?? null
     return chunks.length === 0 ? null : Buffer.concat(chunks)
@@ -266,7 +263,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     let headers = this.#fields?.headers ?? []
     // RFC 9110 §8.6.
     if (this.#status === 204) headers = withoutFields(headers, LENGTH)
-    headers.push(...unreadClose(req))
+    headers.push(...closeIfUnread(req))
     this.#done(undefined, { status: this.#status, reason: this.#reason, headers, body })
   }
 
@@ -298,7 +295,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   #finish(): void {
-    this.#over = true
+    this.#finished = true
     const { req, res } = this.#context
     offClientDisconnect(req, res, this.#onDisconnect)
     // Its reader stops at the last byte, before the end that would close the file.
@@ -306,7 +303,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   readonly #onDisconnect = (): void => {
-    if (this.#over || hasFinished(this.#context.req, this.#context.res)) return
+    if (this.#finished || hasFinished(this.#context.req, this.#context.res)) return
     this.#control?.abort(new Error('the client has gone'))
   }
 }

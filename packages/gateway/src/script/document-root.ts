@@ -1,31 +1,31 @@
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { OptionError } from '@fastcgi/client'
 
-const LOOK_AGAIN = 1000
+const REALPATH_TTL_MS = 1000
 
 /** The directory of a route, as the application is to be told. Text is latin1: one character, one byte. */
 export class DocumentRoot {
   readonly #root: string
   readonly #resolve: boolean
-  #sent: string
-  #until = 0
+  #path: string
+  #expires = 0
 
   /** @param resolve send the real path of a symlink, looked up again every second. */
   constructor(root: string, resolve: boolean) {
     this.#root = root
     this.#resolve = resolve
-    this.#sent = latin1(trimSlash(root))
+    this.#path = latin1(trimSlash(root))
   }
 
   /** What is sent as DOCUMENT_ROOT. */
   get path(): string {
-    if (!this.#resolve) return this.#sent
+    if (!this.#resolve) return this.#path
     const now = performance.now()
-    if (now >= this.#until) {
-      this.#until = now + LOOK_AGAIN
-      this.#sent = latin1(trimSlash(realpathSync(this.#root)))
+    if (now >= this.#expires) {
+      this.#expires = now + REALPATH_TTL_MS
+      this.#path = latin1(trimSlash(realpathSync(this.#root)))
     }
-    return this.#sent
+    return this.#path
   }
 }
 

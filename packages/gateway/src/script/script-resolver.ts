@@ -1,13 +1,9 @@
 import { realpath, stat } from 'node:fs/promises'
 import { sep } from 'node:path'
 import { RootError } from '../errors.ts'
-import {
-  cutPath,
-  hasExtension,
-  isForbidden,
-  isSourceLike,
-  type PathInfoMode,
-} from './script-path.ts'
+import { hasExtension } from './extension.ts'
+import { isForbidden, isSourceLike } from './forbidden-paths.ts'
+import { type PathInfoMode, splitPathInfo } from './path-info.ts'
 
 /** What a path turns out to be. All paths begin with a slash, relative to the root; text is latin1. */
 export type Resolution =
@@ -47,9 +43,9 @@ const NONE: Resolution = { kind: 'none' }
  */
 export class ScriptResolver {
   readonly #rules: ScriptRules
-  readonly #cache = new Map<string, { resolution: Resolution; until: number }>()
+  readonly #cache = new Map<string, { resolution: Resolution; expires: number }>()
   /** Looks at the disk under way: requests that come meanwhile wait for the same one. */
-  readonly #looks = new Map<string, Promise<Resolution>>()
+  readonly #pending = new Map<string, Promise<Resolution>>()
 
   constructor(rules: ScriptRules) {
     this.#rules = rules
@@ -62,13 +58,13 @@ export class ScriptResolver {
     if (pathInfo === 'all') return { kind: 'script', script: '', pathInfo: path }
     if (!checkLocal) return this.#resolveByName(path, pathInfo)
     const known = this.#cache.get(path)
-    if (known !== undefined && known.until > performance.now()) return known.resolution
-    let look = this.#looks.get(path)
-    if (look === undefined) {
-      look = this.#resolveOnDisk(path, pathInfo).finally(() => this.#looks.delete(path))
-      this.#looks.set(path, look)
+    if (known !== undefined && known.expires > performance.now()) return known.resolution
+    let lookup = this.#pending.get(path)
+    if (lookup === undefined) {
+      lookup = this.#resolveOnDisk(path, pathInfo).finally(() => this.#pending.delete(path))
+      this.#pending.set(path, lookup)
     }
-    return look
+    return lookup
   }
 
   #resolveByName(path: string, mode: Exclude<PathInfoMode, 'all'>): Resolution {
@@ -80,7 +76,7 @@ export class ScriptResolver {
     } = this.#rules
     // Without endings every segment could be the script: what comes first says nothing.
     const [cut] =
-      mode === 'script' && extensions.length === 0 ? [] : cutPath(path, mode, extensions)
+      mode === 'script' && extensions.length === 0 ? [] : splitPathInfo(path, mode, extensions)
     if (cut !== undefined) return { kind: 'script', ...cut }
     if (path.endsWith('/') && index !== undefined)
       return { kind: 'script', script: path + index, pathInfo: '' }
@@ -105,10 +101,10 @@ export class ScriptResolver {
 
   async #find(path: string, mode: Exclude<PathInfoMode, 'all'>): Promise<Resolution> {
     const { extensions } = this.#rules
-    for (const cut of cutPath(path, mode, extensions))
-      if ((await this.#look(cut.script)) === 'file') return { kind: 'script', ...cut }
+    for (const cut of splitPathInfo(path, mode, extensions))
+      if ((await this.#fileType(cut.script)) === 'file') return { kind: 'script', ...cut }
     if (path.endsWith('/')) return this.#findIndex(path)
-    const kind = await this.#look(path)
+    const kind = await this.#fileType(path)
     if (kind === 'file') return this.#asStatic(path)
     if (kind === undefined || (await this.#findIndex(`${path}/`)).kind === 'none') return NONE
     return { kind: 'directory', path }
@@ -119,7 +115,7 @@ export class ScriptResolver {
     const { extensions, index } = this.#rules
     for (const name of index) {
       const path = directory + name
-      if ((await this.#look(path)) !== 'file') continue
+      if ((await this.#fileType(path)) !== 'file') continue
       if (extensions.length === 0 || hasExtension(name, extensions))
         return { kind: 'script', script: path, pathInfo: '', isIndex: true }
       const file = this.#asStatic(path)
@@ -134,7 +130,7 @@ export class ScriptResolver {
   }
 
   /** What lies at a path, seen through symlinks only as far as the rules allow. */
-  async #look(path: string): Promise<'file' | 'directory' | undefined> {
+  async #fileType(path: string): Promise<'file' | 'directory' | undefined> {
     const { root, followSymlinks } = this.#rules
     if (root === undefined) return undefined
     const full = Buffer.concat([Buffer.from(root), Buffer.from(path, 'latin1')])
@@ -152,7 +148,7 @@ export class ScriptResolver {
 
   #remember(path: string, resolution: Resolution): void {
     if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
-    this.#cache.set(path, { resolution, until: performance.now() + CACHE_TIME })
+    this.#cache.set(path, { resolution, expires: performance.now() + CACHE_TIME })
   }
 }
 

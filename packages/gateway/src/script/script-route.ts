@@ -1,9 +1,9 @@
 import type { Dispatcher } from '@fastcgi/client'
 import type { Environment } from '../environment/environment.ts'
-import type { Env } from '../environment/request-facts.ts'
+import type { Env } from '../environment/environment-input.ts'
 import type { Offload } from '../files/offload.ts'
 import type { StaticFile } from '../files/static-file.ts'
-import type { BufferingRules } from '../response/response-buffer.ts'
+import type { BufferingRules } from '../response/buffered-body.ts'
 import type { Resolution } from './script-resolver.ts'
 
 /** What the application is told of a script. Text is latin1. */

@@ -1,10 +1,10 @@
 import { Readable } from 'node:stream'
 import { IDEMPOTENT_METHODS } from '@fastcgi/client'
 import { variablesFor } from '../environment/request-variables.ts'
-import type { InternalRun } from '../files/accel-redirect.ts'
+import type { InternalRun } from '../files/x-accel-redirect.ts'
 import { type GatewayLogger, reportFailure } from '../logger.ts'
+import { HTTPBalanceHints } from '../request/balance-hints.ts'
 import { type BodyRules, NO_BODY, type RequestBody, requestBody } from '../request/request-body.ts'
-import { RequestHints } from '../request/request-hints.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import type { OffloadField } from '../response/offload-fields.ts'
 import { Responder } from '../response/responder.ts'
@@ -108,7 +108,7 @@ export class ScriptRunner<Source> {
         // What of a request comes straight from node:http has been seen by nobody.
         disposeBody: body === req,
         idempotent: IDEMPOTENT_METHODS.has(routed.method),
-        balance: new RequestHints(req, request.client.address, routed.path),
+        balance: new HTTPBalanceHints(req, request.client.address, routed.path),
       },
       responder,
     )

@@ -1,4 +1,4 @@
-import { html, type Markup } from './markup.ts'
+import { html, type Markup } from './html.ts'
 import type { MemberSnapshot } from './snapshot.ts'
 
 /** What every form carries along. */

@@ -1,7 +1,7 @@
 import { BUCKETS } from '@fastcgi/client/internal'
-import { ago, bytes, count, milliseconds, rate, seconds } from './figures.ts'
 import { actionsOf, addForm, type FormContext } from './forms.ts'
-import { html, Markup } from './markup.ts'
+import { html, Markup } from './html.ts'
+import { ago, bytes, count, milliseconds, rate, seconds } from './number-format.ts'
 import type {
   DispatcherSnapshot,
   MemberSnapshot,

@@ -1,8 +1,8 @@
-const WINDOW = 10_000
+const WINDOW_MS = 10_000
 /** Who looks every few seconds never does so to the millisecond. */
-const SLACK = 1000
+const SLACK_MS = 1000
 /** Less time than this says nothing. */
-const SHORTEST = 500
+const MIN_INTERVAL_MS = 500
 
 interface Sample {
   readonly at: number
@@ -21,11 +21,11 @@ export class Rates {
     const samples = this.#samples.get(of) ?? []
     this.#samples.set(of, samples)
     const age = (at: number): number => now - (samples[at]?.at ?? now)
-    while (age(0) > WINDOW + SLACK && age(1) >= SHORTEST) samples.shift()
+    while (age(0) > WINDOW_MS + SLACK_MS && age(1) >= MIN_INTERVAL_MS) samples.shift()
     const [oldest] = samples
     const latest = samples.at(-1)
-    if (latest === undefined || now - latest.at >= SHORTEST) samples.push({ at: now, count })
-    if (oldest === undefined || now - oldest.at < SHORTEST) return undefined
+    if (latest === undefined || now - latest.at >= MIN_INTERVAL_MS) samples.push({ at: now, count })
+    if (oldest === undefined || now - oldest.at < MIN_INTERVAL_MS) return undefined
     return ((count - oldest.count) * 1000) / (now - oldest.at)
   }
 }

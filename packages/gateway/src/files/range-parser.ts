@@ -5,10 +5,10 @@ export interface ByteRange {
 }
 
 /** Most ranges of a request; with more it gets the whole file (CVE-2011-3192). */
-const MOST_RANGES = 128
+const MAX_RANGES = 128
 
 /** Ranges that are closer than this are sent as one: the head of another part would be longer. */
-const GAP = 80
+const MERGE_GAP = 80
 
 /**
  * The ranges that a Range field asks for, merged where they overlap or nearly meet, in the order they were asked for.
@@ -16,14 +16,13 @@ const GAP = 80
  * than bytes, too many ranges (RFC 9110 §14.2).
  * @param size of the file in bytes.
  */
-export function requestedRanges(field: string, size: number): ByteRange[] | undefined {
+export function parseRanges(field: string, size: number): ByteRange[] | undefined {
   const set = /^bytes[ \t]*=(.*)$/i.exec(field)?.[1]
   // Of an empty file, no range could be sent, and all of it can.
   if (set === undefined || size === 0) return undefined
   const specs = set.split(',').map((spec) => spec.trim())
   const asked = specs.filter((spec) => spec !== '').map((spec) => parseSpec(spec, size))
-  if (asked.length === 0 || asked.length > MOST_RANGES || asked.includes(undefined))
-    return undefined
+  if (asked.length === 0 || asked.length > MAX_RANGES || asked.includes(undefined)) return undefined
   return merge(
     asked.filter((range) => range !== undefined && range.first <= range.last) as ByteRange[],
   )
@@ -45,7 +44,7 @@ function merge(asked: readonly ByteRange[]): ByteRange[] {
   const merged: typeof ordered = []
   for (const range of ordered) {
     const before = merged.at(-1)
-    if (before === undefined || range.first > before.last + GAP) merged.push(range)
+    if (before === undefined || range.first > before.last + MERGE_GAP) merged.push(range)
     else {
       before.last = Math.max(before.last, range.last)
       before.order = Math.min(before.order, range.order)

@@ -1,6 +1,6 @@
 import { FileMissingError } from '../errors.ts'
 import { belowMount, parseTarget } from '../request/request-target.ts'
-import { withoutFields } from '../response/response-fields.ts'
+import { onlyFields, withoutFields } from '../response/field-list.ts'
 
 /** A prefix of paths that only an application can send requests to. Text is latin1. */
 export interface InternalLocation<Route> {
@@ -39,11 +39,11 @@ const KEPT = new Set([
 
 /** Those of an application's fields that X-Accel-Redirect keeps. */
 export function keptFields(flat: readonly string[]): string[] {
-  return flat.filter((_, at) => KEPT.has(flat[at - (at % 2)]?.toLowerCase() ?? ''))
+  return onlyFields(flat, KEPT)
 }
 
 /** Fields of a response on top of those that were kept; of cookies all count. */
-export function underKept(kept: readonly string[], own: readonly string[]): string[] {
+export function mergeKeptFields(kept: readonly string[], own: readonly string[]): string[] {
   const names = new Set(own.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase()))
   names.delete('set-cookie')
   return [...withoutFields(kept, names), ...own]

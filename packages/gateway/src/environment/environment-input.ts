@@ -26,7 +26,7 @@ export interface RequestTarget {
 }
 
 /** What one request adds. Text is latin1, one character a byte, except for `extra`. */
-export interface RequestFacts {
+export interface EnvironmentInput {
   readonly req: IncomingMessage
   readonly target: RequestTarget
   readonly client: ClientInfo

@@ -41,28 +41,28 @@ export function bufferingRules(
 }
 
 const READ_SIZE = 65_536
-const IN_FLIGHT = 131_072
+const WRITE_AHEAD = 131_072
 
 /**
  * A response body that lets the application go on while its client is slow: what the client does not take yet is kept in
  * memory, and beyond that in a file without a name. What the client does take never sees the disk. When both are full, or
  * the disk is, backpressure reaches the application as without a buffer.
  *
- * Bytes are, in this order, in `#first`, in the file, in `#last`, which waits to be written.
+ * Bytes are, in this order, in `#readQueue`, in the file, in `#writeQueue`, which waits to be written.
  */
 export class BufferedBody extends ResponseBody {
   readonly #limits: BufferLimits
   readonly #onDiskFailure: (error: Error) => void
-  #first: Buffer[] = []
-  #last: Buffer[] = []
-  #inMemory = 0
+  #readQueue: Buffer[] = []
+  #writeQueue: Buffer[] = []
+  #bytesInMemory = 0
   #file: TemporaryFile | undefined
-  #written = 0
-  #read = 0
+  #writeOffset = 0
+  #readOffset = 0
   /** Of the disk, one thing at a time is asked. */
-  #busy: Promise<void> | undefined
+  #diskOperation: Promise<void> | undefined
   #diskFailed = false
-  #wanted = false
+  #readerWaiting = false
   #paused = false
   #complete = false
   #ended = false
@@ -76,26 +76,27 @@ export class BufferedBody extends ResponseBody {
   }
 
   override accept(chunk: Buffer): boolean {
-    this.#inMemory += chunk.length
-    const behind = this.#last.length > 0 || this.#onDisk > 0 || this.#busy !== undefined
-    const spills = this.#inMemory > this.#limits.memory && !this.#diskFailed
-    if (behind || spills) this.#last.push(chunk)
-    else this.#first.push(chunk)
-    this.#work()
+    this.#bytesInMemory += chunk.length
+    const behind =
+      this.#writeQueue.length > 0 || this.#bytesOnDisk > 0 || this.#diskOperation !== undefined
+    const spills = this.#bytesInMemory > this.#limits.memory && !this.#diskFailed
+    if (behind || spills) this.#writeQueue.push(chunk)
+    else this.#readQueue.push(chunk)
+    this.#advance()
     this.#paused = this.#isFull()
     return !this.#paused
   }
 
   override _read(): void {
-    this.#wanted = true
-    this.#work()
+    this.#readerWaiting = true
+    this.#advance()
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    this.#first = []
-    this.#last = []
+    this.#readQueue = []
+    this.#writeQueue = []
     const close = async (): Promise<void> => {
-      await this.#busy
+      await this.#diskOperation
       await this.#file?.close()
     }
     close().then(
@@ -106,25 +107,28 @@ export class BufferedBody extends ResponseBody {
 
   protected override conclude(): void {
     this.#complete = true
-    this.#work()
+    this.#advance()
   }
 
-  get #onDisk(): number {
-    return this.#written - this.#read
+  get #bytesOnDisk(): number {
+    return this.#writeOffset - this.#readOffset
   }
 
   #isFull(): boolean {
     const { memory, file } = this.#limits
-    if (this.#diskFailed) return this.#inMemory > memory
+    if (this.#diskFailed) return this.#bytesInMemory > memory
     // What is on its way to the disk is in memory as well.
-    return this.#inMemory > memory + IN_FLIGHT || this.#written + lengthOf(this.#last) > file
+    return (
+      this.#bytesInMemory > memory + WRITE_AHEAD ||
+      this.#writeOffset + lengthOf(this.#writeQueue) > file
+    )
   }
 
   /** Moves on whatever can move: to the client, to the disk, from the disk. */
-  #work(): void {
+  #advance(): void {
     if (this.destroyed) return
-    this.#deliver()
-    if (this.#busy === undefined) this.#useDisk()
+    this.#pushToClient()
+    if (this.#diskOperation === undefined) this.#startDiskOperation()
     if (this.#complete && this.#isEmpty()) this.#end()
     else if (this.#paused && !this.#isFull()) {
       this.#paused = false
@@ -132,70 +136,72 @@ export class BufferedBody extends ResponseBody {
     }
   }
 
-  #deliver(): void {
-    while (this.#wanted) {
-      const chunk = this.#next()
+  #pushToClient(): void {
+    while (this.#readerWaiting) {
+      const chunk = this.#nextChunk()
       if (chunk === undefined) return
-      this.#inMemory -= chunk.length
-      this.#wanted = this.push(chunk)
+      this.#bytesInMemory -= chunk.length
+      this.#readerWaiting = this.push(chunk)
     }
   }
 
-  #next(): Buffer | undefined {
-    if (this.#first.length > 0) return this.#first.shift()
+  #nextChunk(): Buffer | undefined {
+    if (this.#readQueue.length > 0) return this.#readQueue.shift()
     // What waits for the disk need not go there when it is its turn.
-    return this.#onDisk === 0 && this.#busy === undefined ? this.#last.shift() : undefined
+    return this.#bytesOnDisk === 0 && this.#diskOperation === undefined
+      ? this.#writeQueue.shift()
+      : undefined
   }
 
   #isEmpty(): boolean {
-    const idle = this.#busy === undefined && this.#onDisk === 0
-    return idle && this.#first.length === 0 && this.#last.length === 0
+    const idle = this.#diskOperation === undefined && this.#bytesOnDisk === 0
+    return idle && this.#readQueue.length === 0 && this.#writeQueue.length === 0
   }
 
-  #useDisk(): void {
-    const loads = this.#onDisk > 0 && this.#first.length === 0 && this.#wanted
-    const hasRoom = !this.#diskFailed && this.#written < this.#limits.file
-    if (!loads && !(hasRoom && this.#last.length > 0)) return
-    this.#busy = (loads ? this.#load() : this.#store()).then(
-      () => this.#rest(),
+  #startDiskOperation(): void {
+    const loads = this.#bytesOnDisk > 0 && this.#readQueue.length === 0 && this.#readerWaiting
+    const hasRoom = !this.#diskFailed && this.#writeOffset < this.#limits.file
+    if (!loads && !(hasRoom && this.#writeQueue.length > 0)) return
+    this.#diskOperation = (loads ? this.#load() : this.#store()).then(
+      () => this.#onDiskIdle(),
       (error) => {
-        this.#rest()
+        this.#onDiskIdle()
         this.destroy(error)
       },
     )
   }
 
-  #rest(): void {
-    this.#busy = undefined
-    this.#work()
+  #onDiskIdle(): void {
+    this.#diskOperation = undefined
+    this.#advance()
   }
 
   async #load(): Promise<void> {
-    const length = Math.min(READ_SIZE, this.#onDisk)
-    const chunk = await this.#file?.read(this.#read, length)
+    const length = Math.min(READ_SIZE, this.#bytesOnDisk)
+    const chunk = await this.#file?.read(this.#readOffset, length)
     if (chunk === undefined) return
-    this.#read += length
+    this.#readOffset += length
     // From its start again: the file is never longer than what is in it.
-    if (this.#onDisk === 0) this.#read = this.#written = 0
-    this.#inMemory += length
-    this.#first.push(chunk)
+    if (this.#bytesOnDisk === 0) this.#readOffset = this.#writeOffset = 0
+    this.#bytesInMemory += length
+    this.#readQueue.push(chunk)
   }
 
   async #store(): Promise<void> {
-    const [chunk] = this.#last
+    const [chunk] = this.#writeQueue
     if (chunk === undefined) return
     try {
       this.#file ??= await TemporaryFile.open(this.#limits.directory)
-      await this.#file.write(chunk, this.#written)
+      await this.#file.write(chunk, this.#writeOffset)
     } catch (error) {
       // It stays where it is, and goes from there to the client.
       this.#diskFailed = true
       this.#onDiskFailure(error as Error)
       return
     }
-    this.#last.shift()
-    this.#written += chunk.length
-    this.#inMemory -= chunk.length
+    this.#writeQueue.shift()
+    this.#writeOffset += chunk.length
+    this.#bytesInMemory -= chunk.length
   }
 
   #end(): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { BalanceHints } from '@fastcgi/client'
 
 /** What a balancer may ask about an HTTP request; nothing is parsed before it asks. */
-export class RequestHints implements BalanceHints {
+export class HTTPBalanceHints implements BalanceHints {
   readonly clientAddress: string
   readonly path: string
   readonly #req: IncomingMessage
