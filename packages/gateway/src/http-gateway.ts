@@ -1,3 +1,5 @@
+// The gateway: finds the route of each request, and runs the script, sends the file or follows the redirect it leads to.
+
 import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
@@ -34,7 +36,11 @@ import type { ScriptRoute } from './script/script-route.ts'
 import { type InternalRedirects, ScriptRunner } from './script/script-runner.ts'
 import { statsOf, Upstreams } from './upstreams.ts'
 
-/** Makes a gateway. @throws OptionError */
+/**
+ * Makes a gateway that passes HTTP requests to FastCGI applications.
+ * @param where name of the caller, for messages about wrong options.
+ * @throws OptionError
+ */
 export function createGateway<Source = IncomingMessage>(
   options: GatewayOptions<Source>,
   where = 'createGateway',
@@ -42,7 +48,7 @@ export function createGateway<Source = IncomingMessage>(
   return new HTTPGateway(options, where)
 }
 
-/** How often an application may have a request run anew (nginx). */
+/** Internal redirects per request (as nginx). */
 const MAX_INTERNAL_REDIRECTS = 10
 
 class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> {
@@ -64,8 +70,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const makeRoute = ({ match, ...over }: RouteMatch<Source>): Route<Source> => {
       const route = { ...base, ...over }
       const dispatcher = this.#upstreams.get(route.upstream)
-      const around = { maxParamsSize, spoolDirectory, dispatcher, locations }
-      return new Route(where, match, route, around)
+      const context = { maxParamsSize, spoolDirectory, dispatcher, locations }
+      return new Route(where, match, route, context)
     }
     this.#routes = (routes ?? [{ match: '/' }]).map(makeRoute)
     for (const [match, to] of Object.entries(options.accel ?? {})) {
@@ -101,7 +107,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     }
     const { method = 'GET' } = request.req
     const routed = { request, method, target, mount, path, done }
-    // What the app itself names is its own business.
+    // `deny` is about paths that clients name, not about a script that the embedding code names.
     if (request.script === undefined) this.#checkDenied(routed)
     else this.#route(routed, 0)
   }
@@ -118,7 +124,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     return statsOf(this.dispatchers)
   }
 
-  // ---- which route
+  // ---- routing
 
   #isExcluded(path: string): boolean {
     return this.#exclude.some((prefix) => belowMount(path, prefix) !== undefined)
@@ -130,7 +136,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     else this.#refuse(routed, new PathDeniedError(routed.path, rule))
   }
 
-  /** Asks one route after the other what the path is. */
+  /** Resolves the path on one route after the other, from index `at` on. Without a match the request is not the gateway's. */
   #route(routed: RoutedRequest<Source>, at: number): void {
     const route = this.#routes[at]
     if (route === undefined) {
@@ -153,7 +159,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     at: number,
   ): void {
     const { method } = routed
-    // The mount point without its slash is a directory as well.
+    // The mount point without a slash at its end is a directory, too.
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
     else if (found.kind === 'script') this.#runner.run(routed, route, found)
@@ -171,7 +177,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     )
   }
 
-  // ---- what applications send on
+  // ---- internal redirects
 
   async rerun(
     routed: RoutedRequest<Source>,
@@ -207,7 +213,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     )
   }
 
-  /** Has a request run again on another path. @throws RedirectLoopError, FileMissingError */
+  /** Runs a request again on another path. @throws RedirectLoopError, FileMissingError */
   async #redirectInternally(
     routed: RoutedRequest<Source>,
     to: InternalRedirect,
@@ -228,7 +234,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     return this.#logger ?? request.logger ?? consoleLogger
   }
 
-  /** A failure before there was anything to dispatch. */
+  /** Ends a request that failed before it was dispatched to an application. */
   #refuse(routed: RoutedRequest<Source>, cause: unknown): void {
     routed.done(reportFailure(this.loggerOf(routed), routed.request.req, cause), undefined)
   }

@@ -1,5 +1,5 @@
 /**
- * Carries HTTP requests to FastCGI applications such as php-fpm, without any framework.
+ * Passes HTTP requests to FastCGI applications such as php-fpm, for node:http and for framework adapters.
  * @packageDocumentation
  */
 
@@ -7,7 +7,7 @@
 export { createAuthorizer } from './authorizer/authorizer.ts'
 export type { AuthorizerOptions, DecisionCacheOptions } from './authorizer/options.ts'
 export type { Phase } from './authorizer/phases.ts'
-// For adapters: what they hand in, what they get, and how it is written.
+// For adapters: the request they pass in, the response they get, and the function that writes it.
 export type { ClientInfo, Env } from './environment/environment-input.ts'
 export { type RequestVariables, variablesOfRequest } from './environment/request-variables.ts'
 // Errors.

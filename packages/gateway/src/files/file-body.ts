@@ -1,47 +1,52 @@
+// Streams parts of open files to the client.
+
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { FileTruncatedError } from '../errors.ts'
 import { ResponsePipe } from '../response/response-pipe.ts'
 
-/** Bytes of an open file. */
+/** A range of bytes of an open file. */
 export interface FilePart {
   readonly handle: FileHandle
-  /** For messages. */
+  /** Path of the file, for messages. */
   readonly path: string
   /** Offset of the first byte. */
   readonly start: number
+  /** Bytes. */
   readonly length: number
 }
 
-/** What is read at a time: large enough that the disk is asked seldom, small enough for many clients at once. */
+/** Bytes read at a time: large enough to need few reads, small enough for many clients at once. */
 const CHUNK = 131_072
 
 /**
- * Parts of open files, and bytes between them, as one stream. Closes the files, however it ends. A file that has become
- * shorter breaks the stream off: its length has been announced.
+ * Parts of open files, and buffers between them, as one stream. It closes the files however it ends. If a file has become
+ * shorter, the stream is destroyed with an error, because Content-Length has already been sent.
  *
- * While its pipe is bare, it writes to the client itself, and reads into the same two buffers again and again: to take fresh
- * memory for each chunk costs more than to read and to write it.
+ * While it is piped directly to a response of node:http (see {@link ResponsePipe}), it writes to the response itself and
+ * reads into the same two buffers again and again: one is being written while the next chunk is read into the other. A
+ * buffer is reused only after its write has completed; earlier, the client would get overwritten bytes. Allocating memory
+ * for each chunk was measured to cost more than reading and writing it.
  */
 export class FileBody extends Readable {
   readonly #parts: ReadonlyArray<FilePart | Buffer>
   readonly #handles: ReadonlySet<FileHandle>
   #partIndex = 0
-  /** How much of the part has been read. */
+  /** Bytes of the current part that have been read. */
   #partOffset = 0
   #pipe: ResponsePipe | undefined
-  /** Buffers that nobody reads any more. */
+  /** Buffers whose write has completed. */
   readonly #freeBuffers: Buffer[] = []
-  /** A chunk is on its way to the client. */
+  /** Whether a chunk is being written to the response. */
   #writing = false
   #resumeWriting: (() => void) | undefined
 
-  /** @param handles are closed at the end, those that no part is of as well. */
+  /** @param handles files to close at the end, including those without a part. */
   constructor(parts: ReadonlyArray<FilePart | Buffer>, handles: Iterable<FileHandle>) {
     super({ highWaterMark: CHUNK })
     this.#parts = parts
     this.#handles = new Set(handles)
-    // Whoever reads learns of a failure; one who never looks at the body is not to lose the process for it.
+    // Without a listener, an error of a body that is never read would end the process.
     this.on('error', () => {})
   }
 
@@ -57,10 +62,10 @@ export class FileBody extends Readable {
     )
   }
 
-  /** Writes chunks as long as the pipe is bare; returns the one that has to go through the stream, null for the end. */
+  /** Writes chunks while the pipe is direct. Returns the first chunk that has to go through the stream queue, null at the end. */
   async #writeDirect(): Promise<Buffer | null> {
     for (;;) {
-      // Read while the one before is on its way.
+      // Reads the next chunk while the one before it is being written.
       const chunk = await this.#nextChunk()
       const pipe = this.#pipe
       if (this.#writing)
@@ -73,7 +78,7 @@ export class FileBody extends Readable {
     }
   }
 
-  /** The system has a chunk, or never will. */
+  /** Called when a chunk has been written or its write has failed. */
   #onChunkWritten(chunk: Buffer): void {
     if (chunk.length === CHUNK && !this.#parts.includes(chunk)) this.#freeBuffers.push(chunk)
     this.#writing = false
@@ -118,7 +123,7 @@ export class FileBody extends Readable {
   }
 }
 
-/** Closes files; all of them, whatever becomes of one. */
+/** Closes all files, even if closing one of them fails. */
 export async function closeAll(handles: Iterable<FileHandle>): Promise<void> {
   await Promise.all([...handles].map((handle) => handle.close()))
 }

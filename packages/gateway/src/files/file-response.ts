@@ -1,3 +1,5 @@
+// Makes the response that sends an open file: conditions, ranges, validators, HEAD.
+
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import mime from 'mime'
@@ -8,7 +10,7 @@ import { closeAll, FileBody, type FilePart } from './file-body.ts'
 import type { OpenedFile } from './open-within-roots.ts'
 import { type ByteRange, parseRanges } from './range-parser.ts'
 
-/** A response as it is to be, before a stream is made of its parts. */
+/** A response whose body is still a list of parts. */
 interface ResponsePlan {
   status: number
   headers: string[]
@@ -16,12 +18,12 @@ interface ResponsePlan {
 }
 
 /**
- * Fields that would be those of another body. Content-Encoding as well: PHP says it by itself where it compresses its
- * output, and the file is not compressed.
+ * Fields that describe the body that the file replaces. PHP sets Content-Encoding by itself when it compresses its output,
+ * but the file is not compressed.
  */
 const REPLACED_BODY_FIELDS = new Set(['content-length', 'content-encoding', 'transfer-encoding'])
 
-/** Fields that describe a body, where there is none of the file (RFC 9110 §15.4.5). */
+/** Fields that describe the file and are left out of responses without it (RFC 9110 §15.4.5). */
 const BODY_FIELDS = new Set([
   'content-type',
   'content-length',
@@ -30,7 +32,10 @@ const BODY_FIELDS = new Set([
   'content-range',
 ])
 
-/** The response that sends a file as a request asks for it: conditions, ranges, HEAD. The file is closed in the end. */
+/**
+ * The response that sends a file, with conditions and ranges of the request evaluated. The file is closed when the body
+ * ends, or at once if no body is sent.
+ */
 export async function fileResponse(
   req: IncomingMessage,
   file: OpenedFile,
@@ -39,7 +44,7 @@ export async function fileResponse(
   return respond(req, start, [file], planResponse(req, file, start))
 }
 
-/** The response that sends parts of files one behind the other, and nothing else of its own accord. */
+/** The response that sends parts of files in sequence, without evaluating conditions or ranges. */
 export async function partsResponse(
   req: IncomingMessage,
   files: readonly OpenedFile[],
@@ -50,7 +55,7 @@ export async function partsResponse(
   return respond(req, start, files, wholePlan(start.status, headers, parts))
 }
 
-/** The response without the body that was to be put in the place of its own. */
+/** The response without any body, for when the file in place of its own body cannot be sent. */
 export function withoutBody({ status, reason, headers }: ResponseStart): GatewayResponse {
   const planResponse = wholePlan(status, withoutFields(headers, REPLACED_BODY_FIELDS), [])
   return { status, reason, headers: planResponse.headers, body: null }
@@ -75,7 +80,7 @@ function planResponse(req: IncomingMessage, file: OpenedFile, start: ResponseSta
   const { status } = start
   const headers = withoutFields(start.headers, REPLACED_BODY_FIELDS)
   addMissing(headers, 'Content-Type', typeOf(file.path))
-  // RFC 9110 §13.2.1: neither conditions nor ranges where the answer would not be 200 anyway.
+  // RFC 9110 §13.2.1: conditions and ranges are ignored if the response without them would not be 200.
   if (status !== 200 || (req.method !== 'GET' && req.method !== 'HEAD'))
     return wholePlan(status, headers, [allOf(file)])
 
@@ -104,14 +109,14 @@ function planResponse(req: IncomingMessage, file: OpenedFile, start: ResponseSta
     : multipartPlan(headers, file, ranges)
 }
 
-/** Adds a field unless the application has given it; returns the value that is sent. */
+/** Adds a field unless the application has sent it; returns the value that is sent. */
 function addMissing(headers: string[], name: string, value: string): string {
   const given = fieldValue(headers, name)
   if (given === undefined) headers.push(name, value)
   return given ?? value
 }
 
-/** Ranges are for GET (RFC 9110 §14.2), and since HTTP/1.1: a cache of before would take the part for the wholePlan. */
+/** Ranges apply to GET only (RFC 9110 §14.2), and not in HTTP/1.0, whose caches would store the part as the whole. */
 function rangesOf(
   req: IncomingMessage,
   headers: readonly string[],
@@ -143,7 +148,7 @@ function singleRangePlan(
   return { status: 206, headers: [...headers, ...added], parts: [part] }
 }
 
-/** RFC 9110 §14.6. */
+/** A multipart/byteranges body (RFC 9110 §14.6). */
 function multipartPlan(
   given: readonly string[],
   file: OpenedFile,
@@ -161,7 +166,7 @@ function multipartPlan(
   ])
   const end = Buffer.from(`\r\n--${boundary}--\r\n`)
   const headers = withoutFields(given, new Set(['content-type']))
-  headers.push('Content-Type', `multipartPlan/byteranges; boundary=${boundary}`)
+  headers.push('Content-Type', `multipart/byteranges; boundary=${boundary}`)
   headers.push('Content-Length', String(lengthOf([...parts, end])))
   return { status: 206, headers, parts: [...parts, end] }
 }
@@ -194,12 +199,13 @@ function lengthOf(parts: ReadonlyArray<{ readonly length: number }>): number {
   return parts.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** File systems tell times apart as coarsely as this (FAT), in milliseconds. */
+/** Milliseconds: the coarsest resolution of modification times (FAT). */
 const COARSEST_MTIME_MS = 2000n
 
 /**
- * Of size and time of change, so that it is the same on several machines that have the same files. Strong, for If-Range
- * and If-Match need that; weak as long as another change might leave the time as it is (RFC 9110 §8.8.1, as Apache).
+ * Made of size and modification time, so that machines with the same files send the same ETag. It is strong, as If-Range and
+ * If-Match require, but weak for a file so new that another change could leave its time unchanged (RFC 9110 §8.8.1, as
+ * Apache).
  */
 function etagOf({ size, modifiedNs }: OpenedFile): string {
   const tag = `"${size.toString(16)}-${modifiedNs.toString(16)}"`

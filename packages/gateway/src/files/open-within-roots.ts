@@ -1,40 +1,43 @@
+// Opens the files that are sent (X-Sendfile, X-Accel-Redirect, static files, docroot), and checks that they really lie in
+// one of the allowed directories.
+
 import { type BigIntStats, constants } from 'node:fs'
 import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises'
 import { isAbsolute, join, normalize, sep } from 'node:path'
 import { FileMissingError, FileRefusedError } from '../errors.ts'
 
-/** Which file is meant, and where files may lie. Text is latin1: one character, one byte. */
+/** A file, and the directories it may be in. Text is latin1: one character per byte. */
 export interface RootedPath {
   /** Absolute path. */
   readonly path: string
-  /** Absolute paths of the directories one of which it must lie in. */
+  /** Absolute paths of directories; the file must be in one of them. */
   readonly roots: readonly string[]
   /** Name of the option that gives the roots, for messages. */
   readonly option: string
-  /** Let it be a symlink to what is outsideError of the roots. @default false */
+  /** Whether the file may be a symlink that leads out of the roots. @default false */
   readonly followSymlinks?: boolean
 }
 
-/** A regular file that may be sent. Whoever has it closes `handle`. */
+/** An open regular file that may be sent. The caller closes `handle`. */
 export interface OpenedFile {
   readonly handle: FileHandle
-  /** As it was asked for. */
+  /** Path as requested, not the real path. */
   readonly path: string
   /** Bytes. */
   readonly size: number
-  /** Time of the last change in nanoseconds since 1970. */
+  /** Modification time in nanoseconds since 1970. */
   readonly modifiedNs: bigint
 }
 
-// Without O_NONBLOCK, to open a fifo waits for somebody who writes to it. Windows has neither flag.
+// Without O_NONBLOCK, opening a FIFO blocks until another process opens it for writing. Windows has neither flag.
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
 const NO_SYMLINK = constants.O_NOFOLLOW
 
 /**
- * Opens a file for sending. What counts is the file that has been verifyOpened, not its name, which may mean another file by
- * then: a regular one that really lies in one of the roots.
+ * Opens a file for sending. The checks are made on the open file, not on its path, which could name another file by then
+ * (time of check to time of use): it must be a regular file, and its real path must be in one of the roots.
  * @throws FileMissingError
- * @throws FileRefusedError when it lies elsewhere, is no regular file, or may not be read
+ * @throws FileRefusedError if it is outside of the roots, is not a regular file, or must not be read
  */
 export async function openWithinRoots(place: RootedPath): Promise<OpenedFile> {
   const { path, option } = place
@@ -54,7 +57,7 @@ async function openByName(place: RootedPath): Promise<OpenedFile> {
 async function openInside(place: RootedPath): Promise<OpenedFile> {
   const roots = await Promise.all(place.roots.map(realRootOf))
   const name = resolveRoots(place, roots)
-  // What is named outsideError of the roots is not looked at: not even whether it is there.
+  // A path outside of the roots is not looked up, so that the answer does not reveal whether it exists.
   if (name === undefined) throw outsideError(place)
   const real = await realpath(bytes(name), 'latin1')
   const isAllowed = (path: string) => roots.some((root) => isInside(root, path))
@@ -64,7 +67,10 @@ async function openInside(place: RootedPath): Promise<OpenedFile> {
   )
 }
 
-/** The path below the real path of its root: a root that is switched to another release meanwhile is followed once. */
+/**
+ * The path below the real path of its root. A root that is a symlink is resolved once, so that switching it to another
+ * release in between cannot mix the two.
+ */
 function resolveRoots(place: RootedPath, roots: readonly string[]): string | undefined {
   const path = lexicalPath(place)
   for (const [at, real] of roots.entries()) {
@@ -75,7 +81,7 @@ function resolveRoots(place: RootedPath, roots: readonly string[]): string | und
   return undefined
 }
 
-/** Looks at what has been verifyOpened; closes it where it may not be sent. */
+/** Checks the open file, and closes it if it must not be sent. */
 async function verifyOpened(
   handle: FileHandle,
   place: RootedPath,
@@ -93,28 +99,28 @@ async function verifyOpened(
   }
 }
 
-/** Where an open file lies; '' where that cannot be told for certain. */
+/** The real path of an open file; '' if it cannot be determined reliably. */
 async function pathOfHandle(handle: FileHandle, stats: BigIntStats, path: string): Promise<string> {
-  // Linux knows it, whatever has been done to the names since.
+  // On Linux the descriptor gives the current path, even if the file has been renamed since.
   if (process.platform === 'linux') {
     const known = await readlink(`/proc/self/fd/${handle.fd}`, 'latin1').catch(() => undefined)
     if (known !== undefined) return known
   }
-  // Elsewhere: does its name still mean this file, with no symlink on the way?
+  // Elsewhere, check that the path still names this file and contains no symlink.
   const again = await realpath(bytes(path), 'latin1')
   const named = await lstat(bytes(path), { bigint: true })
   const same = again === path && named.dev === stats.dev && named.ino === stats.ino
   return same ? path : ''
 }
 
-/** The path without dots and double slashes. */
+/** The path without dot segments and repeated slashes. */
 function lexicalPath({ path, option }: RootedPath): string {
   if (path.includes('\0')) throw new FileRefusedError('its path contains a NUL', option)
   if (!isAbsolute(path)) throw new FileRefusedError(`${path} is no absolute path`, option)
   return normalize(path)
 }
 
-/** A root that is not there has no files in it. */
+/** The real path of a root. A root that does not exist is returned as it is; opening a file in it then fails. */
 async function realRootOf(root: string): Promise<string> {
   return realpath(bytes(root), 'latin1').catch(() => root)
 }
@@ -132,7 +138,7 @@ function bytes(path: string): Buffer {
 }
 
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'])
-// ELOOP: a symlink has taken the place of the file; ENXIO: a socket.
+// ELOOP: the file has been replaced by a symlink. ENXIO: it is a socket.
 const UNREADABLE = new Set(['EACCES', 'EPERM', 'ELOOP', 'ENXIO'])
 
 function toFileError(error: unknown, path: string, option: string): unknown {

@@ -1,3 +1,5 @@
+// Opens, checks and sends a file, or parts of several files, as a response.
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { ProtocolError } from '@fastcgi/client'
@@ -10,19 +12,19 @@ import { fileResponse, partsResponse } from './file-response.ts'
 import { type OpenedFile, openWithinRoots, type RootedPath } from './open-within-roots.ts'
 import type { NamedPart } from './x-sendfile.ts'
 
-/** Who is sent a file. */
+/** The request that a file is sent in response to. */
 export interface FileReceiver {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly logger: GatewayLogger
 }
 
-/** A file to be sent. */
+/** A file to send, with the head of the response; by default status 200 and no fields. */
 export interface FileRequest extends RootedPath, FileReceiver, Partial<ResponseStart> {}
 
 /**
- * A file as the response to a request: with validators, conditions, ranges, and what is given of the response. The file
- * is opened once, checked, and sent from that same handle; it is closed when the client has it, or has gone.
+ * The response that sends a file, with validators, conditions and ranges. The file is opened once, checked, and sent from
+ * that same handle, which is closed when the response is complete or the client has disconnected.
  * @throws FileMissingError
  * @throws FileRefusedError
  */
@@ -32,15 +34,15 @@ export async function sendFile(request: FileRequest): Promise<GatewayResponse> {
   return bindToClient(request, await fileResponse(req, file, { status, reason, headers }))
 }
 
-/** Most files of one response: each of them is open until all is sent. */
+/** Maximum files of one response, as all of them stay open until the response ends. */
 const MAX_FILES = 128
 
 /**
- * Parts of files, one behind the other, as the response to a request. Status and fields stay as they are given; parts
- * beyond the end of a file are cut, which is logged.
+ * The response that sends parts of files in sequence (X-Sendfile2). Status and fields are kept; parts that reach beyond the
+ * end of a file are cut, which is logged.
  * @throws FileMissingError
  * @throws FileRefusedError
- * @throws ProtocolError when they are of too many files
+ * @throws ProtocolError for parts of more than 128 files
  */
 export async function sendParts(
   receiver: FileReceiver,
@@ -80,7 +82,7 @@ function cutToFile({ req, logger }: FileReceiver, file: OpenedFile, part: NamedP
   return { handle, path, start, length: Math.max(0, end - start + 1) }
 }
 
-/** Sees to it that a body of files ends with its client, and never looks complete when it is not. */
+/** Destroys the body when the client disconnects, and breaks the response off when the body fails. */
 function bindToClient(receiver: FileReceiver, response: GatewayResponse): GatewayResponse {
   const { req, res, logger } = receiver
   const body = response.body as Readable | null

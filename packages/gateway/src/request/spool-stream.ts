@@ -2,16 +2,16 @@ import type { Readable } from 'node:stream'
 import { RequestBodyError } from '@fastcgi/client'
 import { Spool, type SpoolLimits } from './spool.ts'
 
-/** A body whose length is known at last. */
+/** A spooled body, with its length in bytes. */
 export interface SpooledBody {
   body: Buffer | Readable
   length: number
 }
 
 /**
- * Reads a stream of unknown length to its end. The stream is never destroyed, for on its socket the client waits
- * for what we have to say about its body.
- * @param idle milliseconds without a byte after which the client is too slow; 0 for no limit.
+ * Reads a stream of unknown length to its end. The stream is not destroyed on failure, because the client still expects a
+ * response on its socket.
+ * @param idle milliseconds without a byte after which it fails with FCGI_BODY_TIMEOUT; 0 for no limit.
  * @throws RequestBodyError
  */
 export function spoolStream(
@@ -43,7 +43,7 @@ export function spoolStream(
       }, settle)
     }
     const onEnd = (): void => {
-      // All of it is here: 'close' is no failure any more, however long the disk takes.
+      // The body is complete: a 'close' while the rest is written to the disk is not a failure.
       clearTimeout(timer)
       stream.off('close', onClose)
       if (writing === undefined) settle()

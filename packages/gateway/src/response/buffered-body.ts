@@ -1,7 +1,9 @@
+// Buffers a response in memory and on disk, so that a slow client does not slow the application down.
+
 import { ResponseBody } from '@fastcgi/client'
 import { TemporaryFile } from '../request/temporary-file.ts'
 
-/** Whether responses are buffered, and how far. */
+/** The option `buffering`: whether responses are buffered, and the limits. */
 export type BufferingOption =
   | boolean
   | {
@@ -11,27 +13,27 @@ export type BufferingOption =
       file?: number | undefined
     }
 
-/** How much of a response is taken from the application before its client has taken it. */
+/** Limits of what is buffered of one response. */
 export interface BufferLimits {
   /** Bytes in memory. */
   memory: number
   /** Bytes in a temporary file; 0 for none. */
   file: number
-  /** Directory of that file. */
+  /** Directory of the file. */
   directory: string
 }
 
 /** Which responses are buffered. */
 export interface BufferingRules {
   readonly limits: BufferLimits
-  /** Whether those are that say nothing of it themselves. */
+  /** Whether responses without X-Accel-Buffering are buffered. */
   readonly on: boolean
 }
 
 const MEMORY = 65_536
 const FILE = 1_073_741_824
 
-/** What an option `buffering` means. */
+/** The rules that an option `buffering` defines. @param directory of temporary files. */
 export function bufferingRules(
   option: BufferingOption | undefined,
   directory: string,
@@ -40,15 +42,19 @@ export function bufferingRules(
   return { limits: { memory, file, directory }, on: option !== undefined && option !== false }
 }
 
+/** Bytes read from the file at a time. */
 const READ_SIZE = 65_536
+/** Bytes over the memory limit that may wait for the disk before backpressure sets in. */
 const WRITE_AHEAD = 131_072
 
 /**
- * A response body that lets the application go on while its client is slow: what the client does not take yet is kept in
- * memory, and beyond that in a file without a name. What the client does take never sees the disk. When both are full, or
- * the disk is, backpressure reaches the application as without a buffer.
+ * A response body that is read from the application faster than the client takes it. The surplus is kept in memory, and above
+ * the memory limit in an unlinked temporary file. Bytes that the client takes at once are never written to the disk. When the
+ * limits are reached or the disk fails, backpressure slows the application down, as without a buffer.
  *
- * Bytes are, in this order, in `#readQueue`, in the file, in `#writeQueue`, which waits to be written.
+ * The bytes of the body are, in this order, in `#readQueue`, in the file from `#readOffset` to `#writeOffset`, and in
+ * `#writeQueue`, which waits to be written to the file. A chunk may go to `#readQueue` only while the other two are empty;
+ * otherwise it would overtake earlier bytes.
  */
 export class BufferedBody extends ResponseBody {
   readonly #limits: BufferLimits
@@ -59,7 +65,7 @@ export class BufferedBody extends ResponseBody {
   #file: TemporaryFile | undefined
   #writeOffset = 0
   #readOffset = 0
-  /** Of the disk, one thing at a time is asked. */
+  /** The disk operation in progress; there is only one at a time, which keeps reads and writes in order. */
   #diskOperation: Promise<void> | undefined
   #diskFailed = false
   #readerWaiting = false
@@ -67,7 +73,7 @@ export class BufferedBody extends ResponseBody {
   #complete = false
   #ended = false
 
-  /** @param onDiskFailure told, once, when the temporary file cannot be used. */
+  /** @param onDiskFailure called once if the temporary file cannot be written. */
   constructor(limits: BufferLimits, onDiskFailure: (error: Error) => void) {
     super()
     this.#limits = limits
@@ -77,10 +83,10 @@ export class BufferedBody extends ResponseBody {
 
   override accept(chunk: Buffer): boolean {
     this.#bytesInMemory += chunk.length
-    const behind =
+    const mustQueue =
       this.#writeQueue.length > 0 || this.#bytesOnDisk > 0 || this.#diskOperation !== undefined
     const spills = this.#bytesInMemory > this.#limits.memory && !this.#diskFailed
-    if (behind || spills) this.#writeQueue.push(chunk)
+    if (mustQueue || spills) this.#writeQueue.push(chunk)
     else this.#readQueue.push(chunk)
     this.#advance()
     this.#paused = this.#isFull()
@@ -117,14 +123,14 @@ export class BufferedBody extends ResponseBody {
   #isFull(): boolean {
     const { memory, file } = this.#limits
     if (this.#diskFailed) return this.#bytesInMemory > memory
-    // What is on its way to the disk is in memory as well.
+    // The bytes that wait for the disk are in memory, too.
     return (
       this.#bytesInMemory > memory + WRITE_AHEAD ||
       this.#writeOffset + lengthOf(this.#writeQueue) > file
     )
   }
 
-  /** Moves on whatever can move: to the client, to the disk, from the disk. */
+  /** Passes chunks to the client, starts a disk operation if one is due, and lets the application go on if there is room. */
   #advance(): void {
     if (this.destroyed) return
     this.#pushToClient()
@@ -147,7 +153,7 @@ export class BufferedBody extends ResponseBody {
 
   #nextChunk(): Buffer | undefined {
     if (this.#readQueue.length > 0) return this.#readQueue.shift()
-    // What waits for the disk need not go there when it is its turn.
+    // Chunks that wait for the disk are passed on directly once the file is empty.
     return this.#bytesOnDisk === 0 && this.#diskOperation === undefined
       ? this.#writeQueue.shift()
       : undefined
@@ -181,7 +187,7 @@ export class BufferedBody extends ResponseBody {
     const chunk = await this.#file?.read(this.#readOffset, length)
     if (chunk === undefined) return
     this.#readOffset += length
-    // From its start again: the file is never longer than what is in it.
+    // Start again at offset 0, so that the file does not grow beyond its unread bytes.
     if (this.#bytesOnDisk === 0) this.#readOffset = this.#writeOffset = 0
     this.#bytesInMemory += length
     this.#readQueue.push(chunk)
@@ -194,7 +200,7 @@ export class BufferedBody extends ResponseBody {
       this.#file ??= await TemporaryFile.open(this.#limits.directory)
       await this.#file.write(chunk, this.#writeOffset)
     } catch (error) {
-      // It stays where it is, and goes from there to the client.
+      // The chunk stays in the queue, from which it is passed to the client.
       this.#diskFailed = true
       this.#onDiskFailure(error as Error)
       return

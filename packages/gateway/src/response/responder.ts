@@ -1,3 +1,5 @@
+// Turns the response of an application into a response of the gateway.
+
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -27,7 +29,7 @@ import { type OffloadField, offloadFields } from './offload-fields.ts'
 import { PipedBody } from './piped-body.ts'
 import { type ResponseFields, responseFields } from './response-fields.ts'
 
-/** What a {@link Responder} has to know of the request. */
+/** The request that a {@link Responder} responds to. */
 export interface ResponderContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -35,25 +37,28 @@ export interface ResponderContext {
   /** SCRIPT_FILENAME as it was sent, for messages. */
   readonly scriptFilename: string | undefined
   readonly done: GatewayCallback
-  /** How the response may be buffered, and whether it is where the application does not say. @default not at all */
+  /** Limits of response buffering, and its default. @default no buffering, even if the application asks for it */
   readonly buffering?: BufferingRules | undefined
-  /** The temporary file of the request body, to be closed when the exchange is over. */
+  /** The spooled request body, whose temporary file is closed when the exchange ends. */
   readonly spooled: Readable | undefined
-  /** Makes the response that fields such as X-Sendfile ask for; undefined where options allow no such. */
+  /** Makes the response that a field such as X-Sendfile asks for. Returns undefined if the options do not allow it. */
   readonly offload?: (
     fields: readonly OffloadField[],
     start: ResponseStart,
   ) => Promise<GatewayResponse> | undefined
 }
 
-/** How much of a body that nobody wants (HEAD, 204, 304) is read to keep the connection. */
+/** Bytes of an unwanted body (HEAD, 204, 304) that are read so that the connection can be reused; above that it is aborted. */
 const MAX_DISCARDED = 1_048_576
 
 const LENGTH = new Set(['content-length'])
 
 /**
- * Makes an HTTP response of an exchange in the responder role (FastCGI 1.0 §6.2). What it calls, it calls in the
- * asynchronous context of the request: what comes from an application comes in that of whoever made the connection.
+ * Makes an HTTP response of an exchange in the Responder role (FastCGI 1.0 §6.2). A body that is complete before the first
+ * flush is passed on as a Buffer, any other as a stream.
+ *
+ * It is an AsyncResource so that all callbacks run in the asynchronous context of the request, on which AsyncLocalStorage
+ * depends. Data from a reused connection arrives in the context of the request that opened the connection.
  */
 export class Responder extends AsyncResource implements DispatchHandler {
   readonly #context: ResponderContext
@@ -75,10 +80,10 @@ export class Responder extends AsyncResource implements DispatchHandler {
     onClientDisconnect(context.req, context.res, this.#onDisconnect)
   }
 
-  /** The control of the exchange this answers. */
+  /** The control of the exchange. */
   set control(control: DispatchControl) {
     this.#control = control
-    // The client may have gone before there was anything to stop.
+    // The client may have disconnected before the exchange could be aborted.
     if (isGone(this.#context.req, this.#context.res)) this.#onDisconnect()
   }
 
@@ -88,7 +93,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   onInformational(status: number, headers: string[]): void {
     const { req, res } = this.#context
-    // HTTP/1.0 knows no informational responses (RFC 9110 §15.2).
+    // HTTP/1.0 has no informational responses (RFC 9110 §15.2).
     if (status !== 103 || res.headersSent || req.httpVersion === '1.0') return
     const link = headers
       .filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === 'link')
@@ -96,18 +101,18 @@ export class Responder extends AsyncResource implements DispatchHandler {
     try {
       if (link.length > 0) res.writeEarlyHints({ link })
     } catch {
-      // node:http takes a part of what RFC 8288 allows; a hint less is no failure.
+      // node:http accepts only part of the syntax of RFC 8288; the hint is then left out.
     }
   }
 
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     const fields = responseFields(headers)
-    // RFC 3875 forbids it, and those who send it differ on whether the body then really is in chunks.
+    // RFC 3875 §6.3.4 forbids it, and applications that send it differ on whether the body really is chunked.
     if (fields.transferEncoding !== undefined && fields.transferEncoding !== 'identity')
       throw new ProtocolError(
         `the application sent Transfer-Encoding: ${fields.transferEncoding}, which is the gateway's to choose`,
       )
-    // RFC 9110 §15: invalid; Fastify and node:http2 throw for it.
+    // Statuses above 599 are invalid (RFC 9110 §15); Fastify and node:http2 throw on them.
     if (status > 599) throw new ProtocolError(`the application answers with status ${status}`)
     this.#status = status
     this.#reason = reason
@@ -168,7 +173,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   // ---- the body
 
-  /** Something else is sent in the place of the body. */
+  /** Sends something else in place of the body, if the options allow it. */
   #offload(fields: readonly OffloadField[]): void {
     const { req, offload } = this.#context
     const start = {
@@ -182,7 +187,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.#isOffloaded = true
     response.then(
       (given) => {
-        // What was run anew has said so already.
+        // A response of an internal redirect already has the field.
         const closes = fieldValue(given.headers, 'connection') !== undefined
         const headers = closes ? given.headers : [...given.headers, ...closeIfUnread(req)]
         this.#done(undefined, { ...given, headers })
@@ -205,7 +210,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     return true
   }
 
-  /** More came than Content-Length says: on a kept connection the rest would be taken for the next response. */
+  /** Ends a body that is longer than its Content-Length: on a keep-alive connection the client would take the rest for the next response. */
   #truncate(chunk: Buffer, room: number): boolean {
     this.#finish()
     this.#log(
@@ -221,6 +226,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     return true
   }
 
+  /** The error of a body that is shorter than its Content-Length. */
   #missingBytes(): FastCGIError | undefined {
     const length = this.#fields?.contentLength
     if (length === undefined || this.#received >= length || this.#hasNoBody()) return undefined
@@ -261,7 +267,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.#delivered = true
     const { req } = this.#context
     let headers = this.#fields?.headers ?? []
-    // RFC 9110 §8.6.
+    // RFC 9110 §8.6 forbids Content-Length with 204.
     if (this.#status === 204) headers = withoutFields(headers, LENGTH)
     headers.push(...closeIfUnread(req))
     this.#done(undefined, { status: this.#status, reason: this.#reason, headers, body })
@@ -298,7 +304,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.#finished = true
     const { req, res } = this.#context
     offClientDisconnect(req, res, this.#onDisconnect)
-    // Its reader stops at the last byte, before the end that would close the file.
+    // The body was read up to bodyLength bytes and not to the end of the stream, where it would have closed its file.
     this.#context.spooled?.destroy()
   }
 

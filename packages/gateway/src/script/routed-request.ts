@@ -2,21 +2,22 @@ import type { Env, RequestTarget } from '../environment/environment-input.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import type { GatewayCallback } from '../response/gateway-response.ts'
 
-/** One request on its way through the gateway. */
+/** A request with its parsed target, while the gateway finds the route for it and runs it. */
 export interface RoutedRequest<Source> {
   readonly request: GatewayRequest<Source>
-  /** Method it is run with: the request's, until an application sends it on. */
+  /** Method to run it with: that of the request, or GET or HEAD after an internal redirect. */
   readonly method: string
   readonly target: RequestTarget
   /** Decoded mount point, '' for none. */
   readonly mount: string
-  /** Decoded path below it. */
+  /** Decoded path below the mount point. */
   readonly path: string
   readonly done: GatewayCallback
-  /** Paths by which applications sent it on, its own first. */
+  /** Paths of the internal redirects so far, beginning with the first path; undefined before any. */
   readonly chain?: readonly string[]
 }
 
+/** Merges params; those of `b` win. */
 export function mergeEnv(a: Env | undefined, b: Env | undefined): Env | undefined {
   return a === undefined || b === undefined ? (a ?? b) : { ...a, ...b }
 }
