@@ -61,6 +61,10 @@ export class FileTruncatedError extends FastCGIError {
 export class RedirectLoopError extends FastCGIError {
   /** @param chain the paths, in order. */
   constructor(chain: readonly string[]) {
-    super('FCGI_REDIRECT_LOOP', `applications sent a request on too often: ${chain.join(' -> ')}`)
+    super(
+      'FCGI_REDIRECT_LOOP',
+      `applications sent a request on too often: ${chain.join(' -> ')}; ` +
+        'a request may be redirected internally at most ten times (options accel, localRedirect)',
+    )
   }
 }

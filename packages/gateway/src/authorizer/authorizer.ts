@@ -1,3 +1,5 @@
+// createAuthorizer: asks a list of authorizers, in order, whether a request is allowed.
+
 import type { IncomingMessage } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { staticFile } from '../files/static-file.ts'
@@ -17,8 +19,10 @@ import { type AuthorizationRequest, Guard } from './guard.ts'
 import { type AuthorizerOptions, checkAuthorizerOptions } from './options.ts'
 
 /**
- * Makes an authorizer of one guard or of a list, which are asked in order. It has a gateway's face: what it lets through
- * goes to `next`, or, for {@link Gateway.handle}, ends without a response.
+ * Makes an authorizer (FastCGI 1.0 §6.3) of one guard, or of a list of guards that are asked in order. It has the interface
+ * of a gateway: an allowed request goes to `next`; `done` of {@link Gateway.handle} is then called without a response.
+ * @param guards options of one guard or of several.
+ * @param where name of the caller, for messages about wrong options.
  * @throws OptionError
  */
 export function createAuthorizer<Source = IncomingMessage>(
@@ -75,7 +79,10 @@ class Authorizer<Source> implements Gateway<Source> {
     return this.#ask(subject, path).finally(() => offResponseClose(req, res, onDisconnect))
   }
 
-  /** Asks one guard after the other. Of those without authority and the one behind them the first yes counts. */
+  /**
+   * Asks one guard after the other. Consecutive guards that are not authoritative form a group with the authoritative one
+   * after them; the first of a group that allows the request decides for the group.
+   */
   async #ask(
     subject: AuthorizationRequest<Source>,
     below: string | undefined,
@@ -83,7 +90,7 @@ class Authorizer<Source> implements Gateway<Source> {
     let docroot: string | undefined
     let state: 'open' | 'allowed' | 'refused' = 'open'
     for (const guard of this.#guards) {
-      // A no that was passed on needs somebody who has the last word, whatever he is usually subject about.
+      // After a denial that was not authoritative the next guard is asked even if its `match` does not cover the path.
       if (state === 'refused' || (state === 'open' && guard.matches(below))) {
         const decision = await guard.ask(subject)
         if (decision.allowed) docroot = guard.docroot ?? docroot
@@ -102,7 +109,7 @@ class Authorizer<Source> implements Gateway<Source> {
   }
 }
 
-/** A file of a private tree; undefined where there is none of that name, and the request goes on. */
+/** The response that sends a file of `docroot`; undefined if there is no such file, so that the request goes on. */
 async function docrootFile(
   { request, logger }: AuthorizationRequest<unknown>,
   docroot: string,

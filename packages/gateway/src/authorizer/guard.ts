@@ -1,3 +1,5 @@
+// One authorizer of a list (a guard): asks it about a request and applies its answer to the request.
+
 import type { IncomingMessage } from 'node:http'
 import { AbortedError, type Dispatcher } from '@fastcgi/client'
 import { Environment, envOf } from '../environment/environment.ts'
@@ -24,23 +26,24 @@ import { type Answer, AuthorizerExchange } from './exchange.ts'
 import type { AuthorizerOptions } from './options.ts'
 import { type PhaseRules, phaseRules } from './phases.ts'
 
-/** What a guard is subject. */
+/** A request that a guard is asked about. */
 export interface AuthorizationRequest<Source> {
   readonly request: GatewayRequest<Source>
   readonly target: RequestTarget
   /** Decoded path below the mount point. */
   readonly path: string
   readonly logger: GatewayLogger
-  /** Fires when the client has gone. */
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal
 }
 
-/** A yes, or what the client gets instead; undefined when a no is passed on. */
+/** The decision of a guard. `response` is for the client; undefined if the next guard is to decide. */
 export type Decision = { allowed: true } | { allowed: false; response: GatewayResponse | undefined }
 
+/** Refused variable names that are remembered, so that each is logged once. */
 const MAX_REFUSED_NAMES = 100
 
-/** One authorizer, and what its answers mean. */
+/** One authorizer with its options. */
 export class Guard<Source> {
   readonly authoritative: boolean
   readonly docroot: string | undefined
@@ -88,7 +91,7 @@ export class Guard<Source> {
       : []
   }
 
-  /** Whether it is to be subject about a path below the mount point; in doubt it is. */
+  /** Whether the guard is to be asked about a path below the mount point. It is asked in case of doubt. */
   matches(path: string | undefined): boolean {
     if (this.#patterns === undefined || path === undefined) return true
     const name = foldPath(path)
@@ -100,8 +103,9 @@ export class Guard<Source> {
   }
 
   /**
-   * Asks; after a yes the request carries what the guard said of it. @throws AuthorizerError when the guard fails, and
-   * whatever is wrong with the request itself.
+   * Asks whether a request is allowed. If it is, the guard's variables are set on the request and header fields that imitate
+   * them are removed.
+   * @throws AuthorizerError if the guard fails; also the errors of an invalid request.
    */
   async ask(subject: AuthorizationRequest<Source>): Promise<Decision> {
     const { req } = subject.request
@@ -118,12 +122,12 @@ export class Guard<Source> {
     return { allowed: true }
   }
 
-  /** A client that has not said who it is. */
+  /** The response to a request without credentials. */
   #missingCredentials(req: IncomingMessage): GatewayResponse | undefined {
     return this.authoritative ? challengeResponse(req, this.#denials.realm) : undefined
   }
 
-  // ---- the subject
+  // ---- asking
 
   async #decide(
     subject: AuthorizationRequest<Source>,
@@ -156,14 +160,14 @@ export class Guard<Source> {
     if (credentials !== undefined) {
       variables.set('REMOTE_USER', credentials.user).set('AUTH_TYPE', 'Basic')
       variables.set('REMOTE_PASSWD', credentials.password)
-      // It says the same again, in a form that is easily written to some log.
+      // It repeats the password, in a param that applications are likely to log.
       extra.HTTP_AUTHORIZATION = null
     }
     return this.#environment.encode({
       req: request.req,
       target,
       client: request.client,
-      // FastCGI 1.0 §6.3: neither CONTENT_LENGTH nor PATH_INFO, PATH_TRANSLATED and SCRIPT_NAME.
+      // FastCGI 1.0 §6.3: an authorizer does not get CONTENT_LENGTH, PATH_INFO, PATH_TRANSLATED and SCRIPT_NAME.
       scriptName: undefined,
       pathInfo: '',
       contentLength: undefined,
@@ -189,7 +193,7 @@ export class Guard<Source> {
         done: (error, answer) => (answer === undefined ? reject(error) : resolve(answer)),
       })
       exchange.control = this.#dispatcher.dispatch(
-        // To ask twice whether somebody may do something does nothing twice.
+        // A question to an authorizer has no side effects, so it may be repeated whatever the method of the request.
         { role: 'authorizer', params, stdin: this.#options.sendStdin, idempotent: true, signal },
         exchange,
       )
@@ -203,16 +207,19 @@ export class Guard<Source> {
     if (this.#options.failOpen === true) {
       logger.error(
         { err: cause },
-        `${method} let through (option failOpen) though the authorizer failed: ${message}`,
+        `${method} let through (option failOpen) although the authorizer failed: ${message}`,
       )
       return 'failed open'
     }
-    throw new AuthorizerError(`denied, for the authorizer failed (option failOpen): ${message}`, {
-      cause,
-    })
+    throw new AuthorizerError(
+      `denied because the authorizer failed (option failOpen): ${message}`,
+      {
+        cause,
+      },
+    )
   }
 
-  // ---- a yes
+  // ---- an allowed request
 
   #grant(req: IncomingMessage, said: Variables, credentials: Credentials | undefined): void {
     const granted = new Variables()
@@ -227,19 +234,20 @@ export class Guard<Source> {
     for (const name of Object.keys(req.headers)) if (imitates(name, granted)) stripHeader(req, name)
   }
 
-  /** What nobody behind the guard is to see, whatever it said. */
+  /** Removes the credentials and the fields named by `stripHeaders`, which no later handler may see. */
   #stripFields(req: IncomingMessage): void {
     if (this.#phase.credentials) stripHeader(req, 'authorization')
     for (const name of this.#stripped) stripHeader(req, name)
   }
 
   #warnRefusedVariable(name: string, logger: GatewayLogger): void {
-    // An empty one is how the examples of the FastCGI developer's kit take the password away, which nobody gets anyway.
+    // The examples of the FastCGI developer's kit send an empty REMOTE_PASSWD to remove the password, which is not passed on
+    // anyway; so it is not worth a warning.
     if (name === 'REMOTE_PASSWD' || this.#refused.has(name)) return
     if (this.#refused.size < MAX_REFUSED_NAMES) this.#refused.add(name)
     logger.warn(
       { variable: name },
-      `the authorizer's Variable-${name} is not let through: the name is one of the environment's own, or the value has control characters`,
+      `the authorizer's Variable-${name} is not let through: its name is reserved for the gateway or its value has control characters`,
     )
   }
 }

@@ -52,7 +52,9 @@ export async function sendParts(
 ): Promise<GatewayResponse> {
   const paths = new Set(named.map(({ path }) => path))
   if (paths.size > MAX_FILES)
-    throw new ProtocolError(`the application names ${paths.size} files; ${MAX_FILES} can be sent`)
+    throw new ProtocolError(
+      `the application named ${paths.size} files in X-Sendfile2; at most ${MAX_FILES} can be sent`,
+    )
   const files = new Map<string, OpenedFile>()
   try {
     for (const path of paths) files.set(path, await openWithinRoots({ ...place, path }))

@@ -33,7 +33,7 @@ export function parseSendfile2(value: string): NamedPart[] {
     }
     if (path === '' || (part.end !== undefined && part.end < part.start))
       throw new ProtocolError(
-        `the application sent X-Sendfile2: ${value}, which is not 'path start-[end]', several of them by comma`,
+        `the application sent X-Sendfile2: ${value}, which is not a list of 'path start-[end]' separated by commas`,
       )
     return part
   })

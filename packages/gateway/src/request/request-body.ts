@@ -97,7 +97,7 @@ function declaredBody(
 ): RequestBody | Promise<RequestBody> {
   // node:http accepts digits only; this is for requests that did not come through its parser.
   if (!/^\d{1,15}$/.test(declared))
-    throw new RequestBodyError('FCGI_BODY_LENGTH_REQUIRED', 'Content-Length is no number')
+    throw new RequestBodyError('FCGI_BODY_LENGTH_REQUIRED', 'Content-Length is not a number')
   const length = Number(declared)
   if (rules.maxBodySize !== undefined && length > rules.maxBodySize)
     throw new RequestBodyError(
@@ -130,7 +130,7 @@ function unreadable(req: IncomingMessage): RequestBodyError {
     )
   return new RequestBodyError(
     'FCGI_BODY_CONSUMED',
-    'the request body has been read before it came here, and nothing is left of it; ' +
-      'register the FastCGI routes before whatever reads request bodies',
+    'the request body was read before the gateway got the request, and the parsed body is not available; ' +
+      'register the FastCGI routes before middleware that reads request bodies',
   )
 }

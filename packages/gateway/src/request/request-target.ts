@@ -44,7 +44,7 @@ export function normalizePath(raw: string): string {
     if (code < 0x20 || code === 0x7f)
       throw new BadRequestError('request path contains a control character')
     // Encoded as latin1 it would become another character, which has not been checked: U+012E becomes a dot.
-    if (code > 0xff) throw new BadRequestError('request path contains a character that is no byte')
+    if (code > 0xff) throw new BadRequestError('request path contains a character above U+00FF')
     // Windows, and possibly the application, treats it as a slash.
     if (code === 0x5c) throw new BadRequestError('request path contains a backslash')
   }
@@ -63,7 +63,7 @@ function resolveDots(path: string): string {
   const segments = path.split('/')
   for (const segment of segments) {
     if (segment === '..' && kept.pop() === undefined)
-      throw new BadRequestError('request path climbs above the root')
+      throw new BadRequestError('request path leads above the root')
     if (segment !== '' && segment !== '.' && segment !== '..') kept.push(segment)
   }
   const last = segments.at(-1)

@@ -38,7 +38,8 @@ export class TemporaryFile {
     let at = 0
     while (at < length) {
       const { bytesRead } = await this.#handle.read(buffer, at, length - at, position + at)
-      if (bytesRead === 0) throw new Error('a temporary file ends before what was written to it')
+      if (bytesRead === 0)
+        throw new Error('a temporary file is shorter than the bytes that were written to it')
       at += bytesRead
     }
     return buffer

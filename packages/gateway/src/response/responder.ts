@@ -110,10 +110,11 @@ export class Responder extends AsyncResource implements DispatchHandler {
     // RFC 3875 §6.3.4 forbids it, and applications that send it differ on whether the body really is chunked.
     if (fields.transferEncoding !== undefined && fields.transferEncoding !== 'identity')
       throw new ProtocolError(
-        `the application sent Transfer-Encoding: ${fields.transferEncoding}, which is the gateway's to choose`,
+        `the application sent Transfer-Encoding: ${fields.transferEncoding}, which CGI does not allow (RFC 3875 §6.3.4)`,
       )
     // Statuses above 599 are invalid (RFC 9110 §15); Fastify and node:http2 throw on them.
-    if (status > 599) throw new ProtocolError(`the application answers with status ${status}`)
+    if (status > 599)
+      throw new ProtocolError(`the application sent status ${status}, which is over 599`)
     this.#status = status
     this.#reason = reason
     this.#fields = fields
@@ -310,6 +311,6 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   readonly #onDisconnect = (): void => {
     if (this.#finished || hasFinished(this.#context.req, this.#context.res)) return
-    this.#control?.abort(new Error('the client has gone'))
+    this.#control?.abort(new Error('the client has disconnected'))
   }
 }

@@ -107,7 +107,7 @@ export class ScriptRunner<Source> {
         params,
         body,
         bodyLength: length,
-        // A body straight from node:http has no other reader, so the dispatcher may discard what is left of it.
+        // node:http keeps no reference to the chunks of a request body, so their memory may be freed once they are sent.
         disposeBody: body === req,
         idempotent: IDEMPOTENT_METHODS.has(routed.method),
         balance: new HTTPBalanceHints(req, request.client.address, routed.path),

@@ -1,3 +1,5 @@
+// The HTML page of the status.
+
 import { BUCKETS } from '@fastcgi/client/internal'
 import { actionsOf, addForm, type FormContext } from './forms.ts'
 import { html, Markup } from './html.ts'
@@ -10,22 +12,22 @@ import type {
 } from './snapshot.ts'
 import { STYLE } from './style.ts'
 
-/** What the page is made of, beside the snapshot. */
+/** Options of the page. */
 export interface PageOptions {
   readonly title: string
-  /** Seconds, 0 for never. */
+  /** Seconds after which the page reloads; 0 for never. */
   readonly refresh: number
-  /** It is not to load itself anew now. */
+  /** Whether reloading is suspended. */
   readonly paused: boolean
-  /** By which the page's own style is known (Content Security Policy). */
+  /** Nonce of the style element (Content Security Policy). */
   readonly styleNonce: string
-  /** By which its forms are known; undefined without any. */
+  /** Nonce of the forms; undefined for a page without forms. */
   readonly actionNonce: string | undefined
-  /** Why what was wanted has not been done. */
+  /** Why an action was refused, if one was. */
   readonly error: string | undefined
 }
 
-/** The whole page, for people. Works without scripts and loads nothing. */
+/** Makes the page. It contains no script and loads no other resource. */
 export function statusPage(snapshot: StatusSnapshot, options: PageOptions): string {
   const { title, refresh, paused, styleNonce, error } = options
   const { dispatchers, pid, uptime, at } = snapshot
@@ -159,7 +161,7 @@ function requests({ counters, requestsPerSecond }: MemberSnapshot): Markup {
   return html`${counted(counters.connected)}${now && html`<small>${rate(requestsPerSecond)}/s</small>`}`
 }
 
-/** Nothing to see should not catch the eye. */
+/** A count; zero is shown in grey. */
 function counted(value: number): Markup {
   return value === 0 ? html`<span class="zero">0</span>` : html`${count(value)}`
 }
@@ -170,7 +172,7 @@ function quantiles(times: TimesSnapshot): Markup {
   return html`${quantile(times.p50)} / ${quantile(times.p99)}<small>mean ${mean}</small>`
 }
 
-/** They are bounds of buckets. */
+/** A quantile is known only as the upper bound of its bucket. */
 function quantile(value: number | null): string {
   return value === null ? `> ${milliseconds(BUCKETS.at(-1) ?? 0)}` : `≤ ${milliseconds(value)}`
 }

@@ -1,3 +1,5 @@
+// The status in Prometheus's text exposition format.
+
 import { BUCKETS } from '@fastcgi/client/internal'
 import type {
   DispatcherSnapshot,
@@ -153,7 +155,7 @@ function escapeLabel(text: string): string {
   return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')
 }
 
-/** Go reads `+Inf`, not JavaScript's word for it. */
+/** The format writes `+Inf` where JavaScript writes `Infinity`. */
 function number(value: number): string {
   return Number.isFinite(value) ? String(value) : value > 0 ? '+Inf' : value < 0 ? '-Inf' : 'NaN'
 }

@@ -1,7 +1,8 @@
+/** Time over which a rate is averaged. */
 const WINDOW_MS = 10_000
-/** Who looks every few seconds never does so to the millisecond. */
+/** Tolerance of the window, because periodic requests do not arrive to the millisecond. */
 const SLACK_MS = 1000
-/** Less time than this says nothing. */
+/** Samples closer than this are too close to compute a rate from. */
 const MIN_INTERVAL_MS = 500
 
 interface Sample {
@@ -9,13 +10,14 @@ interface Sample {
   readonly count: number
 }
 
-/** How fast counters grow. Nothing runs in between: who looks takes a sample. */
+/** Computes the rates of counters. There is no timer: each call takes a sample. */
 export class Rates {
   readonly #samples = new WeakMap<object, Sample[]>()
 
   /**
-   * Counts per second over the last ten seconds, or since the last look where that is longer ago; undefined at first.
-   * @param of whose counter it is.
+   * The rate per second over the last ten seconds, or since the last call if that is longer ago; undefined at the first call.
+   * @param of the object that the counter belongs to.
+   * @param now milliseconds, monotonic.
    */
   perSecond(of: object, count: number, now: number): number | undefined {
     const samples = this.#samples.get(of) ?? []
