@@ -167,7 +167,7 @@ function checkTogether(who: string, options: AuthorizerOptions<never>): void {
   )
     throw new OptionError(`${who}: option script needs root, the directory of the script`)
   if (options.realm !== undefined && options.phase !== 'authenticator')
-    throw new OptionError(`${who}: option realm is only for phase: 'authenticator'`)
+    throw new OptionError(`${who}: option realm is for phase: 'authenticator'`)
   if (options.cache !== undefined && options.cache.key === undefined)
     throw new OptionError(`${who}: option cache needs key, a function of the request`)
 }

@@ -16,7 +16,7 @@ export function encodeParsedBody(body: unknown, contentType: string | undefined)
     return Buffer.from(qs.stringify(body))
   throw new RequestBodyError(
     'FCGI_BODY_CONSUMED',
-    `the request body (${type || 'no content type'}) was read by a body parser and cannot be encoded again; ` +
+    `the request body (${type || 'no content type'}) has been read by a body parser before the gateway got it, and cannot be encoded again; ` +
       'register the FastCGI routes before body parsers, or restrict those to other routes',
   )
 }

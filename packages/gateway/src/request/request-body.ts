@@ -130,7 +130,7 @@ function unreadable(req: IncomingMessage): RequestBodyError {
     )
   return new RequestBodyError(
     'FCGI_BODY_CONSUMED',
-    'the request body was read before the gateway got the request, and the parsed body is not available; ' +
+    'the request body has been read before the gateway got it, and the parsed body is not available; ' +
       'register the FastCGI routes before middleware that reads request bodies',
   )
 }
