@@ -2,7 +2,9 @@
 
 import { FastCGIError } from '@fastcgi/client'
 
-/** The request target is malformed: a bad percent-encoding, a control character, a path that leads above the root. 400. */
+/**
+ * The request target is malformed: a bad percent-encoding, a control character, a path that leads above the root. 400.
+ */
 export class BadRequestError extends FastCGIError {
   constructor(message: string) {
     super('FCGI_BAD_REQUEST', message)

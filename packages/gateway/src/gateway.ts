@@ -1,3 +1,5 @@
+// The public interface of a gateway; createGateway() and createAuthorizer() make objects that implement it.
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import type { GatewayRequest } from './request/gateway-request.ts'
@@ -17,9 +19,15 @@ export type NodeHandler = (
 export interface Gateway<Source = IncomingMessage> {
   /** Handles a request. `done` is called exactly once, possibly before `handle` returns. */
   handle(request: GatewayRequest<Source>, done: GatewayCallback): void
-  /** For `http.createServer(gateway.handler)`. Calls `next` for paths that are not the gateway's; without `next` they get 404. */
+  /**
+   * For `http.createServer(gateway.handler)`. Calls `next` for paths that are not the gateway's; without `next` they get
+   * 404.
+   */
   readonly handler: NodeHandler
-  /** Closes the pools and balancers that the gateway made: active requests are finished, later ones fail with FCGI_CLOSED. */
+  /**
+   * Closes the pools and balancers that the gateway made: active requests are finished, later ones fail with
+   * FCGI_CLOSED.
+   */
   close(): Promise<void>
   /** The dispatchers that carry the requests: balancers by their name, pools by their address. */
   readonly dispatchers: Readonly<Record<string, Dispatcher>>

@@ -23,7 +23,7 @@ import {
 } from './options.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
 import { bodyRules } from './request/request-body.ts'
-import { belowMount, locate, parseTarget } from './request/request-target.ts'
+import { belowMount, parseMountedTarget, parseTarget } from './request/request-target.ts'
 import type { GatewayCallback, GatewayResponse } from './response/gateway-response.ts'
 import { Route } from './route.ts'
 import { DeniedPaths } from './script/denied-paths.ts'
@@ -90,7 +90,11 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     let mount: string
     let path: string | undefined
     try {
-      ;({ target, mount, path } = locate(request.url, request.rewrittenUrl, request.mount))
+      ;({ target, mount, path } = parseMountedTarget(
+        request.url,
+        request.rewrittenUrl,
+        request.mount,
+      ))
       if (request.script !== undefined) {
         const inner = parseTarget(latin1(request.script))
         if (request.script.includes('?')) target = { ...target, query: inner.query }
@@ -136,7 +140,10 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     else this.#refuse(routed, new PathDeniedError(routed.path, rule))
   }
 
-  /** Resolves the path on one route after the other, from index `at` on. Without a match the request is not the gateway's. */
+  /**
+   * Resolves the path on one route after the other, from index `at` on. Without a match the request is not the
+   * gateway's.
+   */
   #route(routed: RoutedRequest<Source>, at: number): void {
     const route = this.#routes[at]
     if (route === undefined) {

@@ -1,3 +1,5 @@
+// The interface of the logger, the default logger, and the log message of a request that failed without a response.
+
 import type { IncomingMessage } from 'node:http'
 import { type GatewayError, gatewayError } from './error-status.ts'
 

@@ -24,7 +24,10 @@ import type { Clusters } from './upstreams.ts'
 
 /** Which files an application may have sent in place of its body. */
 export interface SendfileOptions {
-  /** Absolute paths of directories. Files outside of them are not sent, not even through symlinks (lighttpd `x-sendfile-docroot`). */
+  /**
+   * Absolute paths of directories. Files outside of them are not sent, not even through symlinks (lighttpd
+   * `x-sendfile-docroot`).
+   */
   roots: readonly string[]
   /** Whether the path in X-Sendfile is percent-encoded, as with lighttpd; in X-Sendfile2 it always is. @default false */
   decode?: boolean | undefined
@@ -38,7 +41,10 @@ export interface RouteOptions<Source = IncomingMessage> {
    * function that makes a dispatcher, which is closed with the gateway. Never taken from a request (nginx `fastcgi_pass`).
    */
   upstream?: Upstream | undefined
-  /** Absolute path of the directory in which URL paths are looked up (nginx `root`). Required unless `checkLocal` is false. */
+  /**
+   * Absolute path of the directory in which URL paths are looked up (nginx `root`). Required unless `checkLocal` is
+   * false.
+   */
   root?: string | undefined
   /** The path of `root` as the application sees it, for instance in a container (lighttpd `docroot`). @default root */
   remoteRoot?: string | undefined
@@ -47,16 +53,23 @@ export interface RouteOptions<Source = IncomingMessage> {
    * looked up again after a second. @default false
    */
   resolveRoot?: boolean | undefined
-  /** Index file of a directory, or several in order of preference; false for none (nginx `index`). @default 'index.php' */
+  /**
+   * Index file of a directory, or several in order of preference; false for none (nginx `index`). @default 'index.php'
+   */
   index?: string | readonly string[] | false | undefined
-  /** Script for paths that are neither a script nor a file, e.g. `'/index.php'` (nginx `try_files … /index.php`). @default none */
+  /**
+   * Script for paths that are neither a script nor a file, e.g. `'/index.php'` (nginx `try_files … /index.php`).
+   * @default none
+   */
   frontController?: string | undefined
   /**
    * Extensions of scripts, in lower case; only files with one of them are run (php-fpm `security.limit_extensions`). An empty
    * array allows any file. @default ['.php'], and [] for a generic backend
    */
   extensions?: readonly string[] | undefined
-  /** Further extensions, each with the one it is treated as (lighttpd `fastcgi.map-extensions`): `{ '.php3': '.php' }`. */
+  /**
+   * Further extensions, each with the one it is treated as (lighttpd `fastcgi.map-extensions`): `{ '.php3': '.php' }`.
+   */
   mapExtensions?: Readonly<Record<string, string>> | undefined
   /**
    * Where PATH_INFO begins (Apache `proxy-fcgi-pathinfo`, nginx `fastcgi_split_path_info`): `'script'` after the first segment
@@ -100,9 +113,14 @@ export interface RouteOptions<Source = IncomingMessage> {
   serverName?: string | undefined
   /** Names of header fields to send that are dropped by default, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
   passHeaders?: readonly string[] | undefined
-  /** Append PATH_INFO to SCRIPT_FILENAME; no effect with `remoteRoot` (lighttpd `broken-scriptfilename`). @default false */
+  /**
+   * Append PATH_INFO to SCRIPT_FILENAME; no effect with `remoteRoot` (lighttpd `broken-scriptfilename`). @default false
+   */
   brokenScriptFilename?: boolean | undefined
-  /** For a route that matches `'/'`: SCRIPT_NAME is empty and PATH_INFO the whole path (lighttpd `fix-root-scriptname`). @default false */
+  /**
+   * For a route that matches `'/'`: SCRIPT_NAME is empty and PATH_INFO the whole path (lighttpd `fix-root-scriptname`).
+   * @default false
+   */
   fixRootScriptName?: boolean | undefined
   /** Path prefix to remove from REQUEST_URI (lighttpd `strip-request-uri`). @default none */
   stripRequestUri?: string | undefined
@@ -117,7 +135,9 @@ export interface RouteOptions<Source = IncomingMessage> {
 
 /** One of several routes. The gateway's options are the defaults of its own. */
 export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Source> {
-  /** An extension such as `'.php'`, or a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`). The first match wins. */
+  /**
+   * An extension such as `'.php'`, or a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`). The first match wins.
+   */
   match: string
 }
 
@@ -135,7 +155,10 @@ export interface GatewayOptions<Source = IncomingMessage>
    * gateway's options are the defaults of such a route. @default none
    */
   accel?: Readonly<Record<string, string | RouteOptions<Source>>> | undefined
-  /** Path prefixes, below the mount point, that the gateway leaves to the framework (Apache `ProxyPass /path !`). @default none */
+  /**
+   * Path prefixes, below the mount point, that the gateway leaves to the framework (Apache `ProxyPass /path !`).
+   * @default none
+   */
   exclude?: readonly string[] | undefined
   /**
    * Paths, below the mount point, that are answered with 403 whether or not a file is there (nginx `deny all`). `'/data/'` is
@@ -155,9 +178,15 @@ export interface GatewayOptions<Source = IncomingMessage>
    * are always read first. @default false
    */
   spoolBodies?: boolean | undefined
-  /** Maximum bytes of a request body; a longer one gets 413 (nginx `client_max_body_size`). @default 1 GiB spooled, no limit streamed */
+  /**
+   * Maximum bytes of a request body; a longer one gets 413 (nginx `client_max_body_size`). @default 1 GiB spooled, no
+   * limit streamed
+   */
   maxBodySize?: number | undefined
-  /** Bytes of a spooled body kept in memory; the rest goes to a temporary file (nginx `client_body_buffer_size`). @default 65536 */
+  /**
+   * Bytes of a spooled body kept in memory; the rest goes to a temporary file (nginx `client_body_buffer_size`).
+   * @default 65536
+   */
   spoolMemory?: number | undefined
   /** Absolute path of the directory of temporary files (nginx `client_body_temp_path`). @default os.tmpdir() */
   spoolDirectory?: string | undefined
@@ -276,7 +305,10 @@ const gatewayChecks: Checks = {
 
 const matchChecks: Checks = { ...routeChecks, match: anyOf(urlPath, extension) }
 
-/** Checks a gateway's options without changing the object. @param where name of the caller, for messages. @throws OptionError */
+/**
+ * Checks a gateway's options without changing the object. @param where name of the caller, for messages. @throws
+ * OptionError
+ */
 export function checkGatewayOptions(where: string, options: GatewayOptions<never>): void {
   checkOptions(where, options, gatewayChecks)
   for (const [at, route] of (options.routes ?? []).entries()) {

@@ -59,14 +59,7 @@ export class Route<Source> implements ScriptRoute<Source> {
     this.buffering = bufferingRules(options.buffering, spoolDirectory)
     this.#root = options.root?.replace(/(.)\/$/, '$1')
     this.#frontController = options.frontController && latin1(options.frontController)
-    const sentRoot = options.remoteRoot ?? options.root
-    this.#documentRoot =
-      sentRoot === undefined
-        ? undefined
-        : new DocumentRoot(
-            sentRoot,
-            options.resolveRoot === true && options.remoteRoot === undefined,
-          )
+    this.#documentRoot = documentRootOf(options)
     this.#resolver = new ScriptResolver({
       prefix: match.startsWith('/') ? latin1(match) : '/',
       root: this.#root,
@@ -78,16 +71,8 @@ export class Route<Source> implements ScriptRoute<Source> {
       followSymlinks: options.followSymlinks ?? false,
       static: options.static ?? false,
     })
-    const { sendfile, sendfileParam } = options
-    this.offload = new Offload(sendfile && rulesOf(sendfile), locations)
-    const sendfileEnv = sendfile && sendfileParam ? { [sendfileParam]: 1 } : {}
-    this.environment = new Environment({
-      env: { ...sendfileEnv, ...(typeof options.env === 'function' ? {} : options.env) },
-      serverName: options.serverName && latin1(options.serverName),
-      passHeaders: options.passHeaders ?? [],
-      maxParamsSize,
-      stripRequestUri: options.stripRequestUri?.replace(/\/$/, ''),
-    })
+    this.offload = new Offload(options.sendfile && sendfileRules(options.sendfile), locations)
+    this.environment = environmentOf(options, maxParamsSize)
   }
 
   /** Resolves a path below the mount point. */
@@ -118,7 +103,26 @@ export class Route<Source> implements ScriptRoute<Source> {
   }
 }
 
-function rulesOf({ roots, decode = false }: SendfileOptions): SendfileRules {
+function documentRootOf(options: RouteOptions<never>): DocumentRoot | undefined {
+  const root = options.remoteRoot ?? options.root
+  if (root === undefined) return undefined
+  const resolve = options.resolveRoot === true && options.remoteRoot === undefined
+  return new DocumentRoot(root, resolve)
+}
+
+function environmentOf(options: RouteOptions<never>, maxParamsSize: number): Environment {
+  const { env, sendfile, sendfileParam } = options
+  const sendfileEnv = sendfile && sendfileParam ? { [sendfileParam]: 1 } : {}
+  return new Environment({
+    env: { ...sendfileEnv, ...(typeof env === 'function' ? {} : env) },
+    serverName: options.serverName && latin1(options.serverName),
+    passHeaders: options.passHeaders ?? [],
+    maxParamsSize,
+    stripRequestUri: options.stripRequestUri?.replace(/\/$/, ''),
+  })
+}
+
+function sendfileRules({ roots, decode = false }: SendfileOptions): SendfileRules {
   return { roots: roots.map(latin1), decode }
 }
 

@@ -13,7 +13,9 @@ import {
   type Upstream,
 } from '@fastcgi/client'
 
-/** Balancers by name, for routes to share. A balancer made from options is closed with the gateway; a given one is not. */
+/**
+ * Balancers by name, for routes to share. A balancer made from options is closed with the gateway; a given one is not.
+ */
 export type Clusters = Readonly<Record<string, BalancerOptions | Balancer>>
 
 const CLUSTER = 'balancer://'

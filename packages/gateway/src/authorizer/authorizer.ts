@@ -9,7 +9,7 @@ import { createHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
-import { locate } from '../request/request-target.ts'
+import { parseMountedTarget } from '../request/request-target.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
 import { isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
 
@@ -69,7 +69,7 @@ class Authorizer<Source> implements Gateway<Source> {
 
   async #authorize(request: GatewayRequest<Source>): Promise<GatewayResponse | undefined> {
     const { req, res } = request
-    const { target, path } = locate(request.url, request.rewrittenUrl, request.mount)
+    const { target, path } = parseMountedTarget(request.url, request.rewrittenUrl, request.mount)
     const aborter = new AbortController()
     const onDisconnect = (): void => aborter.abort()
     onResponseClose(req, res, onDisconnect)

@@ -13,7 +13,10 @@ import type { PhaseRules } from './phases.ts'
 export interface DenialRules {
   phase: PhaseRules
   authoritative: boolean
-  /** False for the behaviour of mod_fastcgi without `-compat`: the status of the phase, the application's fields, no body. */
+  /**
+   * False for the behaviour of mod_fastcgi without `-compat`: the status of the phase, the application's fields, no
+   * body.
+   */
   compat: boolean
   realm: string
 }

@@ -241,8 +241,8 @@ export class Guard<Source> {
   }
 
   #warnRefusedVariable(name: string, logger: GatewayLogger): void {
-    // The examples of the FastCGI developer's kit send an empty REMOTE_PASSWD to remove the password, which is not passed on
-    // anyway; so it is not worth a warning.
+    // The examples of the FastCGI developer's kit send an empty REMOTE_PASSWD to remove the password. It is never passed
+    // on, so this needs no warning.
     if (name === 'REMOTE_PASSWD' || this.#refused.has(name)) return
     if (this.#refused.size < MAX_REFUSED_NAMES) this.#refused.add(name)
     logger.warn(

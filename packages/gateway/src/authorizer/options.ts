@@ -44,7 +44,9 @@ type Shared =
   | 'maxParamsSize'
   | 'logger'
 
-/** Options of one guard of an authorizer; connection options are those of a gateway. `Source` is the framework's request. */
+/**
+ * Options of one guard of an authorizer; connection options are those of a gateway. `Source` is the framework's request.
+ */
 export interface AuthorizerOptions<Source = IncomingMessage>
   extends Pick<GatewayOptions<Source>, Shared>,
     PoolOptions {

@@ -26,7 +26,10 @@ export class Variables {
   /** The same values by the name of the param, to be sent to the applications that handle the request next. */
   readonly params: Map<string, string> = new Map()
 
-  /** Sets a variable, replacing one of the same param. Returns false if the name is reserved or the value has control characters. */
+  /**
+   * Sets a variable, replacing one of the same param. Returns false if the name is reserved or the value has control
+   * characters.
+   */
   set(name: string, value: string): boolean {
     const param = paramOf(name)
     if (RESERVED.test(param) || hasControls(value)) return false

@@ -23,12 +23,14 @@ export function evaluateConditions(headers: IncomingHttpHeaders, current: Valida
 
   const ifNoneMatch = headers['if-none-match']
   if (ifNoneMatch !== undefined)
-    return matches(ifNoneMatch, opaque(current.etag), opaque) ? 'not-modified' : 'send'
+    return matches(ifNoneMatch, opaqueTag(current.etag), opaqueTag) ? 'not-modified' : 'send'
   const changed = isChangedSince(headers['if-modified-since'], current.lastModified)
   return changed === false ? 'not-modified' : 'send'
 }
 
-/** Whether If-Range allows Range to be applied; it does not if it names another version of the file (RFC 9110 §13.1.5). */
+/**
+ * Whether If-Range allows Range to be applied; it does not if it names another version of the file (RFC 9110 §13.1.5).
+ */
 export function rangeApplies(headers: IncomingHttpHeaders, current: Validators): boolean {
   const ifRange = headers['if-range']
   if (typeof ifRange !== 'string') return true
@@ -55,7 +57,7 @@ function strong(etag: string): string | undefined {
 }
 
 /** The ETag without `W/`, for weak comparison. */
-function opaque(etag: string): string {
+function opaqueTag(etag: string): string {
   return etag.replace(/^W\//, '')
 }
 

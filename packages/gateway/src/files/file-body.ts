@@ -62,7 +62,10 @@ export class FileBody extends Readable {
     )
   }
 
-  /** Writes chunks while the pipe is direct. Returns the first chunk that has to go through the stream queue, null at the end. */
+  /**
+   * Writes chunks while the pipe is direct. Returns the first chunk that has to go through the stream queue, null at the
+   * end.
+   */
   async #writeDirect(): Promise<Buffer | null> {
     for (;;) {
       // Reads the next chunk while the one before it is being written.

@@ -21,7 +21,10 @@ export class HTTPBalanceHints implements BalanceHints {
     return cookie === undefined ? undefined : pairValue(cookie.split(';'), name)
   }
 
-  /** A parameter such as `;jsessionid=…` of any path segment (servlet containers append it to the last one), else of the query. */
+  /**
+   * A parameter such as `;jsessionid=…` of any path segment (servlet containers append it to the last one), else of the
+   * query.
+   */
   pathParameter(name: string): string | undefined {
     const raw = this.#req.url ?? ''
     const mark = raw.indexOf('?')

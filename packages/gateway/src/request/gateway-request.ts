@@ -18,7 +18,10 @@ export interface GatewayRequest<Source = IncomingMessage> {
   client: ClientInfo
   /** The body as a body parser of the framework has parsed it; undefined if none has. */
   parsedBody?: unknown
-  /** Path of the script to run in place of the one in the URL, below `root`; it may have a query, which replaces the URL's. */
+  /**
+   * Path of the script to run in place of the one in the URL, below `root`; it may have a query, which replaces the
+   * URL's.
+   */
   script?: string | undefined
   /** Params of this request alone; they win over the option `env`. */
   env?: Env | undefined

@@ -49,7 +49,10 @@ export interface RequestBody {
   body: Readable | Buffer | null
   /** CONTENT_LENGTH; undefined if there is no body or its length is unknown. */
   length: number | undefined
-  /** Whether it was encoded again from a parsed body. The parser has decompressed it, so Content-Encoding no longer applies. */
+  /**
+   * Whether it was encoded again from a parsed body. The parser has decompressed it, so Content-Encoding no longer
+   * applies.
+   */
   parsed: boolean
 }
 

@@ -3,7 +3,9 @@
 import type { RequestTarget } from '../environment/environment-input.ts'
 import { BadRequestError } from '../errors.ts'
 
-/** Paths that normalizePath() need not change: no percent, no control character, no empty or dot segment, no backslash. */
+/**
+ * Paths that normalizePath() need not change: no percent, no control character, no empty or dot segment, no backslash.
+ */
 const PLAIN_PATH = /^(?:\/[A-Za-z0-9\-_~!$&'()*+,;=:@][A-Za-z0-9\-_.~!$&'()*+,;=:@]*)*\/?$/
 
 /**
@@ -83,7 +85,7 @@ export function belowMount(path: string, mount: string): string | undefined {
 }
 
 /** The target of a request in relation to the mount point. */
-export interface Location {
+export interface MountedTarget {
   readonly target: RequestTarget
   /** Decoded mount point, '' for none. */
   readonly mount: string
@@ -96,7 +98,11 @@ export interface Location {
  * @param rewritten the target as a framework has rewritten it. It gives path and query; REQUEST_URI stays `url`.
  * @throws BadRequestError
  */
-export function locate(url: string, rewritten: string | undefined, mountPoint: string): Location {
+export function parseMountedTarget(
+  url: string,
+  rewritten: string | undefined,
+  mountPoint: string,
+): MountedTarget {
   let target = parseTarget(url)
   if (rewritten !== undefined && rewritten !== url) {
     const { path, query } = parseTarget(rewritten)

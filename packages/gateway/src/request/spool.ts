@@ -25,7 +25,9 @@ export class Spool {
     this.#limits = limits
   }
 
-  /** Stores a chunk. Returns a promise if the caller must wait for the disk. @throws RequestBodyError FCGI_BODY_TOO_LARGE */
+  /**
+   * Stores a chunk. Returns a promise if the caller must wait for the disk. @throws RequestBodyError FCGI_BODY_TOO_LARGE
+   */
   write(chunk: Buffer): Promise<void> | undefined {
     this.length += chunk.length
     if (this.length > this.#limits.max)

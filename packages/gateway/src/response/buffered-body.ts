@@ -130,7 +130,9 @@ export class BufferedBody extends ResponseBody {
     )
   }
 
-  /** Passes chunks to the client, starts a disk operation if one is due, and lets the application go on if there is room. */
+  /**
+   * Passes chunks to the client, starts a disk operation if one is due, and lets the application go on if there is room.
+   */
   #advance(): void {
     if (this.destroyed) return
     this.#pushToClient()

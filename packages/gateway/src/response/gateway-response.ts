@@ -1,3 +1,5 @@
+// The response that a gateway passes to an adapter.
+
 import type { Readable } from 'node:stream'
 import type { GatewayError } from '../error-status.ts'
 
@@ -9,7 +11,10 @@ export interface GatewayResponse {
   readonly reason: string
   /** Fields as a flat array: name, value, name, value…; values in latin1. */
   readonly headers: string[]
-  /** A Buffer if the body is complete, else a stream. A stream that breaks off is destroyed with an error; it never ends early. */
+  /**
+   * A Buffer if the body is complete, else a stream. A stream that breaks off is destroyed with an error; it never ends
+   * early.
+   */
   readonly body: Buffer | Readable | null
 }
 

@@ -48,7 +48,10 @@ export interface ResponderContext {
   ) => Promise<GatewayResponse> | undefined
 }
 
-/** Bytes of an unwanted body (HEAD, 204, 304) that are read so that the connection can be reused; above that it is aborted. */
+/**
+ * Bytes of an unwanted body (HEAD, 204, 304) that are read so that the connection can be reused; above that it is
+ * aborted.
+ */
 const MAX_DISCARDED = 1_048_576
 
 const LENGTH = new Set(['content-length'])
@@ -211,7 +214,10 @@ export class Responder extends AsyncResource implements DispatchHandler {
     return true
   }
 
-  /** Ends a body that is longer than its Content-Length: on a keep-alive connection the client would take the rest for the next response. */
+  /**
+   * Ends a body that is longer than its Content-Length: on a keep-alive connection the client would take the rest for
+   * the next response.
+   */
   #truncate(chunk: Buffer, room: number): boolean {
     this.#finish()
     this.#log(

@@ -1,4 +1,5 @@
-// Sorts the header fields of an application's response: which reach the client, which the gateway acts on, which are dropped.
+// Sorts the header fields of an application's response: which reach the client, which the gateway acts on, which are
+// dropped.
 
 import { connectionOptions } from './field-list.ts'
 import { REPEATABLE_FIELDS } from './repeated-fields.ts'

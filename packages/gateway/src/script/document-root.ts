@@ -31,7 +31,9 @@ export class DocumentRoot {
   }
 }
 
-/** Checks that `root` is a directory that can be read. @param where name of the caller, for messages. @throws OptionError */
+/**
+ * Checks that `root` is a directory that can be read. @param where name of the caller, for messages. @throws OptionError
+ */
 export function checkRoot(where: string, root: string | undefined): void {
   if (root === undefined)
     throw new OptionError(

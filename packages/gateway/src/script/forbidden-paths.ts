@@ -2,7 +2,9 @@
 
 import { endsWithExtension } from './extension.ts'
 
-/** Whether a path must not be looked up on the disk: it has a dotfile segment, or Windows would open another file for it. */
+/**
+ * Whether a path must not be looked up on the disk: it has a dotfile segment, or Windows would open another file for it.
+ */
 export function isForbidden(path: string): boolean {
   return hasDotSegment(path) || (process.platform === 'win32' && isWindowsAlias(path))
 }

@@ -28,7 +28,9 @@ export function localTarget(
   }
 }
 
-/** The request for the target of an internal redirect: a GET without a body (as nginx), or HEAD if the client sent HEAD. */
+/**
+ * The request for the target of an internal redirect: a GET without a body (as nginx), or HEAD if the client sent HEAD.
+ */
 export function internalRequest<Source>(
   routed: RoutedRequest<Source>,
   { mount, path, query }: InternalRedirect,

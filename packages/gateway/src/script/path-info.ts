@@ -1,3 +1,5 @@
+// Splits a path into SCRIPT_NAME and PATH_INFO.
+
 import { hasExtension } from './extension.ts'
 
 /**

@@ -132,7 +132,10 @@ export class ScriptResolver {
     return this.#rules.static && !isSourceLike(path, extensions) ? { kind: 'file', path } : NONE
   }
 
-  /** The type of the file at a path; undefined if there is none, or it is reached by a symlink that the rules do not allow. */
+  /**
+   * The type of the file at a path; undefined if there is none, or it is reached by a symlink that the rules do not
+   * allow.
+   */
   async #fileType(path: string): Promise<'file' | 'directory' | undefined> {
     const { root, followSymlinks } = this.#rules
     if (root === undefined) return undefined

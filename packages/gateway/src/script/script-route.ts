@@ -1,4 +1,5 @@
-// The part of a route that running a script needs. Route implements it; script/ does not import route.ts, which is above it.
+// The part of a route that running a script needs. Route implements it; script/ does not import route.ts, which is
+// above it.
 
 import type { Dispatcher } from '@fastcgi/client'
 import type { Environment } from '../environment/environment.ts'

@@ -67,25 +67,17 @@ export class ScriptRunner<Source> {
     routed: RoutedRequest<Source>,
     route: ScriptRoute<Source>,
     { script, pathInfo }: FoundScript,
-    { body, length, parsed }: RequestBody,
+    bodyToSend: RequestBody,
   ): void {
-    const { request, target, done } = routed
+    const { request, done } = routed
     const { req, res } = request
+    const { body, length } = bodyToSend
     const spooled = body instanceof Readable && body !== req ? body : undefined
     let params: Buffer
     let names: ScriptNames
     try {
       names = route.names(routed.mount, script, pathInfo)
-      params = route.environment.encode({
-        req,
-        target,
-        client: request.client,
-        ...names,
-        contentLength: length,
-        dropContentEncoding: parsed,
-        variables: variablesFor(req)?.params,
-        extra: mergeEnv(route.envFor(request.source), request.env),
-      })
+      params = encodeParams(routed, route, names, bodyToSend)
     } catch (error) {
       spooled?.destroy()
       this.#refuse(routed, error)
@@ -146,4 +138,23 @@ export class ScriptRunner<Source> {
     const logger = this.#redirects.loggerOf(routed)
     routed.done(reportFailure(logger, routed.request.req, cause), undefined)
   }
+}
+
+function encodeParams<Source>(
+  { request, target }: RoutedRequest<Source>,
+  route: ScriptRoute<Source>,
+  names: ScriptNames,
+  { length, parsed }: RequestBody,
+): Buffer {
+  const { req, client } = request
+  return route.environment.encode({
+    req,
+    target,
+    client,
+    ...names,
+    contentLength: length,
+    dropContentEncoding: parsed,
+    variables: variablesFor(req)?.params,
+    extra: mergeEnv(route.envFor(request.source), request.env),
+  })
 }

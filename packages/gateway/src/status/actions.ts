@@ -37,20 +37,23 @@ export class Actions {
   run(request: ActionRequest, dispatchers: Readonly<Record<string, Dispatcher>>): void {
     const form = readForm(request)
     this.#checkOrigin(request)
-    if (!same(form.get('nonce') ?? '', this.nonce))
+    if (!equalsInConstantTime(form.get('nonce') ?? '', this.nonce))
       throw new ActionError(
         403,
         'The form belongs to another process, or to this one before its last start. Load the page again.',
       )
     try {
-      act(form, dispatchers)
+      performAction(form, dispatchers)
     } catch (error) {
       if (error instanceof OptionError) throw new ActionError(400, error.message)
       throw error
     }
   }
 
-  /** Refuses forms of other sites. Browsers send Origin with every POST; a request without Origin and Referer is refused, too. */
+  /**
+   * Refuses forms of other sites. Browsers send Origin with every POST; a request without Origin and Referer is refused,
+   * too.
+   */
   #checkOrigin({ origin, headers }: ActionRequest): void {
     const from = originOf(headers)
     if (from === undefined)
@@ -69,7 +72,7 @@ function originOf(headers: ActionRequest['headers']): string | undefined {
   return typeof referer === 'string' && URL.canParse(referer) ? new URL(referer).origin : undefined
 }
 
-function same(given: string, wanted: string): boolean {
+function equalsInConstantTime(given: string, wanted: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(wanted)]
   return a.length === b.length && timingSafeEqual(a, b)
 }
@@ -98,7 +101,7 @@ const STATUSES: ReadonlyMap<string, MemberStatus> = new Map([
   ['stop', 'stopped'],
 ])
 
-function act(form: Form, dispatchers: Readonly<Record<string, Dispatcher>>): void {
+function performAction(form: Form, dispatchers: Readonly<Record<string, Dispatcher>>): void {
   const balancer = balancerNamed(form.get('balancer') ?? '', dispatchers)
   const member = form.get('member') ?? ''
   const action = form.get('action') ?? ''
@@ -108,7 +111,7 @@ function act(form: Form, dispatchers: Readonly<Record<string, Dispatcher>>): voi
     // Enabling a member that is out because of failures makes it available at once.
     if (status === 'enabled') balancer.recover(member)
   } else if (action === 'weight')
-    balancer.update(member, { weight: number(form.get('weight') ?? '') })
+    balancer.update(member, { weight: parseNumber(form.get('weight') ?? '') })
   else if (action === 'add') add(balancer, form)
   else if (action === 'remove') remove(balancer, member)
   else
@@ -132,7 +135,7 @@ function add(balancer: Balancer, form: Form): void {
     address: given('address') ?? '',
     name: given('name'),
     route: given('route'),
-    weight: weight === undefined ? undefined : number(weight),
+    weight: weight === undefined ? undefined : parseNumber(weight),
   })
 }
 
@@ -144,7 +147,7 @@ function remove(balancer: Balancer, name: string): void {
 }
 
 /** Text that is not a number is passed on unchanged, so that the option check quotes it in its message. */
-function number(text: string): number {
+function parseNumber(text: string): number {
   const value = Number(text)
   return text.trim() === '' || Number.isNaN(value) ? (text as unknown as number) : value
 }

@@ -26,12 +26,12 @@ export function negotiate(accept: string | undefined): Format {
     return found?.quality ?? 0
   }
   let best: Format = 'html'
-  let most = 0
+  let bestQuality = 0
   for (const [format, types] of TYPES) {
-    const liked = Math.max(...types.map(quality))
-    if (liked <= most) continue
+    const typeQuality = Math.max(...types.map(quality))
+    if (typeQuality <= bestQuality) continue
     best = format
-    most = liked
+    bestQuality = typeQuality
   }
   return best
 }

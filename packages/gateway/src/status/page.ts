@@ -44,7 +44,7 @@ ${refresh > 0 && !paused && html`<meta http-equiv="refresh" content="${refresh}"
 <body>
 <header>
 <h1>${title}</h1>
-<p>${moment(at)} · process ${pid}, up ${seconds(uptime)}</p>
+<p>${timestamp(at)} · process ${pid}, up ${seconds(uptime)}</p>
 <nav>${refreshLink(options)}<a href="?format=json">JSON</a><a href="?format=prometheus">Prometheus</a></nav>
 </header>
 <main>
@@ -73,7 +73,7 @@ function section(dispatcher: DispatcherSnapshot, options: PageOptions, at: strin
       : { nonce: options.actionNonce, balancer: name }
   return html`<section>
 <div class="top"><h2><bdi>${name}</bdi></h2><span class="kind">${kind}</span></div>
-${sums(dispatcher)}
+${totals(dispatcher)}
 ${members.length > 0 && table(members, forms, at)}
 ${kind === 'balancer' && members.length === 0 && html`<p class="none">It has no members.</p>`}
 ${forms && addForm(forms)}
@@ -81,7 +81,7 @@ ${forms && addForm(forms)}
 `
 }
 
-function sums({ stats, requestsPerSecond, method }: DispatcherSnapshot): Markup {
+function totals({ stats, requestsPerSecond, method }: DispatcherSnapshot): Markup {
   const figure = (name: string, value: Markup | string): Markup =>
     html`<div><dt>${name}</dt><dd>${value}</dd></div>`
   return html`<dl class="sums">
@@ -133,15 +133,15 @@ function rows(member: MemberSnapshot, forms: FormContext | undefined, at: string
 ${cell('Set', String(lbset))}
 ${cell('Weight', weight(member))}
 <td class="route" data-label="Route">${route === null ? dash() : html`<bdi>${route}</bdi>`}${redirect !== null && html`<small>then <bdi>${redirect}</bdi></small>`}</td>
-${cell('Load', counted(counters.load))}
+${cell('Load', countOf(counters.load))}
 ${cell('Requests', requests(member))}
-${cell('Died', counted(counters.died))}
-${cell('Disabled', counted(counters.disabled))}
-${cell('Overloaded', counted(counters.overloaded))}
+${cell('Died', countOf(counters.died))}
+${cell('Disabled', countOf(counters.disabled))}
+${cell('Overloaded', countOf(counters.overloaded))}
 ${cell('Head p50 / p99', quantiles(headTimes), 'n wide')}
 ${cell('Out / in', html`${bytes(counters.bytesSent)} / ${bytes(counters.bytesReceived)}`, 'n wide')}
 </tr>
-${lastError !== null && html`<tr class="more error"><td colspan="${COLUMNS.length}"><b>Last error</b> ${moment(lastError.at)}, ${ago(lastError.at, at)}: <bdi>${lastError.message}</bdi></td></tr>`}
+${lastError !== null && html`<tr class="more error"><td colspan="${COLUMNS.length}"><b>Last error</b> ${timestamp(lastError.at)}, ${ago(lastError.at, at)}: <bdi>${lastError.message}</bdi></td></tr>`}
 ${forms && html`<tr class="more"><td colspan="${COLUMNS.length}">${actionsOf(member, forms)}</td></tr>`}
 </tbody>
 `
@@ -158,11 +158,11 @@ function weight({ weight, share }: MemberSnapshot): Markup {
 
 function requests({ counters, requestsPerSecond }: MemberSnapshot): Markup {
   const now = requestsPerSecond !== null && requestsPerSecond > 0
-  return html`${counted(counters.connected)}${now && html`<small>${rate(requestsPerSecond)}/s</small>`}`
+  return html`${countOf(counters.connected)}${now && html`<small>${rate(requestsPerSecond)}/s</small>`}`
 }
 
 /** A count; zero is shown in grey. */
-function counted(value: number): Markup {
+function countOf(value: number): Markup {
   return value === 0 ? html`<span class="zero">0</span>` : html`${count(value)}`
 }
 
@@ -181,6 +181,6 @@ function dash(): Markup {
   return html`<span class="zero">–</span>`
 }
 
-function moment(iso: string): Markup {
+function timestamp(iso: string): Markup {
   return html`<time datetime="${iso}">${iso.slice(0, 19).replace('T', ' ')} UTC</time>`
 }

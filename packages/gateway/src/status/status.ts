@@ -79,7 +79,7 @@ export function createStatus(options: StatusOptions, where = 'createStatus'): St
   return new DispatcherStatus(options)
 }
 
-interface RoutedRequest {
+interface ParsedRequest {
   readonly url: URL
   readonly format: Format
 }
@@ -105,32 +105,32 @@ class DispatcherStatus implements Status {
     const wanted = url.searchParams.get('format') ?? negotiate(headers.accept?.toString())
     if (!isFormat(wanted))
       return response(400, TEXT, 'There is no such format; there are html, json, prometheus.\n')
-    const routed = { url, format: wanted }
-    if (method === 'POST' && this.#actions !== undefined) return this.#change(request, routed)
+    const parsed = { url, format: wanted }
+    if (method === 'POST' && this.#actions !== undefined) return this.#change(request, parsed)
     if (method !== 'GET' && method !== 'HEAD') {
       const allow = this.#actions === undefined ? 'GET, HEAD' : 'GET, HEAD, POST'
       const readOnly = method === 'POST' ? ' Nothing can be changed here (option actions).' : ''
-      return this.#refuse(routed, 405, `Method not allowed.${readOnly}`, ['Allow', allow])
+      return this.#refuse(parsed, 405, `Method not allowed.${readOnly}`, ['Allow', allow])
     }
-    const whole = this.#show(routed)
+    const whole = this.#show(parsed)
     return method === 'HEAD' ? { ...whole, body: '' } : whole
   }
 
-  #change({ url, headers, body }: StatusRequest, routed: RoutedRequest): StatusResponse {
-    const origin = URL.canParse(url) ? routed.url.origin : undefined
+  #change({ url, headers, body }: StatusRequest, parsed: ParsedRequest): StatusResponse {
+    const origin = URL.canParse(url) ? parsed.url.origin : undefined
     try {
       this.#actions?.run({ origin, headers, body }, this.#dispatchers())
     } catch (error) {
       if (!(error instanceof ActionError)) throw error
-      return this.#refuse(routed, error.status, error.message)
+      return this.#refuse(parsed, error.status, error.message)
     }
     // A Location that begins with two slashes would name another host.
-    const location = routed.url.pathname.replace(/^\/+/, '/') + routed.url.search
+    const location = parsed.url.pathname.replace(/^\/+/, '/') + parsed.url.search
     return response(303, TEXT, 'Done.\n', ['Location', location])
   }
 
   #show(
-    { url, format }: RoutedRequest,
+    { url, format }: ParsedRequest,
     error?: { status: number; message: string },
   ): StatusResponse {
     const status = error?.status ?? 200
@@ -157,17 +157,17 @@ class DispatcherStatus implements Status {
 
   /** Answers a refused request; browsers get the page with the message at the top. */
   #refuse(
-    routed: RoutedRequest,
+    parsed: ParsedRequest,
     status: number,
     message: string,
     headers: string[] = [],
   ): StatusResponse {
-    if (routed.format === 'json') {
+    if (parsed.format === 'json') {
       const body = `${JSON.stringify({ error: message })}\n`
       return response(status, 'application/json', body, headers)
     }
-    if (routed.format === 'prometheus') return response(status, TEXT, `${message}\n`, headers)
-    const page = this.#show(routed, { status, message })
+    if (parsed.format === 'prometheus') return response(status, TEXT, `${message}\n`, headers)
+    const page = this.#show(parsed, { status, message })
     return { ...page, headers: [...page.headers, ...headers] }
   }
 }
