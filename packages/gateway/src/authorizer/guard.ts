@@ -221,13 +221,13 @@ export class Guard<Source> {
 
   // ---- an allowed request
 
-  #grant(req: IncomingMessage, said: Variables, credentials: Credentials | undefined): void {
+  #grant(req: IncomingMessage, variables: Variables, credentials: Credentials | undefined): void {
     const granted = new Variables()
     if (credentials !== undefined) {
       granted.set('REMOTE_USER', credentials.user)
       granted.set('AUTH_TYPE', 'Basic')
     }
-    granted.merge(said)
+    granted.merge(variables)
     ensureVariables(req).merge(granted)
     this.#stripFields(req)
     if (this.#options.stripHeaders === false) return
