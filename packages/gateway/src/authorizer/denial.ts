@@ -1,48 +1,54 @@
+// Makes the responses of denied requests.
+
 import type { IncomingMessage } from 'node:http'
-import { unreadClose } from '../request/client-disconnect.ts'
+import { closeIfUnread } from '../request/unread-body.ts'
+import { withoutFields } from '../response/field-list.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
-import { responseFields, withoutFields } from '../response/response-fields.ts'
+import { responseFields } from '../response/response-fields.ts'
 import { challenge } from './credentials.ts'
 import type { Answer, Denial } from './exchange.ts'
 import type { PhaseRules } from './phases.ts'
 
-/** How one guard says no. */
+/** How the denials of one guard are answered. */
 export interface DenialRules {
   phase: PhaseRules
   authoritative: boolean
-  /** False for mod_fastcgi's way: the status of the phase, the application's fields, no body. */
+  /**
+   * False for the behaviour of mod_fastcgi without `-compat`: the status of the phase, the application's fields, no
+   * body.
+   */
   compat: boolean
   realm: string
 }
 
-/** What becomes of a no of the application. */
+/** How a denial of the application is passed on. */
 export function denialOf(req: IncomingMessage, rules: DenialRules): Denial {
   const { phase, authoritative, compat, realm } = rules
   if (!authoritative) return { kind: 'none' }
   if (!compat) return { kind: 'head', make: (headers) => legacyDenial(req, headers, rules) }
-  // RFC 9110 §11.6.1: no 401 without a challenge. Guards of other phases know their own scheme.
+  // RFC 9110 §11.6.1 requires a challenge with 401. Guards without credentials send the challenge of their own scheme.
   const amend = (status: number, headers: string[]): string[] =>
     status === 401 && phase.credentials ? withChallenge(headers, realm) : headers
   return { kind: 'whole', amend }
 }
 
-/** For a request without credentials, about which the application is not asked. */
+/** The response to a request without credentials, about which the application is not asked. */
 export function challengeResponse(req: IncomingMessage, realm: string): GatewayResponse {
-  const headers = withChallenge(['Content-Length', '0', ...unreadClose(req)], realm)
+  const headers = withChallenge(['Content-Length', '0', ...closeIfUnread(req)], realm)
   return { status: 401, reason: '', headers, body: null }
 }
 
-/** An answer to be remembered, which says nothing of the connection it first went to. */
+/** An answer for the cache, without the Connection field, which concerned only the first request. */
 export function withoutConnection(answer: Answer): Answer {
   if (answer.allowed || answer.response === undefined) return answer
-  const headers = withoutFields(answer.response.headers, CONNECTION)
+  const headers = withoutFields(answer.response.headers, CONNECTION_FIELD)
   return { allowed: false, response: { ...answer.response, headers } }
 }
 
-/** A remembered answer for another request. */
+/** An answer from the cache, with the Connection field that this request needs. */
 export function withConnection(answer: Answer, req: IncomingMessage): Answer {
   if (answer.allowed || answer.response === undefined) return answer
-  const headers = [...answer.response.headers, ...unreadClose(req)]
+  const headers = [...answer.response.headers, ...closeIfUnread(req)]
   return { allowed: false, response: { ...answer.response, headers } }
 }
 
@@ -52,8 +58,8 @@ function legacyDenial(
   { phase, realm }: DenialRules,
 ): GatewayResponse {
   const status = phase.legacyStatus
-  const kept = withoutFields(responseFields(given).headers, OF_THE_BODY)
-  const headers = [...kept, 'Content-Length', '0', ...unreadClose(req)]
+  const kept = withoutFields(responseFields(given).headers, BODY_FIELDS)
+  const headers = [...kept, 'Content-Length', '0', ...closeIfUnread(req)]
   return {
     status,
     reason: '',
@@ -62,8 +68,8 @@ function legacyDenial(
   }
 }
 
-const CONNECTION: ReadonlySet<string> = new Set(['connection'])
-const OF_THE_BODY: ReadonlySet<string> = new Set([
+const CONNECTION_FIELD: ReadonlySet<string> = new Set(['connection'])
+const BODY_FIELDS: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
   'content-range',

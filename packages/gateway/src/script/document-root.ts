@@ -1,35 +1,39 @@
+// The document root of a route: DOCUMENT_ROOT as it is sent, and the check that it can be read.
+
 import { accessSync, constants, realpathSync, statSync } from 'node:fs'
 import { OptionError } from '@fastcgi/client'
 
-const LOOK_AGAIN = 1000
+const REALPATH_TTL_MS = 1000
 
-/** The directory of a route, as the application is to be told. Text is latin1: one character, one byte. */
+/** DOCUMENT_ROOT of a route. Text is latin1: one character per byte. */
 export class DocumentRoot {
   readonly #root: string
   readonly #resolve: boolean
-  #sent: string
-  #until = 0
+  #path: string
+  #expires = 0
 
-  /** @param resolve send the real path of a symlink, looked up again every second. */
+  /** @param resolve whether to send the real path of a symlink, which is looked up again after a second. */
   constructor(root: string, resolve: boolean) {
     this.#root = root
     this.#resolve = resolve
-    this.#sent = latin1(trimSlash(root))
+    this.#path = latin1(trimSlash(root))
   }
 
-  /** What is sent as DOCUMENT_ROOT. */
+  /** The value of DOCUMENT_ROOT. */
   get path(): string {
-    if (!this.#resolve) return this.#sent
+    if (!this.#resolve) return this.#path
     const now = performance.now()
-    if (now >= this.#until) {
-      this.#until = now + LOOK_AGAIN
-      this.#sent = latin1(trimSlash(realpathSync(this.#root)))
+    if (now >= this.#expires) {
+      this.#expires = now + REALPATH_TTL_MS
+      this.#path = latin1(trimSlash(realpathSync(this.#root)))
     }
-    return this.#sent
+    return this.#path
   }
 }
 
-/** @throws OptionError when a root that has to be looked at cannot be. */
+/**
+ * Checks that `root` is a directory that can be read. @param where name of the caller, for messages. @throws OptionError
+ */
 export function checkRoot(where: string, root: string | undefined): void {
   if (root === undefined)
     throw new OptionError(
@@ -49,7 +53,7 @@ function trimSlash(path: string): string {
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
-/** Text of the configuration in the form of request paths: one character, one byte. */
+/** Converts a path of the configuration to the form of request paths: one character per byte of its UTF-8 encoding. */
 export function latin1(path: string): string {
   return Buffer.from(path).toString('latin1')
 }
