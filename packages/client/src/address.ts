@@ -17,36 +17,40 @@ const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
  * @throws OptionError that says what is wrong and shows the forms.
  */
 export function parseAddress(text: string): Address {
-  if (typeof text !== 'string' || text === '') throw bad(text, 'it is empty')
+  if (typeof text !== 'string' || text === '') throw addressError(text, 'it is empty')
   if (text.startsWith('\\\\')) return unixAddress(text, text)
   if (text.startsWith('unix:')) return parseUnix(text, text.slice('unix:'.length))
   if (text.startsWith('/')) return parseUnix(text, text)
   const match = /^(?:([a-z]+):\/\/)?(\[[^\]]+\]|[^:/[\]]*)(?::(\d+))?\/?$/i.exec(text)
-  if (match === null) throw bad(text, 'it has none of the known forms')
+  if (match === null) throw addressError(text, 'it has none of the known forms')
   const [, scheme, host = '', port] = match
   if (scheme !== undefined && !/^(fcgi|fastcgi|tcp)$/i.test(scheme))
-    throw bad(text, `scheme ${scheme} is unknown`)
-  if (port === undefined && scheme?.toLowerCase() !== 'fcgi') throw bad(text, 'it has no port')
+    throw addressError(text, `scheme ${scheme} is unknown`)
+  if (port === undefined && scheme?.toLowerCase() !== 'fcgi')
+    throw addressError(text, 'it has no port')
   return tcpAddress(text, host, port === undefined ? DEFAULT_PORT : Number(port))
 }
 
 function parseUnix(text: string, rest: string): Address {
   const bar = rest.indexOf('|')
   const path = bar === -1 ? rest : rest.slice(0, bar)
-  if (!path.startsWith('/')) throw bad(text, 'the path of the socket must be absolute')
+  if (!path.startsWith('/')) throw addressError(text, 'the path of the socket must be absolute')
   return unixAddress(text, path)
 }
 
 function unixAddress(text: string, path: string): Address {
-  if (path.includes('\0')) throw bad(text, 'it contains a NUL')
+  if (path.includes('\0')) throw addressError(text, 'it contains a NUL')
   const length = Buffer.byteLength(path)
   if (path.startsWith('/') && length > MAX_SOCKET_PATH)
-    throw bad(text, `a socket path takes at most ${MAX_SOCKET_PATH} bytes, this one has ${length}`)
+    throw addressError(
+      text,
+      `a socket path takes at most ${MAX_SOCKET_PATH} bytes, this one has ${length}`,
+    )
   return { kind: 'unix', path, name: path.startsWith('/') ? `unix:${path}` : path }
 }
 
 function tcpAddress(text: string, host: string, port: number): Address {
-  if (port < 1 || port > 65_535) throw bad(text, 'the port must be 1 to 65535')
+  if (port < 1 || port > 65_535) throw addressError(text, 'the port must be 1 to 65535')
   const bare = host.startsWith('[') ? host.slice(1, -1) : host
   const real = bare === '' ? '127.0.0.1' : bare.toLowerCase()
   return {
@@ -57,7 +61,7 @@ function tcpAddress(text: string, host: string, port: number): Address {
   }
 }
 
-function bad(text: unknown, why: string): OptionError {
+function addressError(text: unknown, why: string): OptionError {
   return new OptionError(
     `address ${JSON.stringify(text)} cannot be used: ${why}; ` +
       "write 'unix:/run/php/php-fpm.sock', 'fcgi://host:9000' or 'host:9000'",

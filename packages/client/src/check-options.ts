@@ -79,7 +79,7 @@ export function shape(checks: Checks): Check {
 }
 
 /** What options of the original servers are called here. */
-const ORIGINAL_NAMES: Readonly<Record<string, string>> = {
+const RENAMED_OPTIONS: Readonly<Record<string, string>> = {
   enablereuse: 'reuse',
   disablereuse: 'reuse: false',
   keepConn: 'reuse',
@@ -126,18 +126,18 @@ export function checkOptions(where: string, given: unknown, checks: Checks): voi
     throw new OptionError(`${where}: options must be an object, got ${show(given)}`)
   for (const [name, value] of Object.entries(given)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (check === undefined) throw new OptionError(`${where}: ${unknown(name, checks)}`)
+    if (check === undefined) throw new OptionError(`${where}: ${describeUnknown(name, checks)}`)
     const wanted = value === undefined ? undefined : check(value)
     if (wanted !== undefined)
       throw new OptionError(`${where}: option ${name} must be ${wanted}; got ${show(value)}`)
   }
 }
 
-function unknown(name: string, checks: Checks): string {
-  const here = Object.hasOwn(ORIGINAL_NAMES, name) ? ORIGINAL_NAMES[name] : undefined
-  return here === undefined
+function describeUnknown(name: string, checks: Checks): string {
+  const newName = Object.hasOwn(RENAMED_OPTIONS, name) ? RENAMED_OPTIONS[name] : undefined
+  return newName === undefined
     ? `unknown option ${name}; there are ${Object.keys(checks).join(', ')}`
-    : `unknown option ${name}; here it is ${here}`
+    : `unknown option ${name}; here it is ${newName}`
 }
 
 function show(value: unknown): string {

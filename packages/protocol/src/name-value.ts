@@ -4,10 +4,10 @@ import { ParamsTooLargeError, ProtocolError } from './errors.ts'
 /** How JavaScript strings become bytes: `latin1` keeps header values as they came over HTTP. */
 export type TextEncoding = 'utf8' | 'latin1'
 
-const START_CAPACITY = 2048
+const INITIAL_CAPACITY = 2048
 
 /** Characters up to which a loop beats the call out of JavaScript that {@link Buffer.write} is. */
-const SHORT = 48
+const MAX_LOOP_LENGTH = 48
 
 /**
  * Builds blocks of name-value pairs (FastCGI 1.0 §3.4), one after the other in the same growing buffer.
@@ -23,10 +23,10 @@ export class NameValueEncoder {
    * @param limit most bytes of the whole block.
    * @param prefix an encoded block to start from, for instance what is the same for every request.
    */
-  constructor(limit: number = Number.POSITIVE_INFINITY, prefix: Uint8Array = NOTHING) {
+  constructor(limit: number = Number.POSITIVE_INFINITY, prefix: Uint8Array = EMPTY) {
     this.#limit = limit
     this.#prefixLength = this.#length = prefix.length
-    this.#buffer = Buffer.allocUnsafe(START_CAPACITY + prefix.length)
+    this.#buffer = Buffer.allocUnsafe(INITIAL_CAPACITY + prefix.length)
     this.#buffer.set(prefix, 0)
   }
 
@@ -95,12 +95,13 @@ export class NameValueEncoder {
     const start = this.#length
     this.#length += length
     // With as many bytes as characters, each character is its byte.
-    if (length > SHORT || length !== text.length) this.#buffer.write(text, start, length, encoding)
+    if (length > MAX_LOOP_LENGTH || length !== text.length)
+      this.#buffer.write(text, start, length, encoding)
     else for (let at = 0; at < length; at++) this.#buffer[start + at] = text.charCodeAt(at)
   }
 }
 
-const NOTHING = new Uint8Array(0)
+const EMPTY = new Uint8Array(0)
 
 function byteLength(text: string, encoding: TextEncoding): number {
   return encoding === 'latin1' ? text.length : Buffer.byteLength(text)

@@ -27,7 +27,7 @@ export class RecordReader {
   #paddingLeft = 0
   #message: Buffer = EMPTY
   #messageLength = 0
-  #ended = false
+  #failed = false
 
   constructor(handler: RecordHandler) {
     this.#handler = handler
@@ -44,8 +44,8 @@ export class RecordReader {
    */
   push(chunk: Buffer): void {
     // Where a record begins is not known any more: going on would let content be read as records.
-    if (this.#ended) throw new ProtocolError('records cannot be read on after an error')
-    this.#ended = true
+    if (this.#failed) throw new ProtocolError('records cannot be read on after an error')
+    this.#failed = true
     let at = 0
     const length = chunk.length
     while (at < length) {
@@ -68,7 +68,7 @@ export class RecordReader {
       )
         this.#headerLength = 0
     }
-    this.#ended = false
+    this.#failed = false
   }
 
   #readHeader(chunk: Buffer, at: number): number {

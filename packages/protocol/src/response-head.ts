@@ -33,8 +33,8 @@ export class ResponseHeadParser {
 
   readonly #maxBytes: number
   readonly #maxFields: number
-  #kept: Buffer | undefined
-  #keptLength = 0
+  #buffered: Buffer | undefined
+  #bufferedLength = 0
   #scanned = 0
   #lineStart = 0
   #firstLine = true
@@ -55,7 +55,7 @@ export class ResponseHeadParser {
 
   /** Whether nothing at all has been pushed so far. */
   get untouched(): boolean {
-    return this.#keptLength === 0 && !this.#complete
+    return this.#bufferedLength === 0 && !this.#complete
   }
 
   /**
@@ -63,28 +63,28 @@ export class ResponseHeadParser {
    * @throws ProtocolError when the head is malformed or over its limits.
    */
   push(chunk: Buffer): number {
-    if (this.#kept === undefined) {
+    if (this.#buffered === undefined) {
       const end = this.#parse(chunk)
       if (end !== -1) return end
-      this.#keep(chunk)
+      this.#append(chunk)
       return -1
     }
-    const before = this.#keptLength
-    this.#keep(chunk)
+    const before = this.#bufferedLength
+    this.#append(chunk)
     // Without the room behind it: looking for LF there at every push takes the square of the head's length.
-    const end = this.#parse(this.#kept.subarray(0, this.#keptLength))
+    const end = this.#parse(this.#buffered.subarray(0, this.#bufferedLength))
     return end === -1 ? -1 : end - before
   }
 
-  #keep(chunk: Buffer): void {
-    const length = this.#keptLength + chunk.length
-    if (this.#kept === undefined || this.#kept.length < length) {
-      const grown = Buffer.allocUnsafe(Math.max(length, (this.#kept?.length ?? 512) * 2))
-      this.#kept?.copy(grown, 0, 0, this.#keptLength)
-      this.#kept = grown
+  #append(chunk: Buffer): void {
+    const length = this.#bufferedLength + chunk.length
+    if (this.#buffered === undefined || this.#buffered.length < length) {
+      const grown = Buffer.allocUnsafe(Math.max(length, (this.#buffered?.length ?? 512) * 2))
+      this.#buffered?.copy(grown, 0, 0, this.#bufferedLength)
+      this.#buffered = grown
     }
-    chunk.copy(this.#kept, this.#keptLength)
-    this.#keptLength = length
+    chunk.copy(this.#buffered, this.#bufferedLength)
+    this.#bufferedLength = length
   }
 
   // Reads whole lines; a line counts as whole when the byte after its LF is known, which tells a fold.
@@ -130,12 +130,12 @@ export class ResponseHeadParser {
     if (first && this.#parseStatusLine(buffer, start, end)) return
     if (colon === end)
       throw new ProtocolError(
-        `response head has a line without a colon: ${show(buffer, start, end)}`,
+        `response head has a line without a colon: ${quote(buffer, start, end)}`,
       )
     const name = buffer.toString('latin1', start, colon)
     if (!isToken(name))
       throw new ProtocolError(
-        `response head has a field name that is no token: ${show(buffer, start, colon)}`,
+        `response head has a field name that is no token: ${quote(buffer, start, colon)}`,
       )
     let value = buffer.toString('latin1', colon + 1, end)
     if (HAS_CONTROL.test(value)) value = unfold(name, value)
@@ -226,6 +226,6 @@ function isToken(name: string): boolean {
   return TOKEN.test(name)
 }
 
-function show(buffer: Buffer, start: number, end: number): string {
+function quote(buffer: Buffer, start: number, end: number): string {
   return JSON.stringify(buffer.toString('latin1', start, Math.min(end, start + 64)))
 }

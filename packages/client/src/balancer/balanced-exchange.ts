@@ -6,7 +6,7 @@ import { encodeParams } from '../exchange/params.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { isIdempotent } from '../exchange/retry.ts'
 import type { Member } from './members/member.ts'
-import type { Intake } from './replay.ts'
+import type { BodyCollector } from './replay.ts'
 
 /** Who decides about a balanced exchange: its balancer. */
 export interface ExchangeOwner {
@@ -39,7 +39,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   /** What the last attempt failed with. */
   lastError: FastCGIError | undefined
   /** Takes the body in, at first. */
-  intake: Intake | undefined
+  bodyCollector: BodyCollector | undefined
 
   readonly #handler: DispatchHandler
   readonly #owner: ExchangeOwner
@@ -52,7 +52,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   /** Whether the attempt tries out a member that was out, and nothing is known yet. */
   #probe = false
   /** Whether its owner has been told that the member answers. */
-  #judged = false
+  #answerReported = false
   #over = false
 
   /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded. */
@@ -87,7 +87,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#status = 0
     this.#attemptAt = performance.now()
     this.#probe = member.health.chosen()
-    this.#judged = false
+    this.#answerReported = false
     member.counters.connected++
     member.counters.load++
     member.counters.bytesSent += block.length + this.#bodyLength()
@@ -144,7 +144,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     // The body may take hours, as a stream of events does.
     if (this.#probe && this.#member !== undefined) {
       this.#probe = false
-      this.#judged = true
+      this.#answerReported = true
       this.#owner.onAnswered(this.#member, status, true)
     }
     this.#handler.onHead(status, headers, reason, statusGiven)
@@ -171,9 +171,9 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     if (this.#over) return
     const member = this.#member
     member?.totalTimes.observe(performance.now() - this.#attemptAt)
-    const [judged, probe] = [this.#judged, this.#probe]
+    const [answerReported, probe] = [this.#answerReported, this.#probe]
     this.#finish()
-    if (member !== undefined && !judged) this.#owner.onAnswered(member, this.#status, probe)
+    if (member !== undefined && !answerReported) this.#owner.onAnswered(member, this.#status, probe)
     this.#owner.onOver(this, false)
     this.#handler.onEnd(appStatus)
   }
@@ -203,7 +203,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
 
   #finish(): void {
     this.#over = true
-    this.intake?.stop()
+    this.bodyCollector?.stop()
     this.#leaveMember()
     this.request.signal?.removeEventListener('abort', this.#onSignal)
   }

@@ -19,7 +19,7 @@ import type { Method } from './methods/method.ts'
 import { closedError, noMemberError } from './no-member-error.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
 import { PendingRequests, type Waiting } from './pending-requests.ts'
-import { explainBody, Intake, isShortStream } from './replay.ts'
+import { BodyCollector, explainNotReplayed, mustBufferBody } from './replay.ts'
 import { allFull, eligible, willHaveRoom } from './selection.ts'
 import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
 import { sumStats } from './sum-stats.ts'
@@ -154,18 +154,18 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#underWay.add(exchange)
     const refusal = this.#refusal(request)
     if (refusal !== undefined) process.nextTick(() => exchange.fail(refusal))
-    else if (isShortStream(request, this.#replayBuffer)) {
+    else if (mustBufferBody(request, this.#replayBuffer)) {
       const timeouts = this.#options.timeouts
       const timeout = request.timeouts?.body ?? timeouts?.body ?? DEFAULT_TIMEOUTS.body
-      exchange.intake = new Intake(request.body, request.bodyLength, timeout)
-      exchange.intake.taken.then(
+      exchange.bodyCollector = new BodyCollector(request.body, request.bodyLength, timeout)
+      exchange.bodyCollector.body.then(
         (body) => {
           exchange.body = body
-          this.#carry(exchange)
+          this.#assign(exchange)
         },
         (error) => exchange.fail(error),
       )
-    } else this.#carry(exchange)
+    } else this.#assign(exchange)
     return exchange
   }
 
@@ -188,7 +188,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       this.#onDrained.push(resolve)
       this.#checkDrained()
     })
-    this.#waiting.sleep()
+    this.#waiting.clearRetryTimer()
     await Promise.all([...this.#leaving, ...this.members.map((member) => member.close())])
   }
 
@@ -212,10 +212,10 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   /** Finds a member and sends the request to it, or lets it wait. */
-  #carry(exchange: BalancedExchange): void {
+  #assign(exchange: BalancedExchange): void {
     if (exchange.over) return
     try {
-      this.#place(exchange)
+      this.#tryAssign(exchange)
     } catch (error) {
       // The option key, a hint, or a param that cannot be encoded.
       if (exchange.over) throw error
@@ -223,7 +223,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     }
   }
 
-  #place(exchange: BalancedExchange): void {
+  #tryAssign(exchange: BalancedExchange): void {
     const now = performance.now()
     const session = this.#sticky?.routeOf(exchange.request.balance)
     const own = session && this.#sticky?.memberOf(session.route, this.members, exchange.tried, now)
@@ -257,17 +257,17 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
         (member) => member.status === 'enabled' && !member.full && !exchange.tried.has(member),
       )
     if (!this.#health.allFailed) return found
-    this.#health.forgiveAll()
+    this.#health.recoverAll()
     return eligible(this.members, exchange.tried, now)
   }
 
   /** Nobody can take it now: it waits for as long as `timeout` says, or fails. */
   #postpone(exchange: BalancedExchange): void {
-    const timeout = this.#patience()
+    const timeout = this.#waitTimeout()
     const left = exchange.startedAt + timeout - performance.now()
     // One that has failed already waits only for those that will have room: its members will not get it again.
     if (left > 0 && (exchange.tried.size === 0 || willHaveRoom(this.members, exchange.tried))) {
-      this.#waiting.enter(exchange, left + 1, () => this.#postpone(exchange))
+      this.#waiting.add(exchange, left + 1, () => this.#postpone(exchange))
       this.#scheduleRetry()
       return
     }
@@ -275,7 +275,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   }
 
   /** Where DNS has not answered yet, the first requests wait for it. */
-  #patience(): number {
+  #waitTimeout(): number {
     const { timeout = 0 } = this.#options
     const starting = this.#discovery !== undefined && this.members.length === 0
     return starting ? Math.max(timeout, FIRST_LOOKUP) : timeout
@@ -285,7 +285,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   #scheduleRetry(): void {
     const now = performance.now()
     const outs = this.members.map((member) => member.health.outFor(now)).filter((out) => out > 0)
-    this.#waiting.wake(Math.min(...outs) + 1, () => {
+    this.#waiting.setRetryTimer(Math.min(...outs) + 1, () => {
       this.#serveWaiting()
       this.#scheduleRetry()
     })
@@ -293,7 +293,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   #serveWaiting(): void {
     this.#waiting.serve(
-      (exchange) => this.#carry(exchange),
+      (exchange) => this.#assign(exchange),
       () => allFull(this.members, performance.now()),
     )
   }
@@ -314,11 +314,11 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       exchange.tried.size < most &&
       (this.#candidates(exchange).length > 0 || willHaveRoom(this.members, exchange.tried))
     if (retryable && others && !this.#closing) {
-      this.#carry(exchange)
+      this.#assign(exchange)
       if (this.#members.limited) this.#serveWaiting()
       return
     }
-    if (!retryable && others) explainBody(exchange.request, error, this.#replayBuffer)
+    if (!retryable && others) explainNotReplayed(exchange.request, error, this.#replayBuffer)
     exchange.fail(error)
   }
 
@@ -333,7 +333,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   onOver(exchange: BalancedExchange, failed: boolean): void {
     this.#underWay.delete(exchange)
     if (failed) this.#failed++
-    this.#waiting.leave(exchange)
+    this.#waiting.remove(exchange)
     if (this.#members.limited) this.#serveWaiting()
     this.#checkDrained()
   }

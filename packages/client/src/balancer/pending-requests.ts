@@ -16,7 +16,7 @@ export interface Waiting {
 export class PendingRequests implements Waiting {
   onEnter: (() => void) | undefined
   readonly #timers = new Map<BalancedExchange, NodeJS.Timeout>()
-  #alarm: NodeJS.Timeout | undefined
+  #retryTimer: NodeJS.Timeout | undefined
   #serving = false
 
   get size(): number {
@@ -29,7 +29,7 @@ export class PendingRequests implements Waiting {
   }
 
   /** @param onTimeUp is called when nobody came within `length` milliseconds. */
-  enter(exchange: BalancedExchange, length: number, onTimeUp: () => void): void {
+  add(exchange: BalancedExchange, length: number, onTimeUp: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(exchange)
       onTimeUp()
@@ -38,21 +38,21 @@ export class PendingRequests implements Waiting {
     this.onEnter?.()
   }
 
-  leave(exchange: BalancedExchange): void {
+  remove(exchange: BalancedExchange): void {
     clearTimeout(this.#timers.get(exchange))
     this.#timers.delete(exchange)
   }
 
   /** Lets them out, in the order they came, until there is no room. Those that find nobody come in again. */
-  serve(carry: (exchange: BalancedExchange) => void, isFull: () => boolean): void {
+  serve(assign: (exchange: BalancedExchange) => void, isFull: () => boolean): void {
     // Who is carried and fails at once makes room while others are being carried: that is seen below.
     if (this.#serving) return
     this.#serving = true
     try {
       for (const exchange of [...this.#timers.keys()]) {
         if (isFull()) return
-        this.leave(exchange)
-        carry(exchange)
+        this.remove(exchange)
+        assign(exchange)
       }
     } finally {
       this.#serving = false
@@ -64,12 +64,13 @@ export class PendingRequests implements Waiting {
   }
 
   /** Calls `again` in so many milliseconds, if somebody waits; Infinity is never. The last call counts. */
-  wake(length: number, again: () => void): void {
-    this.sleep()
-    if (this.size > 0 && length < Number.POSITIVE_INFINITY) this.#alarm = setTimeout(again, length)
+  setRetryTimer(length: number, again: () => void): void {
+    this.clearRetryTimer()
+    if (this.size > 0 && length < Number.POSITIVE_INFINITY)
+      this.#retryTimer = setTimeout(again, length)
   }
 
-  sleep(): void {
-    clearTimeout(this.#alarm)
+  clearRetryTimer(): void {
+    clearTimeout(this.#retryTimer)
   }
 }

@@ -5,8 +5,8 @@ import { RequestBodyError } from '../errors.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { isIdempotent } from '../exchange/retry.ts'
 
-/** Whether a body is to be taken in whole before it is sent, so that it can be sent again. */
-export function isShortStream(
+/** Whether a body is to be body in whole before it is sent, so that it can be sent again. */
+export function mustBufferBody(
   request: FastCGIRequest,
   most: number,
 ): request is FastCGIRequest & { body: Readable; bodyLength: number } {
@@ -15,8 +15,12 @@ export function isShortStream(
 }
 
 /** Says in an error that it was the body that kept a request from another member, where it was. */
-export function explainBody(request: FastCGIRequest, error: FastCGIError, most: number): void {
-  if (!(request.body instanceof Readable) || isShortStream(request, most)) return
+export function explainNotReplayed(
+  request: FastCGIRequest,
+  error: FastCGIError,
+  most: number,
+): void {
+  if (!(request.body instanceof Readable) || mustBufferBody(request, most)) return
   if (error.code !== 'FCGI_PREMATURE_CLOSE' || !isIdempotent(request)) return
   const size =
     request.bodyLength === undefined ? 'of unknown length' : `of ${request.bodyLength} bytes`
@@ -24,9 +28,9 @@ export function explainBody(request: FastCGIRequest, error: FastCGIError, most: 
 }
 
 /** Takes in a stream of known length. */
-export class Intake implements BodySink {
+export class BodyCollector implements BodySink {
   /** The whole of it. Rejects with a RequestBodyError. */
-  readonly taken: Promise<Buffer>
+  readonly body: Promise<Buffer>
 
   readonly #length: number
   readonly #chunks: Buffer[] = []
@@ -39,7 +43,7 @@ export class Intake implements BodySink {
   constructor(stream: Readable, length: number, timeout: number) {
     this.#length = length
     this.#pump = new BodyPump(stream, length, this)
-    this.taken = new Promise((resolve, reject) => {
+    this.body = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })

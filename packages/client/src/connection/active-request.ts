@@ -13,13 +13,13 @@ import { RequestWriter, type WriterEvents } from './request-writer.ts'
 import type { WriteQueue } from './write-queue.ts'
 
 /** How long an answer is waited for after the application stopped reading, in milliseconds. */
-const LAST_WORDS = 1000
+const ANSWER_TIMEOUT = 1000
 
 /** What can be waited for: one of the named timeouts, or an answer after writing has failed. */
 export type Phase = keyof Timeouts | 'answer'
 
 /** The connection that requests are active on, as they see it. */
-export interface Carrier extends Source {
+export interface RequestOwner extends Source {
   readonly closed: boolean
   readonly connected: boolean
   readonly writeFailed: boolean
@@ -62,16 +62,16 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   /** What END_REQUEST said, until it has been dealt with. */
   ended: { appStatus: number; protocolStatus: number } | undefined
 
-  readonly #carrier: Carrier
+  readonly #owner: RequestOwner
   readonly #writer: RequestWriter
   readonly #deadline: Deadline<Phase>
   #paused = false
   #pausedSize = 0
   #blocks = false
 
-  constructor(id: number, carrier: Carrier, socket: Socket, writeQueue: WriteQueue) {
+  constructor(id: number, owner: RequestOwner, socket: Socket, writeQueue: WriteQueue) {
     this.id = id
-    this.#carrier = carrier
+    this.#owner = owner
     this.#writer = new RequestWriter(id, socket, writeQueue, this)
     this.#deadline = new Deadline(this.#onTimeout)
   }
@@ -87,8 +87,8 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   }
 
   /** Whether nothing of it has been written. */
-  get unwritten(): boolean {
-    return this.sentAt === 0 || this.#writer.unwritten > 0
+  get neverWritten(): boolean {
+    return this.sentAt === 0 || this.#writer.queuedBytes > 0
   }
 
   // ---- what the connection does with it
@@ -130,9 +130,9 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   }
 
   /** Keeps the id for an application that has been told to abort, so many milliseconds. */
-  abandon(patience: number): void {
+  abandon(timeout: number): void {
     this.abandoned = true
-    this.#deadline.wait('abort', patience)
+    this.#deadline.wait('abort', timeout)
   }
 
   /** The connection is gone. */
@@ -145,7 +145,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     const { exchange } = this
     if (exchange === undefined) return
     const phase = this.#phase()
-    const length = phase === 'answer' ? LAST_WORDS : exchange.timeouts[phase]
+    const length = phase === 'answer' ? ANSWER_TIMEOUT : exchange.timeouts[phase]
     this.#deadline.wait(phase, length, now)
   }
 
@@ -158,11 +158,11 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     try {
       if (type === RecordType.STDERR) exchange.stderr(chunk)
       else if (!exchange.done) {
-        if (!exchange.stdout(chunk, this.#carrier)) this.#paused = true
+        if (!exchange.stdout(chunk, this.#owner)) this.#paused = true
         if (this.#paused && !this.#blocks) this.#readOn(chunk.length)
       }
     } catch (error) {
-      this.#carrier.onFailed(this, asFastCGIError(error))
+      this.#owner.onFailed(this, asFastCGIError(error))
     }
   }
 
@@ -183,7 +183,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
 
   #answer(): void {
     this.answered = true
-    this.#carrier.onAnswer(this)
+    this.#owner.onAnswer(this)
   }
 
   /** Its reader wants a pause. */
@@ -195,22 +195,22 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   #readOn(length: number): void {
     if (this.exchange === undefined || !this.#paused) return
     this.#pausedSize += length
-    if (this.#pausedSize < this.#carrier.pausedSize) return
+    if (this.#pausedSize < this.#owner.pausedSize) return
     this.#blocks = true
-    this.#carrier.onBlocked(this)
+    this.#owner.onBlocked(this)
   }
 
   #unblock(): void {
     this.#pausedSize = 0
     if (!this.#blocks) return
     this.#blocks = false
-    this.#carrier.onUnblocked()
+    this.#owner.onUnblocked()
   }
 
   // ---- what its caller does
 
   drop(): void {
-    this.#carrier.onDropped(this)
+    this.#owner.onDropped(this)
   }
 
   resume(): void {
@@ -226,36 +226,36 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.moved(now)
   }
 
-  onTaken(): void {
+  onFlushed(): void {
     if (this.#deadline.reason === 'write') this.moved()
   }
 
   onBodyFailed(error: RequestBodyError): void {
-    this.#carrier.onFailed(this, error)
+    this.#owner.onFailed(this, error)
   }
 
   // ---- time
 
   #phase(): Phase {
-    const carrier = this.#carrier
-    if (!carrier.connected) return 'connect'
+    const owner = this.#owner
+    if (!owner.connected) return 'connect'
     if (this.#blocks) return 'reader'
-    if (carrier.writeFailed) return 'answer'
-    if (this.#writer.waitsForReader) return 'write'
+    if (owner.writeFailed) return 'answer'
+    if (this.#writer.waitsForApplication) return 'write'
     if (this.#writer.waitsForBody) return 'body'
     return this.exchange?.headDone ? 'idle' : 'head'
   }
 
   readonly #onTimeout = (waitedFor: Phase, length: number): void => {
     if (this.abandoned) {
-      this.#carrier.onTimeout(this, 'abort', length)
+      this.#owner.onTimeout(this, 'abort', length)
       return
     }
     if (this.exchange === undefined) return
     const phase = this.#phase()
     // The reader takes its time, or what was waited for has come without a sound, as the end of writing does.
-    if (phase !== 'reader' && (this.#paused || this.#carrier.paused)) return
+    if (phase !== 'reader' && (this.#paused || this.#owner.paused)) return
     if (phase !== waitedFor) this.moved()
-    else this.#carrier.onTimeout(this, phase, length)
+    else this.#owner.onTimeout(this, phase, length)
   }
 }

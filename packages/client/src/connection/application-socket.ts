@@ -56,8 +56,8 @@ export class ApplicationSocket extends Socket {
   }
 
   /** No response is on its way. */
-  rest(): void {
-    this.#buffers.leave()
+  releaseBuffer(): void {
+    this.#buffers.release()
   }
 
   override destroy(error?: Error): this {
@@ -66,7 +66,7 @@ export class ApplicationSocket extends Socket {
       this.#events.onWriteFailed(error)
       return this
     }
-    this.#buffers?.leave()
+    this.#buffers?.release()
     return super.destroy(error)
   }
 

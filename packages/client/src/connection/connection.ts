@@ -2,7 +2,7 @@ import { encodeAbortRequest, type FastCGIError, RecordReader } from '@fastcgi/pr
 import type { Address } from '../address.ts'
 import { asFastCGIError, type Exchange } from '../exchange/exchange.ts'
 import type { PoolSettings } from '../options.ts'
-import type { ActiveRequest, Carrier, Phase } from './active-request.ts'
+import type { ActiveRequest, Phase, RequestOwner } from './active-request.ts'
 import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
 import { connectError, lostError, timeoutError } from './connection-errors.ts'
 import { RequestTable } from './request-table.ts'
@@ -28,7 +28,7 @@ export interface ConnectionOwner {
  * request's own affair, it is closed and never used again. It is clean only when END_REQUEST was the last thing read
  * and all of the request had been sent before; an unclean one takes nothing new and is closed with its last request.
  */
-export class Connection implements SocketEvents, Carrier {
+export class Connection implements SocketEvents, RequestOwner {
   readonly createdAt: number
   /** Most requests at a time; the owner's to set. */
   capacity: number
@@ -74,8 +74,8 @@ export class Connection implements SocketEvents, Carrier {
     this.#socket.on('error', (error) => {
       this.#socketError ??= error
     })
-    this.#socket.on('end', this.#lost)
-    this.#socket.on('close', this.#lost)
+    this.#socket.on('end', this.#onLost)
+    this.#socket.on('close', this.#onLost)
   }
 
   /** Whether it is gone, so that nothing can be sent on it. */
@@ -180,7 +180,7 @@ export class Connection implements SocketEvents, Carrier {
   #complete(request: ActiveRequest): void {
     const { exchange, ended } = request
     if (ended === undefined) return
-    const error = exchange?.judgeEnd(ended.protocolStatus)
+    const error = exchange?.endError(ended.protocolStatus)
     if (exchange === undefined) {
       request.abandoned = false
       this.#requests.abandoned--
@@ -192,16 +192,16 @@ export class Connection implements SocketEvents, Carrier {
       this.#requests.active--
     }
     request.release()
-    this.#left()
+    this.#idFreed()
     if (exchange === undefined) return
     if (error === undefined) exchange.end(ended.appStatus)
-    else this.#tellFailure(exchange, error)
+    else this.#reportFailure(exchange, error)
   }
 
   /** An id has become free. */
-  #left(): void {
+  #idFreed(): void {
     const { active, size } = this.#requests
-    if (size === 0) this.#socket.rest()
+    if (size === 0) this.#socket.releaseBuffer()
     if (this.#retired && active === 0) this.#close()
     else if (size > 0) this.#owner.onRoom(this)
     else if (!this.closed) this.#owner.onIdle(this)
@@ -209,15 +209,15 @@ export class Connection implements SocketEvents, Carrier {
 
   /** A request goes, unanswered; with the last one the connection, for that is the surest abort (FastCGI 1.0 §5.4). */
   #abandon(request: ActiveRequest): void {
-    const over = request.unwritten || request.ended !== undefined
-    const patience = request.exchange?.timeouts.abort ?? 0
+    const over = request.neverWritten || request.ended !== undefined
+    const timeout = request.exchange?.timeouts.abort ?? 0
     request.release()
     this.#requests.active--
     if (this.#requests.active === 0) this.#close()
-    else if (over) this.#left()
+    else if (over) this.#idFreed()
     else {
       this.#requests.abandoned++
-      request.abandon(patience)
+      request.abandon(timeout)
       if (!this.#writeFailed) this.#socket.write(encodeAbortRequest(request.id))
       this.#owner.onRoom(this)
     }
@@ -232,7 +232,7 @@ export class Connection implements SocketEvents, Carrier {
     const { exchange } = request
     if (exchange === undefined) return
     this.#abandon(request)
-    this.#tellFailure(exchange, error)
+    this.#reportFailure(exchange, error)
   }
 
   /** Everything on it fails. */
@@ -245,10 +245,10 @@ export class Connection implements SocketEvents, Carrier {
     }
     this.#requests.active = 0
     this.#close()
-    for (const [exchange, error] of failed) this.#tellFailure(exchange, error)
+    for (const [exchange, error] of failed) this.#reportFailure(exchange, error)
   }
 
-  #tellFailure(exchange: Exchange, error: FastCGIError): void {
+  #reportFailure(exchange: Exchange, error: FastCGIError): void {
     if (!exchange.done) this.#owner.onFailure(this, exchange, error)
   }
 
@@ -311,7 +311,7 @@ export class Connection implements SocketEvents, Carrier {
       const { exchange } = request
       request.stopWriting()
       // To what never got there, there is no answer to wait for.
-      if (exchange?.sent === false) this.onFailed(request, this.#lossOf(request, exchange))
+      if (exchange?.sent === false) this.onFailed(request, this.#lossError(request, exchange))
     }
     for (const request of this.#requests) {
       request.resume()
@@ -319,15 +319,15 @@ export class Connection implements SocketEvents, Carrier {
     }
   }
 
-  readonly #lost = (): void => {
-    this.#fail((request, exchange) => this.#lossOf(request, exchange))
+  readonly #onLost = (): void => {
+    this.#fail((request, exchange) => this.#lossError(request, exchange))
   }
 
-  #lossOf(request: ActiveRequest, exchange: Exchange): FastCGIError {
+  #lossError(request: ActiveRequest, exchange: Exchange): FastCGIError {
     if (!this.connected) return connectError(this.#address, this.#socketError)
     // A part of a record is a part of a response, too.
     const answered = request.answered || !this.#reader.atBoundary
-    if (answered) exchange.arrived = true
+    if (answered) exchange.responseStarted = true
     return lostError(this.#address, exchange, answered, this.#socketError)
   }
 
@@ -341,7 +341,7 @@ export class Connection implements SocketEvents, Carrier {
       if (this.#requests.active === 0) this.#close()
     } else if (exchange === undefined) return
     else if (phase === 'connect') this.#fail(() => timeoutError(this.#address, 'connect', length))
-    else if (phase === 'answer') this.onFailed(request, this.#lossOf(request, exchange))
+    else if (phase === 'answer') this.onFailed(request, this.#lossError(request, exchange))
     // Alone, it may take its time.
     else if (phase !== 'reader' || this.#requests.active > 1)
       this.onFailed(request, timeoutError(this.#address, phase, length))

@@ -1,6 +1,6 @@
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 
-let nowhere: MessagePort | undefined
+let discardPort: MessagePort | undefined
 
 /**
  * Frees the memory of a buffer that nobody reads any more, instead of leaving it to be collected as garbage: whoever still
@@ -12,9 +12,9 @@ let nowhere: MessagePort | undefined
 export function freeMemory({ buffer, byteLength }: Buffer): void {
   if (byteLength !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return
   try {
-    // What is transferred to a port that is closed has left this thread, and gets nowhere (HTML, postMessage).
-    nowhere ??= closedPort()
-    nowhere.postMessage(null, [buffer])
+    // What is transferred to a port that is closed has left this thread, and gets discardPort (HTML, postMessage).
+    discardPort ??= closedPort()
+    discardPort.postMessage(null, [buffer])
   } catch {
     // One that cannot be transferred is collected, as ever.
   }

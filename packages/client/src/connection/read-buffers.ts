@@ -1,14 +1,14 @@
 /** Bytes of one buffer: as many as libuv reads at once. */
 const READ_SIZE = 65_536
 /** Buffers that are kept for the next one who needs them. */
-const MOST_SPARE = 32
+const MAX_SPARE_BUFFERS = 32
 /** Bytes of a read that make it bulk. */
-const BULK = READ_SIZE / 4
+const BULK_READ_SIZE = READ_SIZE / 4
 /** Reads that are no bulk, one after the other, that end it. */
-const MOST_SMALL = 8
+const MAX_SMALL_READS = 8
 
 /** A buffer that one socket reads into, and that can be lent to whoever passes on what was read. */
-class OwnBuffer {
+class LendableBuffer {
   readonly bytes = Buffer.allocUnsafeSlow(READ_SIZE)
   #loans = 0
   #inUse = true
@@ -25,28 +25,28 @@ class OwnBuffer {
       if (!isLent) return
       isLent = false
       this.#loans--
-      this.#spare()
+      this.#putBack()
     }
   }
 
   /** Nothing is read into it any more. */
-  leave(): undefined {
+  release(): undefined {
     this.#inUse = false
-    this.#spare()
+    this.#putBack()
   }
 
-  take(): this {
+  reuse(): this {
     this.#inUse = true
     return this
   }
 
-  #spare(): void {
-    if (!this.#inUse && !this.lent && spares.length < MOST_SPARE) spares.push(this)
+  #putBack(): void {
+    if (!this.#inUse && !this.lent && spares.length < MAX_SPARE_BUFFERS) spares.push(this)
   }
 }
 
 // Whatever is never given back is collected as garbage, like any other buffer.
-const spares: OwnBuffer[] = []
+const spares: LendableBuffer[] = []
 
 // One buffer for all sockets: libuv reads into it and reports at once, one socket after the other.
 const shared = Buffer.allocUnsafeSlow(READ_SIZE)
@@ -57,24 +57,24 @@ const shared = Buffer.allocUnsafeSlow(READ_SIZE)
  * and no new memory is taken for it.
  */
 export class ReadBuffers {
-  #own: OwnBuffer | undefined
+  #own: LendableBuffer | undefined
   /** How many reads still count as bulk. */
-  #bulk = 0
+  #bulkReadsLeft = 0
 
   /** So many bytes have been read into the last one. */
   set filled(length: number) {
-    if (length >= BULK) this.#bulk = MOST_SMALL
-    else if (this.#bulk > 0) this.#bulk--
+    if (length >= BULK_READ_SIZE) this.#bulkReadsLeft = MAX_SMALL_READS
+    else if (this.#bulkReadsLeft > 0) this.#bulkReadsLeft--
   }
 
   /** What to read into next. */
   next(): Buffer {
-    if (this.#bulk === 0) {
-      this.leave()
+    if (this.#bulkReadsLeft === 0) {
+      this.release()
       return shared
     }
-    if (this.#own?.lent) this.#own = this.#own.leave()
-    this.#own ??= spares.pop()?.take() ?? new OwnBuffer()
+    if (this.#own?.lent) this.#own = this.#own.release()
+    this.#own ??= spares.pop()?.reuse() ?? new LendableBuffer()
     return this.#own.bytes
   }
 
@@ -84,8 +84,8 @@ export class ReadBuffers {
   }
 
   /** Nothing more is read, or nothing much. */
-  leave(): void {
-    this.#bulk = 0
-    this.#own = this.#own?.leave()
+  release(): void {
+    this.#bulkReadsLeft = 0
+    this.#own = this.#own?.release()
   }
 }

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { ProtocolError, type RecordHandler, RecordType } from '@fastcgi/protocol'
 import type { Exchange } from '../exchange/exchange.ts'
-import { ActiveRequest, type Carrier } from './active-request.ts'
+import { ActiveRequest, type RequestOwner } from './active-request.ts'
 import { WriteQueue } from './write-queue.ts'
 
 /** The requests of a connection by their ids, small ones first, and the way of each record to its request. */
@@ -12,7 +12,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
   abandoned = 0
   /** From id 1 on. */
   readonly #requests: ActiveRequest[] = []
-  readonly #carrier: Carrier
+  readonly #owner: RequestOwner
   readonly #socket: Socket
   readonly #writeQueue: WriteQueue
   /** Requests that the last read brought something for: a list in the requests themselves, for there is one a read. */
@@ -20,8 +20,8 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
   #lastTouched: ActiveRequest | undefined
   #nextDrained = 0
 
-  constructor(carrier: Carrier, socket: Socket) {
-    this.#carrier = carrier
+  constructor(owner: RequestOwner, socket: Socket) {
+    this.#owner = owner
     this.#socket = socket
     this.#writeQueue = new WriteQueue(socket)
   }
@@ -65,7 +65,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     for (const request of this.#requests) if (request.free) return request
     const request = new ActiveRequest(
       this.#requests.length + 1,
-      this.#carrier,
+      this.#owner,
       this.#socket,
       this.#writeQueue,
     )
@@ -108,7 +108,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
   #expect(type: number, requestId: number): ActiveRequest | undefined {
     const request = this.#requests[requestId - 1]
     if (request === undefined || request.free || request.ended !== undefined) {
-      if (this.#carrier.closed) return undefined
+      if (this.#owner.closed) return undefined
       throw new ProtocolError(
         `record of type ${type} for request id ${requestId}, which is not active`,
       )

@@ -22,8 +22,8 @@ const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
 export interface WriterEvents {
   /** Something was written. */
   onWritten(now?: number): void
-  /** The system has taken something that was written. */
-  onTaken(): void
+  /** The system has flushed something that was written. */
+  onFlushed(): void
   /** A body is not complete and never will be. */
   onBodyFailed(error: RequestBodyError): void
 }
@@ -31,7 +31,7 @@ export interface WriterEvents {
 /** Writes the requests of one id: one after the other, with backpressure. */
 export class RequestWriter implements BodySink, WriteQueueItem {
   /** Bytes of a request in the writeQueue. */
-  unwritten = 0
+  queuedBytes = 0
 
   readonly #id: number
   readonly #socket: Socket
@@ -43,7 +43,7 @@ export class RequestWriter implements BodySink, WriteQueueItem {
   /** The stream that is being sent: STDIN, then a filter's DATA. */
   #type: typeof RecordType.STDIN | typeof RecordType.DATA = RecordType.STDIN
   #ended = false
-  #untaken = 0
+  #unflushed = 0
   /** A whole request, until it is written. */
   #head: RequestHead | undefined
 
@@ -56,12 +56,12 @@ export class RequestWriter implements BodySink, WriteQueueItem {
 
   /** Whether the ends of all streams have been written, and all of it has been handed to the system. */
   get finished(): boolean {
-    return this.#ended && this.#untaken === 0 && this.unwritten === 0
+    return this.#ended && this.#unflushed === 0 && this.queuedBytes === 0
   }
 
   /** Whether something of this request waits for the application to read. */
-  get waitsForReader(): boolean {
-    return this.#untaken > 0 && this.#socket.writableLength > 0
+  get waitsForApplication(): boolean {
+    return this.#unflushed > 0 && this.#socket.writableLength > 0
   }
 
   /** Whether it is the source of a body that is waited for. */
@@ -86,12 +86,12 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     this.#type = RecordType.STDIN
     this.#ended = whole && exchange.data === undefined
     if (this.#ended) {
-      this.unwritten = requestHeadLength(head)
+      this.queuedBytes = requestHeadLength(head)
       this.#head = head
       this.#writeQueue.add(this)
     } else {
-      this.#untaken++
-      this.#socket.write(encodeRequestHead(head), this.onHeadTaken)
+      this.#unflushed++
+      this.#socket.write(encodeRequestHead(head), this.onHeadFlushed)
     }
     this.#events.onWritten(now)
     if (whole) this.#startData()
@@ -108,7 +108,7 @@ export class RequestWriter implements BodySink, WriteQueueItem {
   stop(): void {
     this.#exchange = undefined
     this.#head = undefined
-    this.unwritten = 0
+    this.queuedBytes = 0
     this.#rest = undefined
     this.#pump?.stop()
     this.#pump = undefined
@@ -127,14 +127,14 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     const { disposeBody } = this.#exchange ?? {}
     const disposes =
       disposeBody === true && this.#type === RecordType.STDIN && this.#pump?.isOnlyReader === true
-    if (this.#pump !== undefined && this.#exchange !== undefined) this.#exchange.bodyTouched = true
+    if (this.#pump !== undefined && this.#exchange !== undefined) this.#exchange.bodyUsed = true
     socket.cork()
     for (let at = 0; at < chunk.length; at += MAX_CONTENT_LENGTH) {
       const piece = chunk.subarray(at, at + MAX_CONTENT_LENGTH)
       socket.write(encodeRecordHeader(this.#type, this.#id, piece.length))
-      this.#untaken++
+      this.#unflushed++
       const isLast = at + piece.length === chunk.length
-      socket.write(piece, disposes && isLast ? () => this.#dispose(chunk) : this.#onTaken)
+      socket.write(piece, disposes && isLast ? () => this.#dispose(chunk) : this.#onFlushed)
     }
     socket.uncork()
     this.#events.onWritten()
@@ -144,8 +144,8 @@ export class RequestWriter implements BodySink, WriteQueueItem {
   endBody(): void {
     this.#pump = undefined
     this.#ended = this.#type === RecordType.DATA || this.#exchange?.data === undefined
-    this.#untaken++
-    this.#socket.write(encodeRecord(this.#type, this.#id), this.#onTaken)
+    this.#unflushed++
+    this.#socket.write(encodeRecord(this.#type, this.#id), this.#onFlushed)
     this.#events.onWritten()
     this.#startData()
   }
@@ -181,27 +181,27 @@ export class RequestWriter implements BodySink, WriteQueueItem {
   writeTo(target: Buffer, at: number): number {
     const head = this.#head
     this.#head = undefined
-    this.unwritten = 0
+    this.queuedBytes = 0
     return head === undefined ? at : writeRequestHead(target, at, head)
   }
 
-  onHeadWritten(taken: boolean): void {
-    if (!taken) this.#untaken++
+  onHeadWritten(flushed: boolean): void {
+    if (!flushed) this.#unflushed++
     else if (this.#exchange !== undefined) this.#exchange.sent = true
   }
 
-  readonly onHeadTaken = (error?: Error | null): void => {
+  readonly onHeadFlushed = (error?: Error | null): void => {
     if (this.#exchange !== undefined && !error) this.#exchange.sent = true
-    this.#onTaken()
+    this.#onFlushed()
   }
 
   #dispose(chunk: Buffer): void {
     freeMemory(chunk)
-    this.#onTaken()
+    this.#onFlushed()
   }
 
-  readonly #onTaken = (): void => {
-    this.#untaken--
-    this.#events.onTaken()
+  readonly #onFlushed = (): void => {
+    this.#unflushed--
+    this.#events.onFlushed()
   }
 }

@@ -4,13 +4,13 @@ import { type CheckPhaseTask, runInCheckPhase } from '../exchange/check-phase.ts
 /** A whole request that waits to be written. */
 export interface WriteQueueItem {
   /** Bytes it takes; 0 when it has been given up. */
-  readonly unwritten: number
+  readonly queuedBytes: number
   /** Writes itself, and returns where it ends. */
   writeTo(target: Buffer, at: number): number
-  /** It has been written; with `taken`, the system has all of it. Else {@link WriteQueueItem.onHeadTaken} follows. */
-  onHeadWritten(taken: boolean): void
-  /** The system has taken it, or never will. */
-  onHeadTaken(error?: Error | null): void
+  /** It has been written; with `flushed`, the system has all of it. Else {@link WriteQueueItem.onHeadFlushed} follows. */
+  onHeadWritten(flushed: boolean): void
+  /** The system has flushed it, or never will. */
+  onHeadFlushed(error?: Error | null): void
 }
 
 const SCRATCH_SIZE = 65_536
@@ -35,7 +35,7 @@ export class WriteQueue implements CheckPhaseTask {
 
   onCheckPhase(): void {
     let length = 0
-    for (const item of this.#items) length += item.unwritten
+    for (const item of this.#items) length += item.queuedBytes
     if (length > 0) this.#write(length)
     // One by one: of an array with one item that costs less than to set its length.
     while (this.#items.pop() !== undefined);
@@ -48,13 +48,13 @@ export class WriteQueue implements CheckPhaseTask {
     const idle = socket.writableLength === 0
     socket.write(target.subarray(0, this.#fill(target)))
     // Without a callback, which costs a turn of its own.
-    const taken = idle && socket.writableLength === 0 && socket.errored === null
-    if (!taken && fits) scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE)
-    for (const item of this.#items) item.onHeadWritten(taken)
-    if (taken) return
+    const flushed = idle && socket.writableLength === 0 && socket.errored === null
+    if (!flushed && fits) scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE)
+    for (const item of this.#items) item.onHeadWritten(flushed)
+    if (flushed) return
     const written = [...this.#items]
     socket.write(NOTHING, (error) => {
-      for (const item of written) item.onHeadTaken(error)
+      for (const item of written) item.onHeadFlushed(error)
     })
   }
 
@@ -64,7 +64,7 @@ export class WriteQueue implements CheckPhaseTask {
     let at = 0
     let written = 0
     for (const item of items) {
-      if (item.unwritten === 0) continue
+      if (item.queuedBytes === 0) continue
       at = item.writeTo(target, at)
       items[written++] = item
     }

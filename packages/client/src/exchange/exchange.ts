@@ -19,7 +19,7 @@ import { type AttemptState, isIdempotent, mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
 
 /** Bytes of a piece from which on lending it is worth more than what a copy costs. */
-const LEAST_LENT = 256
+const MIN_LENT_SIZE = 256
 
 /** Whoever has an exchange at the moment: the queue of a pool or a connection. */
 export interface ExchangeHolder {
@@ -56,9 +56,9 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   /** Attempts begun. */
   attempts = 0
   /** Whether anything of a response came: from then on there is no other try. */
-  arrived = false
+  responseStarted = false
   /** Whether a stream of the request has been touched: it cannot be sent again. */
-  bodyTouched = false
+  bodyUsed = false
   /** Whether the system has taken the first write of this attempt: before that, the application cannot have begun. */
   sent = false
   /** Whether its connection had carried requests before. */
@@ -66,14 +66,14 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   /** Whether the application said that it did not begin, because it cannot multiplex. */
   refused = false
   /** Whether it is not to go on a kept connection: one has failed it, or it could not be sent again if one did. */
-  needsNew = false
+  needsNewConnection = false
   /** It shares no connection made before this time, for one of those has failed it. */
-  sharesFrom = 0
+  minCreatedAt = 0
   holder: ExchangeHolder | undefined
   // Links of the pool's queue, see pool/request-queue.ts.
-  waitsUntil: number | undefined
-  before: this | undefined
-  behind: this | undefined
+  expiresAt: number | undefined
+  previous: this | undefined
+  next: this | undefined
 
   readonly #handler: DispatchHandler
   readonly #signal: AbortSignal | undefined
@@ -107,7 +107,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.idempotent = isIdempotent(request)
     const fixed = this.body === null || Buffer.isBuffer(this.body)
     const again = this.idempotent && fixed && data === undefined
-    this.needsNew = !again && settings.reuse !== 'always'
+    this.needsNewConnection = !again && settings.reuse !== 'always'
     this.timeouts =
       request.timeouts === undefined
         ? settings.timeouts
@@ -166,7 +166,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
    * @throws ProtocolError
    */
   stdout(chunk: Buffer, source: Source): boolean {
-    this.arrived = true
+    this.responseStarted = true
     if (this.#stdoutEnded) throw new ProtocolError('STDOUT goes on after its end')
     let rest = chunk
     while (this.#head !== undefined) {
@@ -178,18 +178,18 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     }
     if (rest.length === 0) return true
     const handler = this.#handler
-    const release = rest.length >= LEAST_LENT && handler.borrows ? source.lend() : undefined
+    const release = rest.length >= MIN_LENT_SIZE && handler.borrows ? source.lend() : undefined
     // The chunk is a view of what the next read goes into: what is kept must be copied.
     return release === undefined ? handler.onData(Buffer.from(rest)) : handler.onData(rest, release)
   }
 
   stdoutEnd(): void {
-    this.arrived = true
+    this.responseStarted = true
     this.#stdoutEnded = true
   }
 
   stderr(chunk: Buffer): void {
-    this.arrived = true
+    this.responseStarted = true
     if (this.#handler.onStderr === undefined) return
     this.#stderr ??= new StderrLines((line) => this.#handler.onStderr?.(line))
     this.#stderr.push(chunk)
@@ -201,7 +201,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   }
 
   /** What END_REQUEST means as a failure, or undefined when the response is complete. */
-  judgeEnd(protocolStatus: number): FastCGIError | undefined {
+  endError(protocolStatus: number): FastCGIError | undefined {
     if (protocolStatus === ProtocolStatus.OVERLOADED)
       return new OverloadedError('the application is overloaded (FCGI_OVERLOADED)')
     this.refused = protocolStatus === ProtocolStatus.CANT_MPX_CONN && this.#head !== undefined

@@ -4,7 +4,7 @@ import type { ParamsInit } from './request.ts'
 type Value = string | number | null | undefined
 
 /** Bytes of a block up to which its encoder is kept for the next one. */
-const MOST_KEPT = 65_536
+const MAX_KEPT_SIZE = 65_536
 let spare: NameValueEncoder | undefined
 
 /** Encodes params into one block. @throws ParamsTooLargeError, ProtocolError for a NUL (FastCGI 1.0 §6.1). */
@@ -22,7 +22,7 @@ export function encodeParams(params: ParamsInit): Buffer {
     encoder.add(name, text)
   }
   const block = encoder.finish()
-  if (block.length <= MOST_KEPT) spare = encoder
+  if (block.length <= MAX_KEPT_SIZE) spare = encoder
   return block
 }
 

@@ -6,9 +6,9 @@ export interface AttemptState {
   /** Whether it has ended. */
   readonly done: boolean
   /** Whether anything of a response came. */
-  readonly arrived: boolean
+  readonly responseStarted: boolean
   /** Whether a stream of the request has been read from: it cannot be sent again. */
-  readonly bodyTouched: boolean
+  readonly bodyUsed: boolean
   /** Whether the application said that it did not begin, because it cannot multiplex. */
   readonly refused: boolean
   readonly idempotent: boolean
@@ -20,11 +20,11 @@ export interface AttemptState {
 
 /**
  * Whether a failed request may be sent again without anything being done twice or a part passing for the whole:
- * nothing of a response arrived, the body can be sent again, and either the application cannot have begun or the
+ * nothing of a response responseStarted, the body can be sent again, and either the application cannot have begun or the
  * request is idempotent.
  */
 export function mayRetry(exchange: AttemptState, error: FastCGIError): boolean {
-  if (exchange.done || exchange.arrived || exchange.bodyTouched) return false
+  if (exchange.done || exchange.responseStarted || exchange.bodyUsed) return false
   if (exchange.refused || NOT_BEGUN.has(error.code)) return true
   return error.code === 'FCGI_PREMATURE_CLOSE' && (exchange.idempotent || !exchange.sent)
 }

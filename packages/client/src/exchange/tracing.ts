@@ -52,18 +52,18 @@ class TracedHandler extends ForwardingHandler {
 
   override onEnd(appStatus: number): void {
     this.#event.appStatus = appStatus
-    this.#over(() => super.onEnd(appStatus))
+    this.#finish(() => super.onEnd(appStatus))
   }
 
   override onError(error: FastCGIError, retryable: boolean): void {
     this.#event.error = error
     exchanges.error.publish(this.#event)
-    this.#over(() => super.onError(error, retryable))
+    this.#finish(() => super.onError(error, retryable))
   }
 
-  #over(tell: () => void): void {
+  #finish(callback: () => void): void {
     exchanges.asyncStart.publish(this.#event)
-    tell()
+    callback()
     exchanges.asyncEnd.publish(this.#event)
   }
 }

@@ -35,7 +35,7 @@ export class Backoff {
   }
 
   /** Takes all of them out. */
-  empty(): Exchange[] {
+  removeAll(): Exchange[] {
     const all = [...this.#timers.keys()]
     for (const exchange of all) this.remove(exchange)
     return all

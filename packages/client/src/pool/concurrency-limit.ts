@@ -1,8 +1,8 @@
 /** Largest number of connections that `'auto'` goes up to. */
 export const AUTO_MAXIMUM = 64
 
-const FIRST_PROBE_PAUSE = 25
-const LAST_PROBE_PAUSE = 1000
+const MIN_PROBE_INTERVAL = 25
+const MAX_PROBE_INTERVAL = 1000
 
 /** How a {@link ConcurrencyLimit} is set up. */
 export interface ConcurrencyLimitOptions {
@@ -23,21 +23,21 @@ export interface ConcurrencyLimitOptions {
  *   been taken too, however slow they are;
  * - the others *wait*. One that waits longer than served connections usually take to answer is starved.
  *
- * No I/O and no clock: the pool reports events, times are in milliseconds. `Seat` is the pool's connection.
+ * No I/O and no clock: the pool reports events, times are in milliseconds. `Connection` is the pool's connection.
  */
-export class ConcurrencyLimit<Seat extends object> {
+export class ConcurrencyLimit<Connection extends object> {
   #limit: number
   readonly #adaptive: boolean
   readonly #least: number
   readonly #fairness: number
-  readonly #served = new Set<Seat>()
-  readonly #waiting = new Map<Seat, number>()
+  readonly #served = new Set<Connection>()
+  readonly #waiting = new Map<Connection, number>()
   #answerTime: number | undefined
   // Workers freed for a starved connection that has not answered yet: freeing another one for it would be waste.
   #handovers: number[] = []
-  #probes = new Set<Seat>()
+  #probes = new Set<Connection>()
   #probeBurst = 1
-  #probePause = FIRST_PROBE_PAUSE
+  #probeInterval = MIN_PROBE_INTERVAL
   #nextProbeAt = 0
 
   constructor(options: ConcurrencyLimitOptions) {
@@ -53,13 +53,13 @@ export class ConcurrencyLimit<Seat extends object> {
   }
 
   /** A connection was made for a request, in this order. */
-  opened(seat: Seat, now: number): void {
-    this.#waiting.set(seat, now)
+  opened(connection: Connection, now: number): void {
+    this.#waiting.set(connection, now)
   }
 
   /** The first bytes of a response came, `elapsed` milliseconds after its request was sent. */
-  answered(seat: Seat, elapsed: number): void {
-    const first = this.#waiting.has(seat)
+  answered(connection: Connection, elapsed: number): void {
+    const first = this.#waiting.has(connection)
     if (!first || this.#answerTime === undefined || elapsed < this.#answerTime)
       this.#answerTime =
         this.#answerTime === undefined
@@ -69,20 +69,20 @@ export class ConcurrencyLimit<Seat extends object> {
     for (const earlier of this.#waiting.keys()) {
       this.#waiting.delete(earlier)
       this.#served.add(earlier)
-      if (earlier === seat) break
+      if (earlier === connection) break
     }
     this.#handovers.shift()
-    const probe = this.#probes.delete(seat)
+    const probe = this.#probes.delete(connection)
     if (!this.#adaptive || this.#served.size <= this.#limit) return
     this.#limit = Math.min(AUTO_MAXIMUM, this.#served.size)
     if (probe) this.#probeSucceeded()
   }
 
   /** The connection is gone. */
-  closed(seat: Seat): void {
-    this.#served.delete(seat)
-    this.#waiting.delete(seat)
-    this.#probes.delete(seat)
+  closed(connection: Connection): void {
+    this.#served.delete(connection)
+    this.#waiting.delete(connection)
+    this.#probes.delete(connection)
   }
 
   /**
@@ -99,7 +99,7 @@ export class ConcurrencyLimit<Seat extends object> {
     }
     this.#probeFailed(now)
     if (starved <= this.#handovers.length) return false
-    this.#handovers.push(now + 2 * this.#patience() + FIRST_PROBE_PAUSE)
+    this.#handovers.push(now + 2 * this.#starvedAfter() + MIN_PROBE_INTERVAL)
     return true
   }
 
@@ -108,7 +108,7 @@ export class ConcurrencyLimit<Seat extends object> {
     this.#expireHandovers(now)
     let handed = this.#handovers.length
     for (const since of this.#waiting.values())
-      if (handed-- === 0) return Math.max(1, since + this.#patience() - now + 1)
+      if (handed-- === 0) return Math.max(1, since + this.#starvedAfter() - now + 1)
     return this.#waiting.size === 0 ? undefined : Math.max(1, (this.#handovers[0] ?? now) - now + 1)
   }
 
@@ -129,9 +129,9 @@ export class ConcurrencyLimit<Seat extends object> {
   }
 
   /** The connection was opened beyond the limit. */
-  probing(seat: Seat, now: number): void {
-    this.#probes.add(seat)
-    if (this.#probes.size >= this.#probeBurst) this.#nextProbeAt = now + this.#probePause
+  probing(connection: Connection, now: number): void {
+    this.#probes.add(connection)
+    if (this.#probes.size >= this.#probeBurst) this.#nextProbeAt = now + this.#probeInterval
   }
 
   #expireHandovers(now: number): void {
@@ -139,21 +139,21 @@ export class ConcurrencyLimit<Seat extends object> {
   }
 
   #countStarved(now: number): number {
-    const patience = this.#patience()
+    const starvedAfter = this.#starvedAfter()
     let starved = 0
     for (const since of this.#waiting.values()) {
-      if (now - since <= patience) break
+      if (now - since <= starvedAfter) break
       starved++
     }
     return starved
   }
 
-  #patience(): number {
+  #starvedAfter(): number {
     return this.#fairness + 3 * (this.#answerTime ?? 0)
   }
 
   #probeSucceeded(): void {
-    this.#probePause = FIRST_PROBE_PAUSE
+    this.#probeInterval = MIN_PROBE_INTERVAL
     this.#probeBurst = Math.min(this.#probeBurst * 2, 16)
     this.#nextProbeAt = 0
   }
@@ -162,7 +162,7 @@ export class ConcurrencyLimit<Seat extends object> {
     if (this.#probes.size === 0) return
     this.#probes.clear()
     this.#probeBurst = 1
-    this.#probePause = Math.min(this.#probePause * 2, LAST_PROBE_PAUSE)
-    this.#nextProbeAt = now + this.#probePause
+    this.#probeInterval = Math.min(this.#probeInterval * 2, MAX_PROBE_INTERVAL)
+    this.#nextProbeAt = now + this.#probeInterval
   }
 }

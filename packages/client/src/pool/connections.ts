@@ -44,7 +44,7 @@ export class Connections {
   }
 
   /** It waits for a request. */
-  putAside(connection: Connection, now: number): void {
+  addIdle(connection: Connection, now: number): void {
     connection.idleSince = now
     this.#idle.push(connection)
     this.#timer ??= setTimeout(this.#sweep, this.#pause())
@@ -55,22 +55,22 @@ export class Connections {
     for (;;) {
       const connection = this.#idle.pop()
       if (connection === undefined) return undefined
-      if (!connection.closed && !this.isOld(connection, now)) return connection
+      if (!connection.closed && !this.isExpired(connection, now)) return connection
       connection.destroy()
     }
   }
 
   /** One that carries requests already and takes this one, too. */
-  joinable(exchange: Exchange, now: number): Connection | undefined {
+  findShareable(exchange: Exchange, now: number): Connection | undefined {
     for (const connection of this.#all) {
-      const may = connection.hasRoom && connection.createdAt >= exchange.sharesFrom
-      if (may && !this.isOld(connection, now)) return connection
+      const may = connection.hasRoom && connection.createdAt >= exchange.minCreatedAt
+      if (may && !this.isExpired(connection, now)) return connection
     }
     return undefined
   }
 
   /** Whether it must not be used again: over `maxAge`, or `maxRequests`. */
-  isOld({ createdAt, requests }: Connection, now: number): boolean {
+  isExpired({ createdAt, requests }: Connection, now: number): boolean {
     const { maxAge, maxRequests } = this.#settings
     const usedUp = maxRequests !== 0 && requests >= maxRequests
     return usedUp || (maxAge !== 0 && now - createdAt >= maxAge)
@@ -112,8 +112,8 @@ export class Connections {
     const { idleTimeout, softMaxConnections } = this.#settings
     for (const connection of [...this.#idle]) {
       const spare = this.#idle.length > softMaxConnections
-      const retry = idleTimeout !== 0 && now - connection.idleSince >= idleTimeout
-      if (this.isOld(connection, now) || (spare && retry)) connection.destroy()
+      const timedOut = idleTimeout !== 0 && now - connection.idleSince >= idleTimeout
+      if (this.isExpired(connection, now) || (spare && timedOut)) connection.destroy()
     }
     if (this.#idle.length > 0) this.#timer = setTimeout(this.#sweep, this.#pause())
   }

@@ -35,7 +35,7 @@ export class Multiplexing {
    * is.
    * @param ask gets the answer; rejects with a FastCGIError.
    */
-  async find(ask: () => Promise<ApplicationValues>): Promise<void> {
+  async query(ask: () => Promise<ApplicationValues>): Promise<void> {
     if (!this.#mustAsk) return
     this.#mustAsk = false
     try {

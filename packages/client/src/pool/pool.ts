@@ -18,7 +18,7 @@ import { type ApplicationValues, Multiplexing } from './multiplexing.ts'
 import { RequestQueue } from './request-queue.ts'
 import { type GetValuesOptions, ValuesQueries } from './values-queries.ts'
 
-const NO_CONTROL: DispatchControl = { resume() {}, abort() {} }
+const INERT_CONTROL: DispatchControl = { resume() {}, abort() {} }
 
 /**
  * Connections to one address: made on demand, kept for a short time, shared out in order of arrival.
@@ -53,7 +53,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#queries = new ValuesQueries(this.address)
     this.#connections = new Connections(settings)
     this.#multiplexing = new Multiplexing(settings.multiplex, settings.maxMultiplexed)
-    this.#queue = new RequestQueue(settings.queueTimeout, (exchange) => this.#expired(exchange))
+    this.#queue = new RequestQueue(settings.queueTimeout, (exchange) =>
+      this.#onQueueTimeout(exchange),
+    )
     const { reuse, maxConnections, minConnections, fairness } = settings
     // Without reuse nobody holds a worker back, and there is nothing to learn.
     const most = maxConnections === 'auto' && !reuse ? AUTO_MAXIMUM : maxConnections
@@ -71,7 +73,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
         this.#failed++
         handler.onError(asFastCGIError(error), false)
       })
-      return NO_CONTROL
+      return INERT_CONTROL
     }
     if (refusal !== undefined || exchange.abortedEarly) {
       const error = refusal ?? new AbortedError({ cause: request.signal?.reason })
@@ -115,7 +117,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   override destroy(error?: Error): Promise<void> {
     this.#closing = true
     const reason = this.#closedError(error)
-    for (const exchange of this.#backoff.empty()) this.#failExchange(exchange, reason)
+    for (const exchange of this.#backoff.removeAll()) this.#failExchange(exchange, reason)
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
       this.#failExchange(next, reason)
     this.#queries.destroy(reason)
@@ -128,8 +130,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   #start(exchange: Exchange, now: number = performance.now()): void {
     const connection = this.#connectionFor(exchange, now)
     // Its worker is the one that takes the new connection.
-    if (connection === undefined && exchange.needsNew) this.#connections.closeOneIdle()
-    if (connection !== undefined) connection.run(exchange, this.#keeps(connection), now)
+    if (connection === undefined && exchange.needsNewConnection) this.#connections.closeOneIdle()
+    if (connection !== undefined) connection.run(exchange, this.#keepOpen(connection), now)
     else if (this.#mayOpen) this.#open(exchange, now)
     else this.#enqueue(exchange, now)
   }
@@ -138,8 +140,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   #connectionFor(exchange: Exchange, now: number): Connection | undefined {
     if (this.#isFull) return undefined
     const shared =
-      this.#multiplexing.capacity > 1 ? this.#connections.joinable(exchange, now) : undefined
-    return shared ?? (exchange.needsNew ? undefined : this.#connections.takeIdle(now))
+      this.#multiplexing.capacity > 1 ? this.#connections.findShareable(exchange, now) : undefined
+    return shared ?? (exchange.needsNewConnection ? undefined : this.#connections.takeIdle(now))
   }
 
   get #mayOpen(): boolean {
@@ -161,9 +163,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     const connection = new Connection(this.address, this.#settings, this, capacity, now)
     this.#connections.add(connection)
     this.#limit.opened(connection, now)
-    connection.open(exchange, this.#keeps(connection))
+    connection.open(exchange, this.#keepOpen(connection))
     if (this.#settings.multiplex === 'auto')
-      void this.#multiplexing.find(() => this.getValues()).then(() => this.#setCapacity())
+      void this.#multiplexing.query(() => this.getValues()).then(() => this.#setCapacity())
     return connection
   }
 
@@ -176,7 +178,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
    * Whether the next request on a connection leaves it open; the last of `maxRequests` tells the application so. Where
    * others are on it, only we can know when to close it.
    */
-  #keeps(connection: Connection): boolean {
+  #keepOpen(connection: Connection): boolean {
     if (connection.capacity > 1 || connection.active > 0) return true
     const { reuse, maxRequests } = this.#settings
     return (
@@ -208,7 +210,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
         const connection = this.#connectionFor(next, now)
         if (connection === undefined && !this.#mayOpen) break
         this.#queue.remove(next)
-        if (connection !== undefined) connection.run(next, this.#keeps(connection), now)
+        if (connection !== undefined) connection.run(next, this.#keepOpen(connection), now)
         else this.#open(next, now)
       }
     } finally {
@@ -223,7 +225,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (pause !== undefined) this.#probeTimer = setTimeout(this.#probe, pause)
   }
 
-  // One connection more than seems to be served, to find out whether it still is so.
+  // One connection more than seems to be served, to query out whether it still is so.
   readonly #probe = (): void => {
     this.#probeTimer = undefined
     const now = performance.now()
@@ -232,7 +234,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (this.#queue.size > 0) this.#scheduleProbe(now)
   }
 
-  #expired(exchange: Exchange): void {
+  #onQueueTimeout(exchange: Exchange): void {
     const { size } = this.#connections
     this.#failExchange(exchange, queueTimeoutError(this.address, this.#settings.queueTimeout, size))
   }
@@ -264,16 +266,16 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   onIdle(connection: Connection): void {
     const now = connection.readAt
-    const needsNew = this.#queue.first?.needsNew === true
-    const old = this.#connections.isOld(connection, now)
-    if (this.#closing || needsNew || old || this.#mustYield(now)) {
+    const needsNewConnection = this.#queue.first?.needsNewConnection === true
+    const old = this.#connections.isExpired(connection, now)
+    if (this.#closing || needsNewConnection || old || this.#mustYield(now)) {
       connection.destroy()
       return
     }
     const next = this.#queue.shift()
-    if (next !== undefined) connection.run(next, this.#keeps(connection), now)
+    if (next !== undefined) connection.run(next, this.#keepOpen(connection), now)
     else {
-      this.#connections.putAside(connection, now)
+      this.#connections.addIdle(connection, now)
       this.#scheduleYield(now)
     }
   }
@@ -297,7 +299,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void {
     exchange.finishAttempt(error.code)
     // Of what a kept connection did not take, the application knows nothing: that was no attempt.
-    if (exchange.reused && !exchange.sent && !exchange.needsNew) exchange.attempts--
+    if (exchange.reused && !exchange.sent && !exchange.needsNewConnection) exchange.attempts--
     if (exchange.refused && this.#multiplexing.capacity > 1) {
       this.#multiplexing.refused()
       this.#setCapacity()
@@ -309,8 +311,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       !this.#closing
     ) {
       this.#retries++
-      exchange.needsNew = true
-      exchange.sharesFrom = connection.closedAt || performance.now()
+      exchange.needsNewConnection = true
+      exchange.minCreatedAt = connection.closedAt || performance.now()
       this.#start(exchange)
     } else this.#failExchange(exchange, error)
   }

@@ -1,17 +1,17 @@
 /** What a {@link RequestQueue} keeps of those in it, in themselves. */
 export interface Queueable {
   /** Until when it waits, as of performance.now(); undefined when it is in no queue. */
-  waitsUntil: number | undefined
-  before: this | undefined
-  behind: this | undefined
+  expiresAt: number | undefined
+  previous: this | undefined
+  next: this | undefined
 }
 
 /**
  * Requests that wait for a connection, first come, first served, each for a bounded time.
  *
  * A list that runs through the requests themselves, and leaves nothing in those that are out of it. A Map would keep what
- * was in it from being collected: whenever it grows or shrinks, the table it leaves behind has all that was in it, and
- * points to the table that comes after. Measured behind a php-fpm that is busy: 16 % of all time went into collecting.
+ * was in it from being collected: whenever it grows or shrinks, the table it leaves next has all that was in it, and
+ * points to the table that comes after. Measured next a php-fpm that is busy: 16 % of all time went into collecting.
  */
 export class RequestQueue<Item extends Queueable> {
   readonly #timeout: number
@@ -38,10 +38,10 @@ export class RequestQueue<Item extends Queueable> {
 
   push(item: Item, now: number): void {
     const last = this.#last
-    item.waitsUntil = now + this.#timeout
-    item.before = last
+    item.expiresAt = now + this.#timeout
+    item.previous = last
     if (last === undefined) this.#first = item
-    else last.behind = item
+    else last.next = item
     this.#last = item
     this.#size++
     if (this.#timeout > 0) this.#timer ??= setTimeout(this.#expire, this.#timeout).unref()
@@ -55,13 +55,13 @@ export class RequestQueue<Item extends Queueable> {
 
   /** Takes it out, if it is in. */
   remove(item: Item): void {
-    if (item.waitsUntil === undefined) return
-    const { before, behind } = item
-    if (before === undefined) this.#first = behind
-    else before.behind = behind
-    if (behind === undefined) this.#last = before
-    else behind.before = before
-    item.waitsUntil = item.before = item.behind = undefined
+    if (item.expiresAt === undefined) return
+    const { previous, next } = item
+    if (previous === undefined) this.#first = next
+    else previous.next = next
+    if (next === undefined) this.#last = previous
+    else next.previous = previous
+    item.expiresAt = item.previous = item.next = undefined
     this.#size--
   }
 
@@ -71,11 +71,11 @@ export class RequestQueue<Item extends Queueable> {
     this.#timer = undefined
     const now = performance.now() + 1
     for (let item = this.#first; item !== undefined; item = this.#first) {
-      const { waitsUntil = now } = item
-      if (waitsUntil > now) {
+      const { expiresAt = now } = item
+      if (expiresAt > now) {
         // Whoever just expired may have pushed another one.
         clearTimeout(this.#timer)
-        this.#timer = setTimeout(this.#expire, waitsUntil - now + 1).unref()
+        this.#timer = setTimeout(this.#expire, expiresAt - now + 1).unref()
         return
       }
       this.remove(item)

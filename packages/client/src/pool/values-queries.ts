@@ -26,7 +26,7 @@ export interface GetValuesOptions {
 const CHECKS: Checks = { names: listOf(text), timeout: milliseconds }
 
 /** Names of the variables that FastCGI 1.0 §4.1 defines. */
-const NAMES: readonly string[] = ['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS']
+const STANDARD_NAMES: readonly string[] = ['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS']
 
 /**
  * Asks an application for variables with FCGI_GET_VALUES (FastCGI 1.0 §4.1), on a connection of its own: php-fpm
@@ -61,14 +61,14 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     this.#socket.on('error', (error) => {
       this.#socketError ??= error
     })
-    this.#socket.on('end', this.#lost).on('close', this.#lost)
-    if (timeout > 0) this.#timer = setTimeout(() => this.#expired(timeout), timeout)
+    this.#socket.on('end', this.#onLost).on('close', this.#onLost)
+    if (timeout > 0) this.#timer = setTimeout(() => this.#onTimeout(timeout), timeout)
     this.#socket.open(address, false)
   }
 
   /** Gives up. */
   destroy(error: FastCGIError): void {
-    this.#end()
+    this.#close()
     this.#reject(error)
   }
 
@@ -82,7 +82,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
 
   onWriteFailed(error: Error): void {
     this.#socketError = error
-    this.#lost()
+    this.#onLost()
   }
 
   onStream(type: RecordType): void {
@@ -101,11 +101,11 @@ class ValuesQuery implements SocketEvents, RecordHandler {
         `${this.#address.name} answers FCGI_GET_VALUES with type ${type} for request id ${requestId}`,
       )
     const values = Object.fromEntries(known ? decodeNameValues(content) : [])
-    this.#end()
+    this.#close()
     this.#resolve(values)
   }
 
-  readonly #lost = (): void => {
+  readonly #onLost = (): void => {
     const { name } = this.#address
     const cause = this.#socketError
     this.destroy(
@@ -118,7 +118,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     )
   }
 
-  #expired(timeout: number): void {
+  #onTimeout(timeout: number): void {
     const { name } = this.#address
     this.destroy(
       this.#connected
@@ -130,7 +130,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     )
   }
 
-  #end(): void {
+  #close(): void {
     clearTimeout(this.#timer)
     this.#socket.destroy()
   }
@@ -152,7 +152,7 @@ export class ValuesQueries {
   /** Asks and waits for the answer. @throws FastCGIError */
   async ask(options: GetValuesOptions): Promise<ApplicationValues> {
     checkOptions('getValues', options, CHECKS)
-    const { names = NAMES, timeout = 3000 } = options
+    const { names = STANDARD_NAMES, timeout = 3000 } = options
     const query = new ValuesQuery(this.#address, names, timeout)
     this.#all.add(query)
     try {

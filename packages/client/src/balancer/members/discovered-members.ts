@@ -17,23 +17,23 @@ export class DiscoveredMembers {
   readonly #balancer: MemberSet
   readonly #grace: number
   readonly #names = new Set<string>()
-  #goneSince: number | undefined
+  #notFoundSince: number | undefined
 
   constructor(balancer: MemberSet, grace: number) {
     this.#balancer = balancer
     this.#grace = grace
   }
 
-  /** Takes a look-up's result over. An answer changes members at once; silence changes nothing, however long. */
+  /** Takes a look-up's result over. An answer changes members at once; noAnswer changes nothing, however long. */
   apply(result: DiscoveryResult, now: number): void {
-    if (result.kind === 'silence') return
+    if (result.kind === 'no-answer') return
     if (result.kind === 'members') {
-      this.#goneSince = undefined
+      this.#notFoundSince = undefined
       this.#follow(result.members, result.complete)
       return
     }
-    this.#goneSince ??= now
-    if (now - this.#goneSince >= this.#grace) this.#follow([], true)
+    this.#notFoundSince ??= now
+    if (now - this.#notFoundSince >= this.#grace) this.#follow([], true)
   }
 
   #follow(found: readonly DiscoveredMember[], complete: boolean): void {

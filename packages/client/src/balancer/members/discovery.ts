@@ -33,8 +33,8 @@ export type DiscoveryResult =
       /** Whether all name servers that were asked for a part of it answered. */
       readonly complete: boolean
     }
-  | { readonly kind: 'gone'; readonly error: Error }
-  | { readonly kind: 'silence'; readonly error: Error }
+  | { readonly kind: 'not-found'; readonly error: Error }
+  | { readonly kind: 'no-answer'; readonly error: Error }
 
 /** Looks a name up on an interval and reports what it finds. */
 export class Discovery {
@@ -81,7 +81,7 @@ export class Discovery {
         : await this.#hosts(name)
       return { kind: 'members', members, complete: this.#complete }
     } catch (error) {
-      return { kind: isGone(error) ? 'gone' : 'silence', error: error as Error }
+      return { kind: isNotFound(error) ? 'not-found' : 'no-answer', error: error as Error }
     }
   }
 
@@ -98,7 +98,7 @@ export class Discovery {
     const records = await resolver.resolveSrv(name)
     const priorities = [...new Set(records.map(({ priority }) => priority))].sort((a, b) => a - b)
     const heaviest = Math.max(1, ...records.map(({ weight }) => weight))
-    return this.#whatIsFound(
+    return this.#collect(
       records.map(async (record) => {
         const addresses = await this.#addresses(record.name)
         return addresses.map((address) => ({
@@ -115,23 +115,23 @@ export class Discovery {
     const resolver = this.#resolver
     if (resolver === undefined)
       return (await lookup(host, { all: true })).map(({ address }) => address)
-    return this.#whatIsFound([resolver.resolve4(host), resolver.resolve6(host)])
+    return this.#collect([resolver.resolve4(host), resolver.resolve6(host)])
   }
 
   /** One family, or one target of a service, may be missing without a word about the others. */
-  async #whatIsFound<T>(parts: ReadonlyArray<Promise<T[]>>): Promise<T[]> {
+  async #collect<T>(parts: ReadonlyArray<Promise<T[]>>): Promise<T[]> {
     const settled = await Promise.allSettled(parts)
     const found = settled.flatMap((part) => (part.status === 'fulfilled' ? part.value : []))
     const reasons = settled.flatMap((part) => (part.status === 'rejected' ? [part.reason] : []))
-    const silence = reasons.find((reason) => !isGone(reason))
-    if (found.length === 0 && reasons.length > 0) throw silence ?? reasons[0]
-    if (silence !== undefined) this.#complete = false
+    const noAnswer = reasons.find((reason) => !isNotFound(reason))
+    if (found.length === 0 && reasons.length > 0) throw noAnswer ?? reasons[0]
+    if (noAnswer !== undefined) this.#complete = false
     return found
   }
 }
 
 /** There is no such name, or none of that type; anything else is no answer. */
-function isGone(error: unknown): boolean {
+function isNotFound(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'ENOTFOUND' || code === 'ENODATA'
 }

@@ -3,7 +3,7 @@ import type { HealthCheckOptions } from '../options.ts'
 import type { Member } from './member.ts'
 
 /** Most bytes of a checked body. */
-const MOST_BODY = 65_536
+const MAX_BODY_SIZE = 65_536
 
 /** What a check found. */
 export type CheckReport = (member: Member, passed: boolean, error: Error | undefined) => void
@@ -40,15 +40,15 @@ export class HealthCheck {
     for (const member of this.#members) {
       // One at a time: a late answer is not to contradict a newer one.
       if (this.#running.has(member)) continue
-      this.#ask(member).then(
-        () => this.#count(member, true, undefined),
+      this.#checkOne(member).then(
+        () => this.#countResult(member, true, undefined),
         // It has no room, or its queue is full: that is work, not sickness.
-        (error) => error.code === 'FCGI_OVERLOADED' || this.#count(member, false, error),
+        (error) => error.code === 'FCGI_OVERLOADED' || this.#countResult(member, false, error),
       )
     }
   }
 
-  async #ask(member: Member): Promise<void> {
+  async #checkOne(member: Member): Promise<void> {
     // AbortSignal.any() and timeout() would be shorter, but Node 20 collects them as garbage before they fire.
     const check = new AbortController()
     const { timeout = 5000 } = this.#options
@@ -80,7 +80,7 @@ export class HealthCheck {
     if (!matches) throw new Error(`health check ${path}: the body does not match ${body}`)
   }
 
-  #count(member: Member, passed: boolean, error: Error | undefined): void {
+  #countResult(member: Member, passed: boolean, error: Error | undefined): void {
     if (this.#stopped) return
     const streak = this.#streaks.get(member)
     const length = streak?.passed === passed ? streak.length + 1 : 1
@@ -94,7 +94,7 @@ async function readText(stream: AsyncIterable<Buffer>): Promise<string> {
   let text = ''
   for await (const chunk of stream) {
     text += chunk.toString('latin1')
-    if (text.length > MOST_BODY) break
+    if (text.length > MAX_BODY_SIZE) break
   }
   return text
 }

@@ -1,7 +1,7 @@
 import type { FastCGIError } from '@fastcgi/protocol'
 import { OverloadedError } from '../../errors.ts'
 import type { BalancerOptions } from '../options.ts'
-import { meaningOf } from './failure.ts'
+import { classifyFailure } from './failure.ts'
 import type { Member } from './member.ts'
 import type { MemberList } from './member-list.ts'
 
@@ -32,13 +32,13 @@ export class HealthKeeper {
   }
 
   /** Takes everybody back (Apache `forcerecovery`). */
-  forgiveAll(): void {
-    for (const member of this.#members.all) this.#forgive(member)
+  recoverAll(): void {
+    for (const member of this.#members.all) this.#reset(member)
   }
 
   /** Takes one back, as an operator wants it. */
   recover(member: Member): void {
-    this.#forgive(member)
+    this.#reset(member)
     this.#changes.onBack()
   }
 
@@ -46,7 +46,7 @@ export class HealthKeeper {
   answered(member: Member, status: number, probe: boolean): void {
     if (this.#options.failOnStatus?.includes(status)) {
       const error = new OverloadedError(`it answered ${status} (option failOnStatus)`)
-      this.#count(member, error, { certain: true, probe })
+      this.#recordFailure(member, error, { certain: true, probe })
       return
     }
     const before = member.health.failed
@@ -56,10 +56,10 @@ export class HealthKeeper {
 
   /** An attempt on it failed. */
   failed(member: Member, error: FastCGIError, probe: boolean): void {
-    const meaning = meaningOf(error)
-    if (meaning === 'died') member.counters.died++
-    if (meaning === 'overloaded') member.counters.overloaded++
-    if (meaning === 'died' || meaning === 'sick') this.#count(member, error, { probe })
+    const kind = classifyFailure(error)
+    if (kind === 'died') member.counters.died++
+    if (kind === 'overloaded') member.counters.overloaded++
+    if (kind === 'died' || kind === 'faulty') this.#recordFailure(member, error, { probe })
     else if (probe) this.undecided(member)
   }
 
@@ -79,7 +79,7 @@ export class HealthKeeper {
     else this.#out(member, error)
   }
 
-  #count(
+  #recordFailure(
     member: Member,
     error: FastCGIError,
     { certain = false, probe }: { certain?: boolean; probe: boolean },
@@ -95,21 +95,21 @@ export class HealthKeeper {
     if (member.health.record(performance.now(), rules, { certain, probe })) this.#out(member, error)
   }
 
-  #forgive(member: Member): void {
+  #reset(member: Member): void {
     if (!member.health.failed) return
     member.health.forget()
-    this.#members.tell(member, 'recovered')
+    this.#members.emit(member, 'recovered')
   }
 
   #out(member: Member, error: Error | undefined): void {
     member.counters.disabled++
-    this.#members.tell(member, 'failed', error)
+    this.#members.emit(member, 'failed', error)
     this.#changes.onOut()
   }
 
   #recovered(member: Member): void {
     member.recovered(performance.now())
-    this.#members.tell(member, 'recovered')
+    this.#members.emit(member, 'recovered')
     this.#changes.onBack()
   }
 }

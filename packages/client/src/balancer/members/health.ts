@@ -6,7 +6,7 @@ export interface HealthRules {
   failureWindow: number
 }
 
-const LONGEST_BAN = 60_000
+const MAX_RETRY_DELAY = 60_000
 
 /**
  * What is known of a member from the requests it got (passive health). Times in milliseconds, given from outside.
@@ -17,7 +17,7 @@ const LONGEST_BAN = 60_000
 export class Health {
   #failures: number[] = []
   #outUntil = 0
-  #ban = 0
+  #retryDelay = 0
   #probing = false
   #checkFailed = false
 
@@ -43,7 +43,7 @@ export class Health {
   succeeded(probe: boolean): void {
     if (this.#outUntil > 0 && !probe) return
     this.#failures.length = 0
-    this.#outUntil = this.#ban = 0
+    this.#outUntil = this.#retryDelay = 0
     this.#probing = false
   }
 
@@ -71,9 +71,12 @@ export class Health {
       this.#failures.push(now)
       if (!certain && this.#failures.length < rules.maxFailures) return false
     } else if (!probe) return false
-    const longest = Math.max(LONGEST_BAN, rules.retry)
-    this.#ban = Math.min(longest, this.#ban === 0 ? rules.retry : this.#ban * 2)
-    this.#outUntil = now + this.#ban * (0.9 + Math.random() * 0.2)
+    const longest = Math.max(MAX_RETRY_DELAY, rules.retry)
+    this.#retryDelay = Math.min(
+      longest,
+      this.#retryDelay === 0 ? rules.retry : this.#retryDelay * 2,
+    )
+    this.#outUntil = now + this.#retryDelay * (0.9 + Math.random() * 0.2)
     this.#failures.length = 0
     return true
   }

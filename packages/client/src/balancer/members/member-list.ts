@@ -25,7 +25,7 @@ export type MemberChange = Pick<
 >
 
 /** What a member can be without; of anything else, undefined changes nothing. */
-const CAN_BE_NONE: ReadonlySet<string> = new Set(['route', 'redirect', 'retry'])
+const CLEARABLE: ReadonlySet<string> = new Set(['route', 'redirect', 'retry'])
 
 /** What happened to a member. */
 export interface MemberEvent {
@@ -64,7 +64,7 @@ export class MemberList {
         `balancer ${this.#balancer} has a member ${member.name} already (option name)`,
       )
     this.all.push(member)
-    this.tell(member, 'added')
+    this.emit(member, 'added')
     return member
   }
 
@@ -73,15 +73,15 @@ export class MemberList {
     checkOptions(`balancer ${this.#balancer}, member ${name}`, change, memberChangeChecks)
     const member = this.named(name)
     for (const [option, value] of Object.entries(change))
-      if (value !== undefined || CAN_BE_NONE.has(option)) Object.assign(member, { [option]: value })
-    this.tell(member, 'changed')
+      if (value !== undefined || CLEARABLE.has(option)) Object.assign(member, { [option]: value })
+    this.emit(member, 'changed')
   }
 
   /** Takes a member out of the list. @throws OptionError */
   remove(name: string): Member {
     const member = this.named(name)
     this.all.splice(this.all.indexOf(member), 1)
-    this.tell(member, 'removed')
+    this.emit(member, 'removed')
     return member
   }
 
@@ -98,7 +98,7 @@ export class MemberList {
     return () => this.#listeners.delete(listener)
   }
 
-  tell(member: Member, event: MemberEvent['event'], error?: Error): void {
+  emit(member: Member, event: MemberEvent['event'], error?: Error): void {
     // What still runs on one that was removed is nobody's business.
     if (event !== 'removed' && !this.all.includes(member)) return
     const told: MemberEvent = { balancer: this.#balancer, member: member.name, event, error }

@@ -11,7 +11,7 @@ import type { Method } from './method.ts'
  */
 export class Hash implements Method {
   readonly #key: (hints: BalanceHints) => string
-  readonly #keyless = new ByRequests()
+  readonly #fallback = new ByRequests()
 
   constructor(key: (hints: BalanceHints) => string) {
     this.#key = key
@@ -23,7 +23,7 @@ export class Hash implements Method {
     now: number,
   ): Member | undefined {
     // Nothing is known of the request: one key for all of these would mean one member for all.
-    if (hints === undefined) return this.#keyless.pick(members, hints, now)
+    if (hints === undefined) return this.#fallback.pick(members, hints, now)
     const key = this.#key(hints)
     let best: Member | undefined
     let most = Number.NEGATIVE_INFINITY

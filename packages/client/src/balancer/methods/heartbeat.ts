@@ -13,21 +13,21 @@ export interface Heartbeat {
   ready: number
 }
 
-const BELIEVED_FOR = 10_000
+const HEARTBEAT_TTL = 10_000
 
-/** By the idle workers of members that were heard of in the last ten seconds. */
+/** By the idle workers of members that were heartbeat of in the last ten seconds. */
 export class ByHeartbeat implements Method {
-  readonly #heard = new WeakMap<Member, { ready: number; at: number }>()
-  readonly #unheard = new ByRequests()
+  readonly #heartbeats = new WeakMap<Member, { ready: number; at: number }>()
+  readonly #fallback = new ByRequests()
 
-  /** A member was heard of. One that is busy with nothing has just started: its ready ones count a quarter. */
+  /** A member was heartbeat of. One that is busy with nothing has just started: its ready ones count a quarter. */
   beat(member: Member, { busy, ready }: Heartbeat, now: number): void {
     for (const [name, value] of Object.entries({ busy, ready }))
       if (!(Number.isFinite(value) && value >= 0))
         throw new OptionError(
           `heartbeat of ${member.name}: ${name} must be a number, 0 or more; got ${value}`,
         )
-    this.#heard.set(member, { ready: busy === 0 ? ready / 4 : ready, at: now })
+    this.#heartbeats.set(member, { ready: busy === 0 ? ready / 4 : ready, at: now })
   }
 
   pick(
@@ -37,8 +37,8 @@ export class ByHeartbeat implements Method {
   ): Member | undefined {
     const ready = members.map((member) => this.#ready(member, now))
     const total = ready.reduce((sum, value) => sum + value, 0)
-    // Apache refuses when it has heard of nobody. That says nothing of the members, so ours shares by weight.
-    if (total === 0) return this.#unheard.pick(members, hints, now)
+    // Apache refuses when it has heartbeat of nobody. That says nothing of the members, so ours shares by weight.
+    if (total === 0) return this.#fallback.pick(members, hints, now)
     let left = Math.random() * total
     const drawn = members.find((_, at) => {
       left -= ready[at] ?? 0
@@ -49,7 +49,7 @@ export class ByHeartbeat implements Method {
   }
 
   #ready(member: Member, now: number): number {
-    const heard = this.#heard.get(member)
-    return heard === undefined || now - heard.at > BELIEVED_FOR ? 0 : heard.ready
+    const heartbeat = this.#heartbeats.get(member)
+    return heartbeat === undefined || now - heartbeat.at > HEARTBEAT_TTL ? 0 : heartbeat.ready
   }
 }
