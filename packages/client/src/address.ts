@@ -1,20 +1,22 @@
 import { OptionError } from './errors.ts'
 
-/** Where a FastCGI application listens. `name` is the canonical spelling; equal addresses have equal names. */
+/** The address a FastCGI application listens on. `name` is its canonical form: equal addresses have equal names. */
 export type Address =
   | { readonly kind: 'unix'; readonly path: string; readonly name: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly name: string }
 
-/** Port of `fcgi://host` without one, as in Apache's mod_proxy_fcgi. */
+/** Port of an `fcgi://host` URL without a port, as in Apache's mod_proxy_fcgi. */
 const DEFAULT_PORT = 8000
 
-// sun_path of Linux holds 108 bytes with the final NUL, that of macOS and the BSDs 104.
+// sun_path has 108 bytes on Linux and 104 on macOS and the BSDs, the final NUL included.
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 
 /**
- * Parses an address: `unix:/path`, `/path`, `fcgi://host[:port]`, `tcp://host:port`, `host:port`, `:port`,
- * `unix:/path|fcgi://name/` as Apache writes it (the name is of no consequence), `\\.\pipe\name`.
- * @throws OptionError that says what is wrong and shows the forms.
+ * Parses an address: `unix:/path`, `/path`, `fcgi://host[:port]` (default port 8000), `tcp://host:port`, `host:port`,
+ * `:port` (127.0.0.1), Apache's `unix:/path|fcgi://name/` (the part after `|` is ignored), and the Windows named pipe
+ * `\\.\pipe\name`.
+ * @throws OptionError when the text has none of these forms, the port is not 1 to 65535, or the socket path is too
+ * long for the system (107 bytes on Linux, else 103).
  */
 export function parseAddress(text: string): Address {
   if (typeof text !== 'string' || text === '') throw addressError(text, 'it is empty')
