@@ -1,6 +1,9 @@
 import { FastCGIError } from '@fastcgi/protocol'
 
-/** An option has an invalid value or an unknown name. Thrown by the function that takes the options. */
+/**
+ * An option has an invalid value or an unknown name. Thrown by the function that takes the options; for options of a
+ * single request (`role`, `data`) the request fails with it.
+ */
 export class OptionError extends FastCGIError {
   constructor(message: string) {
     super('FCGI_OPTION', message)

@@ -3,7 +3,7 @@
  * @packageDocumentation
  */
 
-// Errors; each has a `code`.
+// Errors of the protocol, which this package throws, too.
 export { FastCGIError, ParamsTooLargeError, ProtocolError } from '@fastcgi/protocol'
 // Addresses of applications.
 export { type Address, parseAddress } from './address.ts'
@@ -54,4 +54,5 @@ export type { PoolOptions, Timeouts } from './options.ts'
 export type { ApplicationValues } from './pool/multiplexing.ts'
 export { Pool } from './pool/pool.ts'
 export type { GetValuesOptions } from './pool/values-queries.ts'
+// Resolution of the option `upstream`.
 export { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'
