@@ -12,54 +12,55 @@ import { Deadline } from './deadline.ts'
 import { RequestWriter, type WriterEvents } from './request-writer.ts'
 import type { WriteQueue } from './write-queue.ts'
 
-/** How long an answer is waited for after the application stopped reading, in milliseconds. */
+/** How long to wait for a response after writing has failed, in milliseconds. */
 const ANSWER_TIMEOUT = 1000
 
-/** What can be waited for: one of the named timeouts, or an answer after writing has failed. */
+/** What a request is waiting for: the event of a timeout, or (`answer`) a response after writing has failed. */
 export type Phase = keyof Timeouts | 'answer'
 
-/** The connection that requests are active on, as they see it. */
+/** The connection of an active request: the state that a request needs of it, and the events that it reports. */
 export interface RequestOwner extends Source {
   readonly closed: boolean
   readonly connected: boolean
+  /** Whether writing to the socket has failed. */
   readonly writeFailed: boolean
-  /** Whether nothing is read, because a reader takes its time. */
+  /** Whether reading is suspended because the reader of a response has paused. */
   readonly paused: boolean
-  /** Bytes that are read on for a reader that has paused. */
+  /** How many bytes of a response are still read after its reader has paused. */
   readonly pausedSize: number
-  /** The first of its response came. */
+  /** The first part of the response arrived. */
   onAnswer(request: ActiveRequest): void
-  /** Its reader has paused for so long that reading has to wait for it. */
+  /** The reader has paused and `pausedSize` is used up: reading must be suspended. */
   onBlocked(request: ActiveRequest): void
-  /** Its reader goes on. */
+  /** The reader of a blocked request has resumed. */
   onUnblocked(): void
-  /** It cannot go on; the others may. */
+  /** The request failed; other requests on the connection may continue. */
   onFailed(request: ActiveRequest, error: FastCGIError): void
-  /** It was given up by its caller. */
+  /** The caller aborted the request. */
   onDropped(request: ActiveRequest): void
-  /** What it waited for did not come in time. */
+  /** A timeout of `length` milliseconds expired. */
   onTimeout(request: ActiveRequest, phase: Phase, length: number): void
 }
 
 /**
- * One request id of a connection and the request that is active under it, one after the other. The id is free again
- * after END_REQUEST, not before (FastCGI 1.0 §3.3), so an abandoned request keeps it until then.
+ * A request id of a connection, with the request that is currently active under it. The object is reused for later
+ * requests. An id is free again only after END_REQUEST (FastCGI 1.0 §3.3); an aborted request occupies it until then.
  */
 export class ActiveRequest implements ExchangeHolder, WriterEvents {
   readonly id: number
-  /** The request; undefined where the id is free, or the request was abandoned. */
+  /** The exchange; undefined when the id is free or the request was abandoned. */
   exchange: Exchange | undefined
-  /** Whether ABORT_REQUEST was sent and END_REQUEST has not come. */
+  /** Whether ABORT_REQUEST was sent and END_REQUEST has not arrived. */
   abandoned = false
-  /** When it was sent; 0 before that. */
+  /** performance.now() when sending began; 0 before that. */
   sentAt = 0
-  /** Whether anything of a response came. */
+  /** Whether any part of the response arrived. */
   answered = false
-  /** Whether a record came in this read. */
+  /** Whether the current read contained a record for it. */
   touched = false
-  /** The one that a record came for after it. */
+  /** The next request in the list of touched requests; see {@link RequestTable}. */
   nextTouched: ActiveRequest | undefined
-  /** What END_REQUEST said, until it has been dealt with. */
+  /** Content of END_REQUEST, until the end of the read in which it arrived. */
   ended: { appStatus: number; protocolStatus: number } | undefined
 
   readonly #owner: RequestOwner
@@ -76,23 +77,24 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#deadline = new Deadline(this.#onTimeout)
   }
 
-  /** Whether the id can be given to a request. */
+  /** Whether the id can be used for a new request. */
   get free(): boolean {
     return this.exchange === undefined && !this.abandoned
   }
 
-  /** Whether all of it has been sent. */
+  /** Whether the whole request has been sent. */
   get finished(): boolean {
     return this.#writer.finished
   }
 
-  /** Whether nothing of it has been written. */
+  /** Whether no byte of the request has been written to the socket. */
   get neverWritten(): boolean {
     return this.sentAt === 0 || this.#writer.queuedBytes > 0
   }
 
-  // ---- what the connection does with it
+  // ---- called by the connection
 
+  /** Assigns a new request to the id. */
   take(exchange: Exchange): void {
     this.exchange = exchange
     this.sentAt = 0
@@ -105,22 +107,23 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#pausedSize = 0
   }
 
+  /** Starts to send the request. @param keep whether the application should leave the connection open (KEEP_CONN). */
   send(exchange: Exchange, keep: boolean, now: number): void {
     this.sentAt = now
     this.#writer.start(exchange, keep, now)
   }
 
-  /** The socket has room again. */
+  /** Called when the write buffer of the socket has been drained. */
   drained(): void {
     this.#writer.drained()
   }
 
-  /** Writing has failed: an answer may still be there to be read. */
+  /** Stops sending, because writing has failed. A response may still arrive. */
   stopWriting(): void {
     this.#writer.stop()
   }
 
-  /** Lets go of the request. */
+  /** Detaches the exchange from the id. */
   release(): void {
     if (this.exchange !== undefined) this.exchange.holder = undefined
     this.exchange = undefined
@@ -129,18 +132,18 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#unblock()
   }
 
-  /** Keeps the id for an application that has been told to abort, so many milliseconds. */
+  /** Reserves the id after ABORT_REQUEST, and reports when END_REQUEST does not arrive within `timeout` milliseconds. */
   abandon(timeout: number): void {
     this.abandoned = true
     this.#deadline.wait('abort', timeout)
   }
 
-  /** The connection is gone. */
+  /** Stops the timeouts, because the connection is closed. */
   close(): void {
     this.#deadline.clear()
   }
 
-  /** Something moved: whatever is waited for now has its whole time again. */
+  /** Restarts the timeout of the current phase after any activity. */
   moved(now?: number): void {
     const { exchange } = this
     if (exchange === undefined) return
@@ -149,7 +152,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#deadline.wait(phase, length, now)
   }
 
-  // ---- what the application sends
+  // ---- records from the application
 
   output(type: RecordType, chunk: Buffer): void {
     const { exchange } = this
@@ -166,14 +169,14 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     }
   }
 
-  /** A stream of the response has ended. */
+  /** Processes the end record of STDOUT or STDERR. */
   outputEnd(type: RecordType): void {
     if (this.exchange === undefined) return
     if (!this.answered) this.#answer()
     if (type === RecordType.STDOUT) this.exchange.stdoutEnd()
   }
 
-  /** Takes END_REQUEST (FastCGI 1.0 §5.5). @throws ProtocolError */
+  /** Processes END_REQUEST (FastCGI 1.0 §5.5). @throws ProtocolError when it is not 8 bytes long. */
   end(content: Buffer): void {
     if (content.length !== 8)
       throw new ProtocolError(`END_REQUEST of ${content.length} bytes, it has 8`)
@@ -186,7 +189,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#owner.onAnswer(this)
   }
 
-  /** Its reader wants a pause. */
+  /** The reader has asked for a pause. */
   pause(): void {
     this.#paused = true
     if (!this.#blocks) this.#readOn(0)
@@ -207,7 +210,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#owner.onUnblocked()
   }
 
-  // ---- what its caller does
+  // ---- called by the exchange
 
   drop(): void {
     this.#owner.onDropped(this)
@@ -220,7 +223,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.moved()
   }
 
-  // ---- what its writer tells
+  // ---- events of the writer
 
   onWritten(now?: number): void {
     this.moved(now)
@@ -234,7 +237,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#owner.onFailed(this, error)
   }
 
-  // ---- time
+  // ---- timeouts
 
   #phase(): Phase {
     const owner = this.#owner
@@ -253,7 +256,8 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     }
     if (this.exchange === undefined) return
     const phase = this.#phase()
-    // The reader takes its time, or what was waited for has come without a sound, as the end of writing does.
+    // No timeout but that of the reader runs while a reader has paused: the application cannot make progress then. And
+    // when the phase has changed without a call of moved(), as at the end of writing, the new phase begins now.
     if (phase !== 'reader' && (this.#paused || this.#owner.paused)) return
     if (phase !== waitedFor) this.moved()
     else this.#owner.onTimeout(this, phase, length)

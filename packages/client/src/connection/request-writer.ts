@@ -15,22 +15,22 @@ import { BodyPump, type BodySink } from './body-pump.ts'
 import { freeMemory } from './free-memory.ts'
 import type { WriteQueue, WriteQueueItem } from './write-queue.ts'
 
-/** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
+/** How many bytes of a Buffer body are written before waiting for 'drain'. */
 const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
 
-/** What a {@link RequestWriter} tells. */
+/** Events of a {@link RequestWriter}. */
 export interface WriterEvents {
-  /** Something was written. */
+  /** Data was passed to the socket. */
   onWritten(now?: number): void
-  /** The system has flushed something that was written. */
+  /** Data that was written has been flushed to the kernel, or writing it has failed. */
   onFlushed(): void
-  /** A body is not complete and never will be. */
+  /** A body cannot be sent completely. */
   onBodyFailed(error: RequestBodyError): void
 }
 
-/** Writes the requests of one id: one after the other, with backpressure. */
+/** Writes the requests of one request id, one after the other, with backpressure. */
 export class RequestWriter implements BodySink, WriteQueueItem {
-  /** Bytes of a request in the writeQueue. */
+  /** Size in bytes of the request in the write queue; 0 when none is there. */
   queuedBytes = 0
 
   readonly #id: number
@@ -40,11 +40,11 @@ export class RequestWriter implements BodySink, WriteQueueItem {
   #exchange: Exchange | undefined
   #pump: BodyPump | undefined
   #rest: Buffer | undefined
-  /** The stream that is being sent: STDIN, then a filter's DATA. */
+  /** The stream that is currently sent: STDIN, then DATA for a filter. */
   #type: typeof RecordType.STDIN | typeof RecordType.DATA = RecordType.STDIN
   #ended = false
   #unflushed = 0
-  /** A whole request, until it is written. */
+  /** The request in the write queue. */
   #head: RequestHead | undefined
 
   constructor(id: number, socket: Socket, writeQueue: WriteQueue, events: WriterEvents) {
@@ -54,22 +54,26 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     this.#events = events
   }
 
-  /** Whether the ends of all streams have been written, and all of it has been handed to the system. */
+  /** Whether the end records of all streams have been written and everything has been flushed to the kernel. */
   get finished(): boolean {
     return this.#ended && this.#unflushed === 0 && this.queuedBytes === 0
   }
 
-  /** Whether something of this request waits for the application to read. */
+  /** Whether data of this request waits for the application to read. */
   get waitsForApplication(): boolean {
     return this.#unflushed > 0 && this.#socket.writableLength > 0
   }
 
-  /** Whether it is the source of a body that is waited for. */
+  /** Whether it waits for the stream of a body. */
   get waitsForBody(): boolean {
     return this.#pump !== undefined
   }
 
-  /** Sends a request: in one write, where the body is known and short. @throws ParamsTooLargeError */
+  /**
+   * Starts to send a request. A complete request with a body of at most 65535 bytes goes through the write queue, which
+   * combines it with other requests into one write; other requests are written at once.
+   * @throws ParamsTooLargeError when `params` is an encoded block with a pair over 65528 bytes.
+   */
   start(exchange: Exchange, keepConnection: boolean, now: number): void {
     const { body } = exchange
     const bytes = body === null || Buffer.isBuffer(body) ? body : undefined
@@ -104,7 +108,7 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     }
   }
 
-  /** Lets go of the bodies, sent or not. */
+  /** Stops sending and detaches from the body streams. */
   stop(): void {
     this.#exchange = undefined
     this.#head = undefined
@@ -114,7 +118,7 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     this.#pump = undefined
   }
 
-  /** The socket has room again. */
+  /** Called when the write buffer of the socket has been drained. */
   drained(): void {
     if (this.#exchange === undefined) return
     this.#pump?.resume()
@@ -151,7 +155,7 @@ export class RequestWriter implements BodySink, WriteQueueItem {
   }
 
   bodyFailed(error: RequestBodyError): void {
-    // Never the empty record: the application would take the part for the whole.
+    // The end record of the stream is not sent, so that the application does not take the part for the whole.
     this.#events.onBodyFailed(error)
   }
 
@@ -163,7 +167,8 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     this.#pump.start()
   }
 
-  // Not all in one write: of that nobody learns how far it got, and a slow application would look like a dead one.
+  // A Buffer body is written in parts. The callback of a single large write would come only at its end, and the write
+  // timeout would expire for an application that is slow but does read.
   #sendRest(): void {
     for (let rest = this.#rest; rest !== undefined; rest = this.#rest) {
       if (rest.length === 0) {
@@ -176,7 +181,7 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     }
   }
 
-  // ---- a whole request, in the writeQueue
+  // ---- a complete request in the write queue
 
   writeTo(target: Buffer, at: number): number {
     const head = this.#head

@@ -152,7 +152,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.fail(new AbortedError({ cause: reason }))
   }
 
-  /** An attempt begins. */
+  /** Begins an attempt. */
   started(attempt: Attempt, now: number): void {
     this.#attempt = attempt
     this.#attemptAt = now
@@ -228,7 +228,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     return undefined
   }
 
-  /** The response is complete. */
+  /** Ends the exchange successfully; the handler is called in the check phase. */
   end(appStatus: number): void {
     this.#appStatus = appStatus
     runInCheckPhase(this)

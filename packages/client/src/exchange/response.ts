@@ -119,6 +119,7 @@ export function request(dispatcher: Dispatching, init: FastCGIRequest): Promise<
   })
 }
 
+/** Builds a {@link FastCGIResponse} from the callbacks of a dispatcher. */
 class Collector implements DispatchHandler {
   readonly body: ResponseBody = new ResponseBody()
   readonly #resolve: (response: FastCGIResponse) => void
