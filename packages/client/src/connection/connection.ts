@@ -26,9 +26,8 @@ export interface ConnectionOwner {
 /**
  * One socket to an application, with up to `capacity` active requests.
  *
- * Invariant: it is used again only in a clean state, that is, when END_REQUEST was the last thing read and the whole
- * request had been sent before. Otherwise bytes of one request could be taken for those of the next. A connection that
- * is not clean is retired: it accepts no new requests and is closed with its last active one.
+ * Invariant: it is used again only when END_REQUEST was the last thing read and the whole request had been sent before,
+ * or bytes of one request could be taken for those of the next. Otherwise it is closed with its last active request.
  */
 export class Connection implements SocketEvents, RequestOwner {
   readonly createdAt: number

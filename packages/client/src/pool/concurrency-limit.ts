@@ -1,29 +1,39 @@
-/** Largest number of connections that `'auto'` goes up to. */
+/** Upper bound of the limit with `'auto'`. */
 export const AUTO_MAXIMUM = 64
 
+/** Bounds in milliseconds of the interval between probes that do not succeed. */
 const MIN_PROBE_INTERVAL = 25
 const MAX_PROBE_INTERVAL = 1000
 
-/** How a {@link ConcurrencyLimit} is set up. */
+/** Options of a {@link ConcurrencyLimit}. */
 export interface ConcurrencyLimitOptions {
-  /** A number fixes the limit; 'auto' learns it between `least` and {@link AUTO_MAXIMUM}. */
+  /** A fixed limit, or 'auto' to learn it between `least` and {@link AUTO_MAXIMUM}. */
   most: number | 'auto'
+  /** Lower bound of a learned limit. */
   least: number
-  /** Milliseconds, see PoolOptions.fairness. */
+  /** Milliseconds; see PoolOptions.fairness. */
   fairness: number
 }
 
 /**
- * Learns how many connections of a pool are really served at once, and says when a kept one must give way.
+ * Estimates how many connections the application serves at the same time, limits the pool to that number, and decides
+ * when a kept connection must be closed to free its worker.
  *
- * php-fpm and most others serve one connection per worker: a kept connection holds its worker, and what connects
- * beyond the workers waits in the socket's backlog, unseen. What can be seen is who answers:
- * - whoever has answered once is *served*;
- * - the kernel hands connections out in the order they came, so when one answers, all that connected before it have
- *   been taken too, however slow they are;
- * - the others *wait*. One that waits longer than served connections usually take to answer is starved.
+ * php-fpm and most other applications serve one connection per worker. A kept connection occupies its worker, and
+ * connections beyond the number of workers wait in the kernel's listen backlog. The client cannot see that: connecting
+ * succeeds. It infers the state from the responses:
+ * - A connection that has answered once is *served*.
+ * - The kernel delivers connections to accept() in order, so when one answers, all that were opened before it are
+ *   served, too, however slow they are.
+ * - All others are *waiting*. One that waits longer than `fairness` plus three times the usual time to answer is
+ *   *starved*: every worker is occupied.
  *
- * No I/O and no clock: the pool reports events, times are in milliseconds. `Connection` is the pool's connection.
+ * When a connection is starved, the limit falls to the number of served connections, and the next connection that
+ * completes a request is closed (a handover), so that its worker accepts the starved one. Without that, kept
+ * connections would block new ones, also those of other processes, until `idleTimeout` or `maxAge`. While requests are
+ * queued, probes open one connection more than the limit; the limit rises when a probe is answered.
+ *
+ * The class does no I/O and reads no clock: the pool reports events with their time in milliseconds.
  */
 export class ConcurrencyLimit<Connection extends object> {
   #limit: number
@@ -33,7 +43,8 @@ export class ConcurrencyLimit<Connection extends object> {
   readonly #served = new Set<Connection>()
   readonly #waiting = new Map<Connection, number>()
   #answerTime: number | undefined
-  // Workers freed for a starved connection that has not answered yet: freeing another one for it would be waste.
+  // Expiry times of handovers: workers that were freed for starved connections which have not answered yet. No second
+  // worker is freed for the same connection until then.
   #handovers: number[] = []
   #probes = new Set<Connection>()
   #probeBurst = 1
@@ -47,19 +58,20 @@ export class ConcurrencyLimit<Connection extends object> {
     this.#fairness = options.fairness
   }
 
-  /** How many connections there should be at the most. */
+  /** The current limit. */
   get value(): number {
     return this.#limit
   }
 
-  /** A connection was made for a request, in this order. */
+  /** Reports that a connection was opened for a request. Must be called in the order of connecting. */
   opened(connection: Connection, now: number): void {
     this.#waiting.set(connection, now)
   }
 
-  /** The first bytes of a response came, `elapsed` milliseconds after its request was sent. */
+  /** Reports the first bytes of a response, `elapsed` milliseconds after its request was sent. */
   answered(connection: Connection, elapsed: number): void {
     const first = this.#waiting.has(connection)
+    // The first answer on a connection includes its time in the backlog, so it counts only if it lowers the average.
     if (!first || this.#answerTime === undefined || elapsed < this.#answerTime)
       this.#answerTime =
         this.#answerTime === undefined
@@ -78,7 +90,7 @@ export class ConcurrencyLimit<Connection extends object> {
     if (probe) this.#probeSucceeded()
   }
 
-  /** The connection is gone. */
+  /** Reports that a connection was closed. */
   closed(connection: Connection): void {
     this.#served.delete(connection)
     this.#waiting.delete(connection)
@@ -86,8 +98,8 @@ export class ConcurrencyLimit<Connection extends object> {
   }
 
   /**
-   * Whether a connection that just completed is to be closed so that its worker takes a starved one. Learns the
-   * limit on the way: it falls to the number of connections that are served.
+   * Whether a connection that has just completed a request must be closed, so that its worker accepts a starved one.
+   * If a connection is starved, this lowers a learned limit to the number of connections that are served.
    */
   mustYield(now: number): boolean {
     const starved = this.#countStarved(now)
@@ -103,7 +115,7 @@ export class ConcurrencyLimit<Connection extends object> {
     return true
   }
 
-  /** Milliseconds until an idle connection may have to yield, or undefined when no connection waits. */
+  /** Milliseconds until {@link mustYield} may become true; undefined when no connection is waiting. */
   starvesIn(now: number): number | undefined {
     this.#expireHandovers(now)
     let handed = this.#handovers.length
@@ -112,7 +124,7 @@ export class ConcurrencyLimit<Connection extends object> {
     return this.#waiting.size === 0 ? undefined : Math.max(1, (this.#handovers[0] ?? now) - now + 1)
   }
 
-  /** Whether one more connection than the limit may be tried now, as requests are waiting. */
+  /** Whether a probe, a connection beyond the limit, may be opened now for a queued request. */
   mayProbe(now: number): boolean {
     return (
       this.#adaptive &&
@@ -122,13 +134,13 @@ export class ConcurrencyLimit<Connection extends object> {
     )
   }
 
-  /** Milliseconds until a probe may be tried, or undefined when there is nothing to learn. */
+  /** Milliseconds until the next probe; undefined when the limit is fixed or at its maximum. */
   nextProbeIn(now: number): number | undefined {
     if (!this.#adaptive || this.#limit >= AUTO_MAXIMUM) return undefined
     return Math.max(1, this.#nextProbeAt - now)
   }
 
-  /** The connection was opened beyond the limit. */
+  /** Reports that a connection was opened as a probe. */
   probing(connection: Connection, now: number): void {
     this.#probes.add(connection)
     if (this.#probes.size >= this.#probeBurst) this.#nextProbeAt = now + this.#probeInterval

@@ -21,11 +21,11 @@ import { type GetValuesOptions, ValuesQueries } from './values-queries.ts'
 const INERT_CONTROL: DispatchControl = { resume() {}, abort() {} }
 
 /**
- * Connections to one address: made on demand, kept for a short time, shared out in order of arrival.
- * See {@link PoolOptions.reuse} and {@link PoolOptions.maxConnections} for what makes it fair to php-fpm.
+ * Sends requests to one address. It opens connections on demand, keeps them for a short time, and serves queued requests
+ * in order of arrival. See {@link PoolOptions.reuse} and {@link PoolOptions.maxConnections} on sharing php-fpm fairly.
  */
 export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHolder {
-  /** Where it connects to. */
+  /** Address of the application. */
   readonly address: Address
 
   readonly #settings: PoolSettings
@@ -44,7 +44,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   #failed = 0
   #retries = 0
 
-  /** @throws OptionError for a bad address or option. */
+  /** Opens no connection before the first request. @throws OptionError for an invalid address or option. */
   constructor(address: string | Address, options: PoolOptions = {}) {
     super()
     this.address = typeof address === 'string' ? parseAddress(address) : address
@@ -57,7 +57,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       this.#onQueueTimeout(exchange),
     )
     const { reuse, maxConnections, minConnections, fairness } = settings
-    // Without reuse nobody holds a worker back, and there is nothing to learn.
+    // Without reuse no connection occupies a worker between requests, so there is no limit to learn.
     const most = maxConnections === 'auto' && !reuse ? AUTO_MAXIMUM : maxConnections
     this.#limit = new ConcurrencyLimit({ most, least: minConnections, fairness })
   }
@@ -96,9 +96,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   /**
-   * Asks the application for variables, with FCGI_GET_VALUES (FastCGI 1.0 §4.1) on a connection of its own. Resolves
-   * with those that it knows.
-   * @throws FastCGIError when it does not answer, as many do not.
+   * Queries variables of the application with FCGI_GET_VALUES (FastCGI 1.0 §4.1), on a separate connection. Resolves with
+   * those that it knows.
+   * @throws OptionError for invalid options; FastCGIError when the application does not answer, as many do not.
    */
   async getValues(options: GetValuesOptions = {}): Promise<ApplicationValues> {
     if (this.#closing) throw this.#closedError()
@@ -129,14 +129,14 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   #start(exchange: Exchange, now: number = performance.now()): void {
     const connection = this.#connectionFor(exchange, now)
-    // Its worker is the one that takes the new connection.
+    // The request needs a new connection, and closing an idle one frees a worker to accept it.
     if (connection === undefined && exchange.needsNewConnection) this.#connections.closeOneIdle()
     if (connection !== undefined) connection.run(exchange, this.#keepOpen(connection), now)
     else if (this.#mayOpen) this.#open(exchange, now)
     else this.#enqueue(exchange, now)
   }
 
-  /** A connection that stands and takes the request. */
+  /** Returns an open connection for the request, if there is one. */
   #connectionFor(exchange: Exchange, now: number): Connection | undefined {
     if (this.#isFull) return undefined
     const shared =
@@ -152,7 +152,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     return Math.min(this.#limit.value, this.#multiplexing.maxConnections)
   }
 
-  /** Whether the application has as many requests as it said it takes. */
+  /** Whether the application has as many active requests as it has reported to support (FCGI_MAX_REQS). */
   get #isFull(): boolean {
     const multiplexing = this.#multiplexing
     return multiplexing.limited && this.#connections.active >= multiplexing.maxRequests
@@ -175,8 +175,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   /**
-   * Whether the next request on a connection leaves it open; the last of `maxRequests` tells the application so. Where
-   * others are on it, only we can know when to close it.
+   * Whether the next request on a connection sets KEEP_CONN. The last of `maxRequests` does not; with multiplexing all
+   * do, because the application would close the connection while other requests are active on it.
    */
   #keepOpen(connection: Connection): boolean {
     if (connection.capacity > 1 || connection.active > 0) return true
@@ -199,9 +199,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#scheduleProbe(now)
   }
 
-  /** Puts waiting requests onto whatever room there is. */
+  /** Sends queued requests as long as connections are available. */
   #serveQueue(): void {
-    // What happens on the way, such as an old connection being closed, would call it again.
+    // Closing an expired connection in this loop calls onClosed(), which would start the loop again.
     if (this.#serving) return
     this.#serving = true
     try {
@@ -225,7 +225,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (pause !== undefined) this.#probeTimer = setTimeout(this.#probe, pause)
   }
 
-  // One connection more than seems to be served, to query out whether it still is so.
+  // Opens a connection beyond the limit, to find out whether the application serves more than before.
   readonly #probe = (): void => {
     this.#probeTimer = undefined
     const now = performance.now()
@@ -258,7 +258,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     return new ClosedError(`the pool of ${this.address.name} is closed`, { cause })
   }
 
-  // ---- what connections tell
+  // ---- events of connections
 
   onAnswer(connection: Connection, elapsed: number): void {
     this.#limit.answered(connection, elapsed)
@@ -298,7 +298,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void {
     exchange.finishAttempt(error.code)
-    // Of what a kept connection did not take, the application knows nothing: that was no attempt.
+    // A request that a reused connection did not accept was never seen by the application: it is no attempt.
     if (exchange.reused && !exchange.sent && !exchange.needsNewConnection) exchange.attempts--
     if (exchange.refused && this.#multiplexing.capacity > 1) {
       this.#multiplexing.refused()
@@ -319,7 +319,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   // ---- idle connections
 
-  /** An idle connection, too, keeps its worker from those that wait. */
+  /** Schedules a check whether an idle connection must be closed for a starved one: it occupies a worker, too. */
   #scheduleYield(now: number): void {
     const pause = this.#limit.starvesIn(now)
     if (pause !== undefined) this.#yieldTimer ??= setTimeout(this.#yieldIdle, pause)
@@ -332,7 +332,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (this.#connections.idle > 0) this.#scheduleYield(now)
   }
 
-  // Whoever multiplexes serves a connection whatever becomes of the others.
+  // An application that multiplexes does not need a worker per connection, so no connection has to yield.
   #mustYield(now: number): boolean {
     return this.#multiplexing.capacity === 1 && this.#limit.mustYield(now)
   }
@@ -343,7 +343,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#connections.stop()
     clearTimeout(this.#probeTimer)
     clearTimeout(this.#yieldTimer)
-    // Behind the ends of responses that have not been told.
+    // Runs after the onEnd() calls that are pending in the check phase.
     for (const resolve of this.#onDrained.splice(0)) runInCheckPhase({ onCheckPhase: resolve })
   }
 }

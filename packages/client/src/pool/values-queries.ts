@@ -1,3 +1,4 @@
+// Queries variables of an application with FCGI_GET_VALUES (FastCGI 1.0 §4.1).
 import {
   decodeNameValues,
   encodeGetValues,
@@ -15,11 +16,11 @@ import { ConnectTimeoutError, PrematureCloseError, TimeoutError } from '../error
 import { asFastCGIError } from '../exchange/exchange.ts'
 import type { ApplicationValues } from './multiplexing.ts'
 
-/** What an application is asked for. */
+/** Options of `Pool.getValues()`. */
 export interface GetValuesOptions {
   /** Names of variables. @default the three of FastCGI 1.0: FCGI_MAX_CONNS, FCGI_MAX_REQS and FCGI_MPXS_CONNS */
   names?: readonly string[] | undefined
-  /** Milliseconds that connecting and answering may take together; 0 for no limit. @default 3000 */
+  /** Maximum time in milliseconds for connecting and the answer together; 0 for no limit. @default 3000 */
   timeout?: number | undefined
 }
 
@@ -28,12 +29,9 @@ const CHECKS: Checks = { names: listOf(text), timeout: milliseconds }
 /** Names of the variables that FastCGI 1.0 §4.1 defines. */
 const STANDARD_NAMES: readonly string[] = ['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS']
 
-/**
- * Asks an application for variables with FCGI_GET_VALUES (FastCGI 1.0 §4.1), on a connection of its own: php-fpm
- * closes it after the answer.
- */
+/** One query. It has a connection of its own, because php-fpm closes the connection after the answer. */
 class ValuesQuery implements SocketEvents, RecordHandler {
-  /** The answer; rejects with a FastCGIError. */
+  /** Resolves with the answer; rejects with a FastCGIError. */
   readonly answer: Promise<ApplicationValues>
 
   readonly #address: Address
@@ -45,7 +43,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   #connected = false
   #socketError: Error | undefined
 
-  /** @param timeout milliseconds for all of it; 0 for ever. */
+  /** @param timeout maximum time in milliseconds for the whole query; 0 for no limit. */
   constructor(address: Address, names: readonly string[], timeout: number) {
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -55,7 +53,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     this.#socket = new ApplicationSocket(this)
     this.#socket.once('connect', () => {
       this.#connected = true
-      // libfcgi answers once the next record begins, so there is one that asks for nothing.
+      // libfcgi answers only when the next record arrives, so a second query without names follows.
       this.#socket.write(Buffer.concat([encodeGetValues(names), encodeGetValues([])]))
     })
     this.#socket.on('error', (error) => {
@@ -66,7 +64,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     this.#socket.open(address, false)
   }
 
-  /** Gives up. */
+  /** Closes the connection; `answer` rejects with `error`. */
   destroy(error: FastCGIError): void {
     this.#close()
     this.#reject(error)
@@ -94,7 +92,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   }
 
   onMessage(type: number, requestId: number, content: Buffer): void {
-    // UNKNOWN_TYPE: it knows no variables at all (FastCGI 1.0 §4.2).
+    // UNKNOWN_TYPE means that the application does not support FCGI_GET_VALUES (FastCGI 1.0 §4.2).
     const known = type === RecordType.GET_VALUES_RESULT
     if ((!known && type !== RecordType.UNKNOWN_TYPE) || requestId !== 0)
       throw new ProtocolError(
@@ -136,7 +134,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   }
 }
 
-/** The questions under way to one application. */
+/** The queries that are in progress to one application. */
 export class ValuesQueries {
   readonly #address: Address
   readonly #all = new Set<ValuesQuery>()
@@ -149,7 +147,7 @@ export class ValuesQueries {
     return this.#all.size
   }
 
-  /** Asks and waits for the answer. @throws FastCGIError */
+  /** Sends a query and resolves with the answer. @throws FastCGIError */
   async ask(options: GetValuesOptions): Promise<ApplicationValues> {
     checkOptions('getValues', options, CHECKS)
     const { names = STANDARD_NAMES, timeout = 3000 } = options
