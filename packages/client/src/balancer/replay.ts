@@ -1,3 +1,4 @@
+// Buffering of short body streams, so that a request can be sent to another member.
 import { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
 import { BodyPump, type BodySink } from '../connection/body-pump.ts'
@@ -5,7 +6,7 @@ import { RequestBodyError } from '../errors.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { isIdempotent } from '../exchange/retry.ts'
 
-/** Whether a body is to be body in whole before it is sent, so that it can be sent again. */
+/** Whether the body is a stream of known length up to `most` bytes, which is read into memory before it is sent. */
 export function mustBufferBody(
   request: FastCGIRequest,
   most: number,
@@ -14,7 +15,7 @@ export function mustBufferBody(
   return body instanceof Readable && bodyLength !== undefined && bodyLength <= most
 }
 
-/** Says in an error that it was the body that kept a request from another member, where it was. */
+/** Adds to the message of an error that the request was not sent to another member because of its body, if that is so. */
 export function explainNotReplayed(
   request: FastCGIRequest,
   error: FastCGIError,
@@ -27,9 +28,9 @@ export function explainNotReplayed(
   error.message += `; not tried on another member: of a body ${size} nothing is kept (option replayBuffer is ${most})`
 }
 
-/** Takes in a stream of known length. */
+/** Reads a stream of known length into a Buffer. */
 export class BodyCollector implements BodySink {
-  /** The whole of it. Rejects with a RequestBodyError. */
+  /** Resolves with the complete body; rejects with a RequestBodyError. */
   readonly body: Promise<Buffer>
 
   readonly #length: number
@@ -39,7 +40,7 @@ export class BodyCollector implements BodySink {
   #resolve!: (body: Buffer) => void
   #reject!: (error: RequestBodyError) => void
 
-  /** @param timeout milliseconds between two pieces; 0 for ever. */
+  /** Starts to read. @param timeout maximum time in milliseconds between two chunks; 0 for no limit. */
   constructor(stream: Readable, length: number, timeout: number) {
     this.#length = length
     this.#pump = new BodyPump(stream, length, this)
@@ -51,7 +52,7 @@ export class BodyCollector implements BodySink {
     this.#pump.start()
   }
 
-  /** Lets go of the stream. Nothing is told any more. */
+  /** Stops reading; `body` then stays pending. */
   stop(): void {
     clearTimeout(this.#timer)
     this.#pump.stop()

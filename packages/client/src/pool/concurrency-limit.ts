@@ -71,7 +71,7 @@ export class ConcurrencyLimit<Connection extends object> {
   /** Reports the first bytes of a response, `elapsed` milliseconds after its request was sent. */
   answered(connection: Connection, elapsed: number): void {
     const first = this.#waiting.has(connection)
-    // The first answer on a connection includes its time in the backlog, so it counts only if it lowers the average.
+    // The first answer on a connection includes its time in the backlog, so it must not raise the average.
     if (!first || this.#answerTime === undefined || elapsed < this.#answerTime)
       this.#answerTime =
         this.#answerTime === undefined

@@ -11,7 +11,7 @@ export interface Queueable {
  *
  * It is a doubly linked list through the requests themselves. A Map would be simpler, but V8 allocates a new table
  * whenever a Map grows or shrinks, and the old table still references all its entries and the new table, which keeps
- * completed requests alive into the old generation. Measured in front of a busy php-fpm: garbage collection took 16 %
+ * completed requests alive. Measured in front of a busy php-fpm: garbage collection took 16 %
  * of the time.
  */
 export class RequestQueue<Item extends Queueable> {

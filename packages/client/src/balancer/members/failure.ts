@@ -1,17 +1,18 @@
+// Classifies the error of an attempt by what it means for the health of the member.
 import type { FastCGIError } from '@fastcgi/protocol'
 
-/** What a failed attempt says about the member it was made on. */
+/** What a failed attempt means for the health of its member. */
 export type FailureKind =
-  /** It cannot be reached, or it died. */
+  /** The member is unreachable, or closed the connection. */
   | 'died'
-  /** It is there and does not do its work. */
+  /** The member is reachable, but answers too late or incorrectly. */
   | 'faulty'
-  /** It has no room; to take it out for that would be to punish it for being busy. */
+  /** The member has no capacity. It is only busy, so this does not make it unavailable. */
   | 'overloaded'
-  /** Nothing: the client went away, or its body broke off. */
+  /** Not the member's fault: for instance the HTTP client has disconnected, or its body was incomplete. */
   | 'unrelated'
 
-/** Reads an error. */
+/** Classifies an error. */
 export function classifyFailure(error: FastCGIError): FailureKind {
   return KINDS[error.code] ?? 'unrelated'
 }
