@@ -4,9 +4,9 @@ import type { FastCGIRequest } from './exchange/request.ts'
 import { type FastCGIResponse, request } from './exchange/response.ts'
 import { traced } from './exchange/tracing.ts'
 
-/** What all dispatchers have in common: the comfortable path on top of their own fast one, and who is told of it. */
+/** Base class of all dispatchers: implements `request()` and tracing on top of the abstract method `run()`. */
 export abstract class BaseDispatcher implements Dispatcher {
-  /** What {@link Dispatcher.dispatch} comes down to. */
+  /** Implements {@link Dispatcher.dispatch}, which adds tracing. */
   protected abstract run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl
   abstract close(): Promise<void>
   abstract destroy(error?: Error): Promise<void>

@@ -1,12 +1,10 @@
-/**
- * Calls of functions that the user gives: listeners, loggers, subscribers, the last call of a dispatch handler. What they
- * throw must not reach `uncaughtException`, where it would end the process for all requests.
- */
+// Calls of functions that the user provides: listeners, loggers, subscribers, handlers. What they throw must not become an
+// 'uncaughtException', which would end the process for all requests.
 
 /**
- * Calls a function of the user. What it throws, or what the promise that it returns rejects with, is reported as a
- * warning of the process (`process.on('warning')`), and goes no further.
- * @param what names the function in the warning, e.g. `a listener of onMember`.
+ * Calls a function of the user. An error that it throws, or a rejection of the promise that it returns, is reported as a
+ * warning of the process (`process.on('warning')`).
+ * @param what names the function in the warning, for example `a listener of onMember`.
  */
 export function callSafely(what: string, call: () => unknown): void {
   try {
@@ -17,7 +15,7 @@ export function callSafely(what: string, call: () => unknown): void {
   }
 }
 
-/** Reports what a function of the user threw, where there is nobody else to tell. */
+/** Reports an error of a user's function as a warning of the process. */
 export function reportThrown(what: string, error: unknown): void {
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error)
   process.emitWarning(`${what} threw: ${text}`, { type: 'FastCGIWarning', code: 'FCGI_HANDLER' })

@@ -1,9 +1,10 @@
+// Validation of option objects: one check per option, and errors that name the option, the value and what is allowed.
 import { OptionError } from './errors.ts'
 
-/** Says what a value has to be, or undefined when it is fine. */
+/** Validates a value: returns undefined when it is valid, else a description of valid values for the message. */
 export type Check = (value: unknown) => string | undefined
 
-/** One check per known option name. */
+/** The known option names, each with its check. */
 export type Checks = Readonly<Record<string, Check>>
 
 const expect =
@@ -11,7 +12,7 @@ const expect =
   (value) =>
     test(value) ? undefined : what
 
-/** A whole number between two bounds. */
+/** Accepts an integer from `least` to `most`, both included. */
 export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): Check {
   const bounds = most === Number.MAX_SAFE_INTEGER ? `${least} or more` : `${least} to ${most}`
   return expect(
@@ -21,32 +22,32 @@ export function integer(least: number, most: number = Number.MAX_SAFE_INTEGER): 
   )
 }
 
-// setTimeout fires at once for more than this.
+// setTimeout() fires after 1 ms when the delay is larger than this.
 const MAX_TIMER = 2_147_483_647
 
-/** Milliseconds, 0 for no limit. */
+/** Accepts a duration in milliseconds, 0 to 2147483647; 0 means no limit. */
 export const milliseconds: Check = expect(
   'milliseconds: a number from 0 (no limit) to 2147483647',
   (value) => typeof value === 'number' && value >= 0 && value <= MAX_TIMER,
 )
-/** true or false. */
+/** Accepts true and false. */
 export const flag: Check = expect('true or false', (value) => typeof value === 'boolean')
-/** A string that is not empty. */
+/** Accepts a non-empty string. */
 export const text: Check = expect(
   'a string that is not empty',
   (value) => typeof value === 'string' && value !== '',
 )
-/** A function. */
+/** Accepts a function. */
 export const callable: Check = expect('a function', (value) => typeof value === 'function')
 
-/** One of the given values. */
+/** Accepts one of the given values. */
 export function oneOf(...values: unknown[]): Check {
   return expect(`one of ${values.map((value) => JSON.stringify(value)).join(', ')}`, (value) =>
     values.includes(value),
   )
 }
 
-/** Passes when any of the checks does. */
+/** Accepts what at least one of the checks accepts. */
 export function anyOf(...checks: Check[]): Check {
   return (value) => {
     const wanted = checks.map((check) => check(value))
@@ -54,7 +55,7 @@ export function anyOf(...checks: Check[]): Check {
   }
 }
 
-/** An array whose items all pass. */
+/** Accepts an array whose items all pass the check. */
 export function listOf(check: Check): Check {
   return (value) => {
     if (!Array.isArray(value)) return 'an array'
@@ -63,7 +64,7 @@ export function listOf(check: Check): Check {
   }
 }
 
-/** An object whose values pass by name. */
+/** Accepts an object with known property names whose values pass their checks. Undefined values are not checked. */
 export function shape(checks: Checks): Check {
   return (value) => {
     if (typeof value !== 'object' || value === null) return 'an object'
@@ -78,8 +79,8 @@ export function shape(checks: Checks): Check {
   }
 }
 
-/** What options of the original servers are called here. */
-const ORIGINAL_NAMES: Readonly<Record<string, string>> = {
+/** Option names of Apache, lighttpd, Caddy and others, and the name of the corresponding option in these packages. */
+const RENAMED_OPTIONS: Readonly<Record<string, string>> = {
   enablereuse: 'reuse',
   disablereuse: 'reuse: false',
   keepConn: 'reuse',
@@ -117,27 +118,28 @@ const ORIGINAL_NAMES: Readonly<Record<string, string>> = {
 }
 
 /**
- * Checks an options object once, where it is given; it is not changed.
- * @param where whose options these are, for the message.
- * @throws OptionError that names the option, the value and what it can be.
+ * Validates an options object. Called once, when the options are given. The object is not modified.
+ * @param where the function or class that the options are for, which the message begins with.
+ * @throws OptionError that names the option, its value and the valid values. For an option name of another server it
+ * names the corresponding option.
  */
 export function checkOptions(where: string, given: unknown, checks: Checks): void {
   if (typeof given !== 'object' || given === null)
     throw new OptionError(`${where}: options must be an object, got ${show(given)}`)
   for (const [name, value] of Object.entries(given)) {
     const check = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (check === undefined) throw new OptionError(`${where}: ${unknown(name, checks)}`)
+    if (check === undefined) throw new OptionError(`${where}: ${describeUnknown(name, checks)}`)
     const wanted = value === undefined ? undefined : check(value)
     if (wanted !== undefined)
       throw new OptionError(`${where}: option ${name} must be ${wanted}; got ${show(value)}`)
   }
 }
 
-function unknown(name: string, checks: Checks): string {
-  const here = Object.hasOwn(ORIGINAL_NAMES, name) ? ORIGINAL_NAMES[name] : undefined
-  return here === undefined
+function describeUnknown(name: string, checks: Checks): string {
+  const newName = Object.hasOwn(RENAMED_OPTIONS, name) ? RENAMED_OPTIONS[name] : undefined
+  return newName === undefined
     ? `unknown option ${name}; there are ${Object.keys(checks).join(', ')}`
-    : `unknown option ${name}; here it is ${here}`
+    : `unknown option ${name}; here it is ${newName}`
 }
 
 function show(value: unknown): string {

@@ -9,17 +9,25 @@ import { Pool } from './pool/pool.ts'
 import type { GetValuesOptions } from './pool/values-queries.ts'
 import { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'
 
-/** Talks to FastCGI applications without any HTTP: `await client.request({ params, body })`. */
+/**
+ * A FastCGI client: `await client.request({ params, body })`. It sends requests to one address, to the members of a
+ * balancer, or through a given dispatcher. It contains no HTTP.
+ */
 export class FastCGIClient extends BaseDispatcher {
   readonly #upstream: ResolvedUpstream
 
-  /** @throws OptionError for a bad address or option. */
+  /**
+   * Resolves the upstream; no connection is opened before the first request.
+   * @param upstream see {@link Upstream}.
+   * @param options of the pool, or defaults for all members. Ignored when `upstream` is a dispatcher or a function.
+   * @throws OptionError for an invalid address or option.
+   */
   constructor(upstream: Upstream, options: PoolOptions = {}) {
     super()
     this.#upstream = resolveUpstream(upstream, options)
   }
 
-  /** What carries the requests. */
+  /** The dispatcher that sends the requests: a {@link Pool}, a {@link Balancer} or the one that was given. */
   get dispatcher(): Dispatcher {
     return this.#upstream.dispatcher
   }
@@ -29,8 +37,9 @@ export class FastCGIClient extends BaseDispatcher {
   }
 
   /**
-   * Asks the application for variables; see {@link Pool.getValues}.
-   * @throws OptionError where the upstream is not a single address: which one is meant?
+   * Queries variables of the application with FCGI_GET_VALUES; see {@link Pool.getValues}.
+   * @throws OptionError when the upstream is not a single address.
+   * @throws FastCGIError when the application does not answer.
    */
   async getValues(options: GetValuesOptions = {}): Promise<ApplicationValues> {
     const { dispatcher } = this.#upstream
@@ -42,10 +51,12 @@ export class FastCGIClient extends BaseDispatcher {
     return this.#upstream.dispatcher.stats
   }
 
+  /** As {@link Dispatcher.close}. A dispatcher that was given to the constructor stays open. */
   override async close(): Promise<void> {
     if (this.#upstream.owned) await this.#upstream.dispatcher.close()
   }
 
+  /** As {@link Dispatcher.destroy}. A dispatcher that was given to the constructor stays open. */
   override async destroy(error?: Error): Promise<void> {
     if (this.#upstream.owned) await this.#upstream.dispatcher.destroy(error)
   }

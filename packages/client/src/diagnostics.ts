@@ -1,16 +1,16 @@
-/** Publishes on the channels of node:diagnostics_channel. */
+// Publishes attempts and member events on node:diagnostics_channel. Exchanges are published by exchange/tracing.ts.
 import { type Channel, channel } from 'node:diagnostics_channel'
 import { callSafely } from './callbacks.ts'
 
 const attempts = channel('fastcgi:attempt')
 const members = channel('fastcgi:member')
 
-/** An attempt is over. @param attempt an `Attempt`, complete. */
+/** Publishes a finished attempt. @param attempt an `Attempt` with all properties set. */
 export function publishAttempt(attempt: object): void {
   if (attempts.hasSubscribers) publish(attempts, attempt)
 }
 
-/** Something happened to a member of a balancer. @param event a `MemberEvent`. */
+/** Publishes an event of a balancer's member. @param event a `MemberEvent`. */
 export function publishMember(event: object): void {
   if (members.hasSubscribers) publish(members, event)
 }
@@ -18,8 +18,8 @@ export function publishMember(event: object): void {
 type Subscriber = (message: object, name: string | symbol) => unknown
 
 /**
- * Publishes a message. `Channel.publish()` turns what a subscriber throws into an `uncaughtException`, so subscribers
- * are called one by one here, as far as Node lets us see them.
+ * Publishes a message. `Channel.publish()` turns what a subscriber throws into an `uncaughtException`, so the subscribers
+ * are called one by one here, where Node exposes them.
  */
 export function publish(target: Channel, message: object): void {
   const { _subscribers: subscribers } = target as { _subscribers?: readonly Subscriber[] }

@@ -2,33 +2,37 @@ import type { Dispatching } from './exchange/handler.ts'
 import type { FastCGIRequest } from './exchange/request.ts'
 import type { FastCGIResponse } from './exchange/response.ts'
 
-/** Counters of a dispatcher. */
+/** Current numbers and counters of a dispatcher. */
 export interface DispatcherStats {
-  /** Open or opening connections. */
+  /** Connections that are open or being opened. */
   connections: number
-  /** Connections that wait for a request. */
+  /** Connections without an active request. */
   idle: number
-  /** Requests on connections. */
+  /** Requests that are active on a connection. */
   active: number
-  /** Requests that wait for a place. */
+  /** Requests that wait for a connection or a member. */
   queued: number
-  /** How many connections are opened at the most now. */
+  /** Current maximum of `connections`; see {@link PoolOptions.maxConnections}. */
   limit: number
-  /** Requests taken since the start. */
+  /** Requests dispatched since the start. */
   requests: number
-  /** Requests that ended with an error. */
+  /** Requests that failed since the start. */
   failed: number
-  /** Attempts beyond the first. */
+  /** Attempts beyond the first of a request, since the start. */
   retries: number
 }
 
-/** Whatever can carry requests: a connection, a pool, a balancer. They nest. */
+/** The interface that clients, pools, balancers and process managers have in common. A dispatcher may wrap another. */
 export interface Dispatcher extends Dispatching {
-  /** The comfortable path: resolves with the head, the body is a stream. */
+  /**
+   * Sends a request. Resolves when the response head is complete; the body is a stream.
+   * @throws FastCGIError when the request fails before that.
+   */
   request(request: FastCGIRequest): Promise<FastCGIResponse>
-  /** Takes no more requests and resolves once those under way have ended. */
+  /** Rejects new requests and resolves when all active and queued requests have ended. */
   close(): Promise<void>
-  /** Fails everything under way and resolves once all sockets are closed. */
+  /** Fails all active and queued requests with a ClosedError, whose cause is `error`, and closes all connections. */
   destroy(error?: Error): Promise<void>
+  /** A snapshot of the current numbers. */
   readonly stats: DispatcherStats
 }

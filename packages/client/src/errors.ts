@@ -1,34 +1,41 @@
 import { FastCGIError } from '@fastcgi/protocol'
 
-/** An option has a value it cannot have, or a name nobody knows. Thrown where options are given. */
+/**
+ * An option has an invalid value or an unknown name. Thrown by the function that takes the options; for options of a
+ * single request (`role`, `data`) the request fails with it.
+ */
 export class OptionError extends FastCGIError {
   constructor(message: string) {
     super('FCGI_OPTION', message)
   }
 }
 
-/** No connection could be made: refused, no such socket, no permission, unknown host. */
+/** A connection could not be opened: refused, no such socket, no permission, or unknown host. */
 export class ConnectError extends FastCGIError {
   constructor(message: string, options?: ErrorOptions) {
     super('FCGI_CONNECT', message, options)
   }
 }
 
-/** No connection within `timeouts.connect`. */
+/** A connection was not established within {@link Timeouts.connect}, or the system gave up (ETIMEDOUT). */
 export class ConnectTimeoutError extends FastCGIError {
   constructor(message: string, options?: ErrorOptions) {
     super('FCGI_CONNECT_TIMEOUT', message, options)
   }
 }
 
-/** Nobody has room for the request now: queue full or too slow, backlog full, or the application says OVERLOADED. */
+/**
+ * There is no capacity for the request: the queue is full (`maxQueue`), the request waited longer than `queueTimeout`,
+ * the listen backlog of a unix socket is full (EAGAIN), the application answered FCGI_OVERLOADED, or no member of a
+ * balancer is available.
+ */
 export class OverloadedError extends FastCGIError {
   constructor(message: string, options?: ErrorOptions) {
     super('FCGI_OVERLOADED', message, options)
   }
 }
 
-/** The application closed the connection before END_REQUEST: what arrived so far is not the whole response. */
+/** The application closed the connection before END_REQUEST, so the response, if it has begun, is incomplete. */
 export class PrematureCloseError extends FastCGIError {
   /** Whether the application may have begun with the request; false where the request was never written. @default true */
   readonly begun: boolean
@@ -39,12 +46,12 @@ export class PrematureCloseError extends FastCGIError {
   }
 }
 
-/** What a {@link TimeoutError} waited for. */
+/** The property of {@link Timeouts} that a {@link TimeoutError} is about. */
 export type TimeoutPhase = 'head' | 'idle' | 'write'
 
-/** Nothing moved for as long as one of the named timeouts allows. */
+/** The application made no progress within {@link Timeouts.head}, {@link Timeouts.idle} or {@link Timeouts.write}. */
 export class TimeoutError extends FastCGIError {
-  /** Which of `timeouts` ran out. */
+  /** Which timeout expired. */
   readonly phase: TimeoutPhase
 
   constructor(phase: TimeoutPhase, message: string) {
@@ -54,8 +61,8 @@ export class TimeoutError extends FastCGIError {
 }
 
 /**
- * Whoever reads the response took nothing of it for `timeouts.reader`, while other requests on the same connection
- * could not go on for it. Only where requests are multiplexed.
+ * The reader of a response paused for longer than {@link Timeouts.reader} and thereby blocked other requests on the
+ * same connection. Only with {@link PoolOptions.multiplex}.
  */
 export class SlowReaderError extends FastCGIError {
   constructor(message: string) {
@@ -63,7 +70,11 @@ export class SlowReaderError extends FastCGIError {
   }
 }
 
-/** Why a request body could not be sent. */
+/**
+ * Why a request body could not be sent. TRUNCATED: the stream failed, closed early, or has a length other than
+ * announced. CONSUMED: it was read or destroyed before. TIMEOUT: it delivered nothing for {@link Timeouts.body}.
+ * TOO_LARGE and LENGTH_REQUIRED: the gateway refused it.
+ */
 export type RequestBodyErrorCode =
   | 'FCGI_BODY_TRUNCATED'
   | 'FCGI_BODY_CONSUMED'
@@ -71,7 +82,7 @@ export type RequestBodyErrorCode =
   | 'FCGI_BODY_TIMEOUT'
   | 'FCGI_BODY_LENGTH_REQUIRED'
 
-/** The request body cannot be sent, or not whole. The application never gets to see it as complete. */
+/** The request body cannot be sent completely. The end record of its stream is not sent either. */
 export class RequestBodyError extends FastCGIError {
   declare readonly code: RequestBodyErrorCode
 
@@ -80,21 +91,21 @@ export class RequestBodyError extends FastCGIError {
   }
 }
 
-/** The caller gave the request up: its AbortSignal fired, or `abort()` was called. */
+/** The caller aborted the request by its AbortSignal or by `abort()`; `cause` is the reason that was given. */
 export class AbortedError extends FastCGIError {
   constructor(options?: ErrorOptions) {
     super('FCGI_ABORTED', 'request was aborted by the caller', options)
   }
 }
 
-/** The dispatcher was closed or destroyed and takes no requests. */
+/** The dispatcher was closed or destroyed. */
 export class ClosedError extends FastCGIError {
   constructor(message: string, options?: ErrorOptions) {
     super('FCGI_CLOSED', message, options)
   }
 }
 
-/** Code of a system error, e.g. ECONNREFUSED; also of the first one inside an AggregateError. */
+/** Returns the code of a system error, for instance ECONNREFUSED; of an AggregateError that of its first error. */
 export function systemCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null) return undefined
   const { code, errors } = error as { code?: unknown; errors?: unknown[] }

@@ -1,11 +1,11 @@
 /**
- * A FastCGI client: addresses, connections, a pool that is fair to php-fpm, balancers, typed errors.
+ * A FastCGI client: addresses, connection pools, balancers and typed errors.
  * @packageDocumentation
  */
 
-// Errors; each has a `code`.
+// Errors of the protocol, which this package throws, too.
 export { FastCGIError, ParamsTooLargeError, ProtocolError } from '@fastcgi/protocol'
-// Addresses of applications, and how connections to them are made and kept.
+// Addresses of applications.
 export { type Address, parseAddress } from './address.ts'
 // Balancers: members, health, discovery, methods.
 export { Balancer } from './balancer/balancer.ts'
@@ -25,8 +25,9 @@ export type {
 export type { Waiting } from './balancer/pending-requests.ts'
 // The client: requests to an address, a list of members, or any dispatcher.
 export { FastCGIClient } from './client.ts'
-// The interface that pools, balancers and process managers have in common, for those who write one.
+// The interface that clients, pools, balancers and process managers have in common.
 export type { Dispatcher, DispatcherStats } from './dispatcher.ts'
+// Errors of the client; each has a `code`.
 export {
   AbortedError,
   ClosedError,
@@ -48,8 +49,10 @@ export type { FastCGIRequest, FilterData, ParamsInit } from './exchange/request.
 export { FastCGIResponse, ResponseBody } from './exchange/response.ts'
 export { IDEMPOTENT_METHODS } from './exchange/retry.ts'
 export type { ExchangeEvent } from './exchange/tracing.ts'
+// Pools: the connections to one address, and the values that an application reports.
 export type { PoolOptions, Timeouts } from './options.ts'
 export type { ApplicationValues } from './pool/multiplexing.ts'
 export { Pool } from './pool/pool.ts'
 export type { GetValuesOptions } from './pool/values-queries.ts'
+// Resolution of the option `upstream`.
 export { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'

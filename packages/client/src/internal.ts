@@ -1,5 +1,5 @@
 /**
- * What other packages of this project share with the client. Private: it changes with any version, without notice.
+ * Code that the client shares with other packages of this project. Private: any version may change it without notice.
  * @packageDocumentation
  */
 

@@ -1,7 +1,7 @@
-/** Loggers that the user gives, as the gateway and the process manager take them. */
+// Loggers that the user provides, as the gateway and the process manager accept them.
 import { callSafely } from './callbacks.ts'
 
-/** Where failures are reported: pino's shape, so that Fastify's `request.log` fits as it is. */
+/** A logger with pino's interface, so that Fastify's `request.log` can be used. */
 export interface Logger {
   info(details: object, message: string): void
   warn(details: object, message: string): void
@@ -10,12 +10,12 @@ export interface Logger {
 
 const print = (_details: object, message: string): void => console.error(`fastcgi: ${message}`)
 
-/** One line to stderr each. */
+/** Writes each message as one line to stderr. */
 const consoleLogger: Logger = { info: print, warn: print, error: print }
 
 const silentLogger: Logger = { info() {}, warn() {}, error() {} }
 
-/** A logger whose own failures go no further: they are reported as warnings of the process. */
+/** Wraps a logger; what it throws is reported as a warning of the process. */
 class ContainedLogger implements Logger {
   readonly #logger: Logger
 
@@ -37,7 +37,7 @@ class ContainedLogger implements Logger {
 }
 
 /**
- * A logger that never throws: what the given one throws is reported as a warning of the process.
+ * Returns a logger that never throws.
  * @param logger false for none; undefined for the console.
  */
 export function containedLogger(logger: Logger | false | undefined): Logger {

@@ -1,3 +1,4 @@
+// Options of pools and the timeouts of requests: types, defaults and checks.
 import {
   anyOf,
   type Checks,
@@ -10,96 +11,108 @@ import {
 } from './check-options.ts'
 import { OptionError } from './errors.ts'
 
-/** Times in milliseconds after which a request gives up when nothing moves; 0 waits for ever. */
+/**
+ * Timeouts of a request in milliseconds, 0 to 2147483647; 0 disables a timeout. All are timeouts of inactivity: none
+ * limits the total duration of a request.
+ */
 export interface Timeouts {
-  /** Until the connection stands. @default 3000 */
+  /** Until the connection is established (Apache `connectiontimeout`). @default 3000 */
   connect: number
-  /** From the last byte of the request, without a sign of life, to the end of the response head. @default 60000 */
+  /**
+   * From the last activity on the request, usually its last byte being sent, to the end of the response head (Apache
+   * `timeout`). STDERR counts as activity. @default 60000
+   */
   head: number
-  /** Between two reads of the body. Does not run while the reader has paused. @default 60000 */
+  /** Between two reads of the response body (Apache `timeout`). Suspended while the reader has paused. @default 60000 */
   idle: number
-  /** Without the application taking any of what is to be written. @default 60000 */
+  /** While data is waiting to be sent: until the application reads some of it. @default 60000 */
   write: number
-  /** Between two pieces of a request body that comes as a stream. @default 60000 */
+  /** Between two chunks of a request body that is a stream. @default 60000 */
   body: number
   /**
-   * How long a response whose reader has paused may hold up other requests on its connection before it is given up;
-   * see {@link PoolOptions.maxPausedSize}. @default 10000
+   * With {@link PoolOptions.multiplex}: how long a response whose reader has paused may block other requests on the
+   * connection before it fails with a SlowReaderError; see {@link PoolOptions.maxPausedSize}. @default 10000
    */
   reader: number
   /**
-   * From ABORT_REQUEST to END_REQUEST, where requests are multiplexed. After it, the connection takes nothing new and
-   * is closed with the last request on it. @default 10000
+   * With {@link PoolOptions.multiplex}: from ABORT_REQUEST to END_REQUEST. When it expires, the connection accepts no
+   * new requests and is closed when its last request has ended. @default 10000
    */
   abort: number
 }
 
-/** How connections to one address are made, kept and shared. */
+/** How a {@link Pool} opens, keeps and shares the connections to one address. Durations are in milliseconds. */
 export interface PoolOptions {
   /**
-   * Keep connections for further requests (FCGI_KEEP_CONN; Apache `enablereuse`). Kept ones are let go as soon as
-   * they seem to keep others waiting. With true they only carry what can be sent again, for an application may close
-   * one at any moment, and php-fpm at `pm.max_requests` swallows what comes then; `'always'` takes that risk.
-   * @default true
+   * Keep connections open for further requests (FCGI_KEEP_CONN; Apache `enablereuse`). A kept connection is closed
+   * early when it appears to block new connections, because it occupies a worker of the application. With `true`, a
+   * kept connection is used only for requests that can be sent again: the application may close it at any time, and
+   * php-fpm at `pm.max_requests` discards a request that arrives at that moment. With `'always'` it is used for all
+   * requests, and the caller accepts that risk. @default true
    */
   reuse?: boolean | 'always' | undefined
   /**
-   * Most connections at a time (Apache `max`). `'auto'` learns how many are really served at once, up to 64: what a
-   * php-fpm of 5 children cannot take waits here, in order, and not in the socket's backlog. @default 'auto'
+   * Maximum number of connections, 1 to 65535 (Apache `max`). `'auto'` learns how many connections the application
+   * serves at the same time, up to 64. Further requests wait in the queue of the pool, in order of arrival, and not in
+   * the listen backlog of the socket. @default 'auto'
    */
   maxConnections?: number | 'auto' | undefined
-  /** Fewest connections that `'auto'` falls to (Apache `min`, but nothing is connected in advance). @default 1 */
+  /** Lower bound of `maxConnections: 'auto'` (Apache `min`, but no connections are opened in advance). @default 1 */
   minConnections?: number | undefined
-  /** So many idle connections are not closed by `idleTimeout` (Apache `smax`). @default 0 */
+  /** Number of idle connections that `idleTimeout` does not close (Apache `smax`). @default 0 */
   softMaxConnections?: number | undefined
-  /** Milliseconds an idle connection is kept (Apache `ttl`). A php-fpm child serves nobody else meanwhile. @default 1000 */
+  /** How long an idle connection is kept; 0 for no limit (Apache `ttl`). It occupies a php-fpm child. @default 1000 */
   idleTimeout?: number | undefined
   /**
-   * Milliseconds after which a connection is not used again. Bounds how long other processes that share the
-   * application are kept waiting; 0 for no limit, when there are none. @default 500
+   * Maximum age of a connection that is used again; 0 for no limit. It bounds how long the pool occupies a worker that
+   * other clients of the same application are waiting for. @default 500
    */
   maxAge?: number | undefined
-  /** Requests per connection; 0 for no limit. Keep below php-fpm's `pm.max_requests`. @default 0 */
+  /** Maximum requests on one connection; 0 for no limit. Keep it below php-fpm's `pm.max_requests`. @default 0 */
   maxRequests?: number | undefined
   /**
-   * Milliseconds that a request may sit on a connection nobody has answered on yet, beyond the usual time to answer,
-   * before a connection that completes is closed in its favour. @default 5
+   * How long a request may wait on a connection that has not answered yet, in addition to three times the usual time
+   * to answer, before another connection is closed to free a worker for it. @default 5
    */
   fairness?: number | undefined
   /**
-   * Send several requests at a time on one connection, under ids of their own (FastCGI 1.0 §3.3). true: the
-   * application is known to take it, which php-fpm, libfcgi and fcgiwrap do not. `'auto'`: it is asked once, with
-   * FCGI_GET_VALUES on a connection of its own, and what it says of FCGI_MAX_CONNS and FCGI_MAX_REQS is kept to;
-   * requests do not wait for the answer. An application that answers FCGI_CANT_MPX_CONN gets one request per
-   * connection from then on. Not with `reuse: false`. @default false
+   * Send several requests at the same time on one connection, each with its own request id (FastCGI 1.0 §3.3).
+   * - `true`: for an application that is known to support it. php-fpm, libfcgi and fcgiwrap do not.
+   * - `'auto'`: the pool queries the application once with FCGI_GET_VALUES, on a separate connection, and respects its
+   *   FCGI_MAX_CONNS and FCGI_MAX_REQS. Requests do not wait for the answer; until then, and without support, each has
+   *   a connection of its own.
+   *
+   * After FCGI_CANT_MPX_CONN the pool sends one request at a time per connection. Cannot be combined with
+   * `reuse: false`. @default false
    */
   multiplex?: boolean | 'auto' | undefined
-  /** Most requests at a time on a connection, with `multiplex`. @default 32 */
+  /** With `multiplex`: maximum number of requests at the same time on one connection, 1 to 65535. @default 32 */
   maxMultiplexed?: number | undefined
   /**
-   * Bytes of a response that are read on, and handed over, after its reader has paused, so that other requests on the
-   * connection go on; with `multiplex`. Beyond them reading waits, for `timeouts.reader` at the most unless the request
-   * is alone. @default 262144
+   * With `multiplex`: how many bytes of a response are still read and passed on after its reader has paused, so that
+   * other requests on the connection continue. After that the connection is not read until the reader resumes, or
+   * {@link Timeouts.reader} expires, which it does only while other requests are active there. @default 262144
    */
   maxPausedSize?: number | undefined
-  /** Most requests that wait for a connection; more fail at once. @default 1024 */
+  /** Maximum number of requests that wait for a connection; others fail at once with an OverloadedError. @default 1024 */
   maxQueue?: number | undefined
-  /** Milliseconds a request waits for a connection (Apache `acquire`). @default 30000 */
+  /** How long a request waits for a connection; 0 for no limit (Apache `acquire`). @default 30000 */
   queueTimeout?: number | undefined
   /**
-   * Further attempts where a kept connection turns out to be closed, nothing of a response arrived, and the application
-   * cannot have begun or the request is idempotent and its body can be sent again. @default 1
+   * How many times a request is sent again after a reused connection turned out to be closed, 0 to 100. This requires
+   * that no part of a response arrived and that its body can be sent again, and either that nothing of the request was
+   * sent or that it is idempotent. @default 1
    */
   retries?: number | undefined
-  /** Most bytes of a response head. @default 65536 */
+  /** Maximum length of a response head in bytes, 64 to 16777216. @default 65536 */
   maxHeadSize?: number | undefined
-  /** Send TCP keep-alive probes (Apache `keepalive`). @default false */
+  /** Send TCP keep-alive probes after 60 seconds of silence (Apache `keepalive`). @default false */
   tcpKeepAlive?: boolean | undefined
-  /** When to give up on an application that does not move. */
+  /** Timeouts of inactivity. A request can override them. */
   timeouts?: Partial<Timeouts> | undefined
 }
 
-/** {@link PoolOptions} with every default filled in. */
+/** {@link PoolOptions} with all defaults filled in. */
 export type PoolSettings = {
   readonly [K in keyof PoolOptions]-?: Exclude<PoolOptions[K], undefined>
 } & { readonly timeouts: Readonly<Timeouts> }
@@ -135,7 +148,7 @@ const DEFAULTS: PoolSettings = {
   timeouts: DEFAULT_TIMEOUTS,
 }
 
-/** Checks of the pool's options, for whoever takes them among its own. */
+/** Checks of {@link PoolOptions}, for classes that accept pool options together with their own. */
 export const poolChecks: Checks = {
   reuse: anyOf(flag, oneOf('always')),
   maxConnections: anyOf(oneOf('auto'), integer(1, 65_535)),
@@ -164,7 +177,7 @@ export const poolChecks: Checks = {
   }),
 }
 
-/** Checks options and fills in defaults. @throws OptionError */
+/** Validates the options and fills in the defaults. @throws OptionError */
 export function poolSettings(options: PoolOptions, where = 'Pool'): PoolSettings {
   checkOptions(where, options, poolChecks)
   if (options.multiplex && options.reuse === false)
@@ -179,7 +192,7 @@ export function poolSettings(options: PoolOptions, where = 'Pool'): PoolSettings
   }
 }
 
-/** Timeouts with overrides; undefined overrides nothing. */
+/** Returns `base` with the values of `over` that are not undefined. */
 export function mergeTimeouts(base: Readonly<Timeouts>, over?: Partial<Timeouts>): Timeouts {
   return {
     connect: over?.connect ?? base.connect,

@@ -6,9 +6,12 @@ import type { PoolOptions } from './options.ts'
 import { Pool } from './pool/pool.ts'
 
 /**
- * Where requests go: an address (see {@link parseAddress}), several of them, members in full, a DNS service
- * (`'srv:_php._tcp.example'`), a dispatcher that somebody else closes, or a function that makes a dispatcher, which is
- * then closed together with whoever called it.
+ * Where requests are sent:
+ * - a string: one address (see {@link parseAddress}), or a DNS service such as `'srv:_php._tcp.example'` (RFC 2782);
+ * - an array: the addresses of several members of a balancer;
+ * - an object: options of a balancer;
+ * - a dispatcher, which the caller has to close;
+ * - a function that creates a dispatcher, which is closed together with the client.
  */
 export type Upstream =
   | string
@@ -17,13 +20,19 @@ export type Upstream =
   | Dispatcher
   | (() => Dispatcher)
 
-/** A dispatcher, and whether it is to be closed by the one who asked for it. */
+/** The dispatcher of an upstream. */
 export interface ResolvedUpstream {
+  /** Sends the requests. */
   dispatcher: Dispatcher
+  /** Whether the caller of {@link resolveUpstream} has to close it; false when the upstream was a dispatcher. */
   owned: boolean
 }
 
-/** Makes a dispatcher of an upstream. @throws OptionError when it is none of the known kinds. */
+/**
+ * Returns the dispatcher of an upstream and creates it if necessary.
+ * @param options of the pool, or defaults for all members of the balancer.
+ * @throws OptionError when the upstream is of no known kind, or an address or option is invalid.
+ */
 export function resolveUpstream(upstream: Upstream, options: PoolOptions): ResolvedUpstream {
   if (typeof upstream === 'function') return { dispatcher: checked(upstream()), owned: true }
   if (isDispatcher(upstream)) return { dispatcher: upstream, owned: false }

@@ -6,9 +6,9 @@ import { RequestQueue } from './internals.ts'
 
 class Item {
   readonly name: string
-  waitsUntil: number | undefined
-  before: this | undefined
-  behind: this | undefined
+  expiresAt: number | undefined
+  previous: this | undefined
+  next: this | undefined
 
   constructor(name: string) {
     this.name = name
@@ -21,7 +21,7 @@ function queueOf(timeout: number, onExpired: (item: Item) => void = () => {}) {
   for (const item of items) queue.push(item, performance.now())
   const order = (): string => {
     const names: string[] = []
-    for (let item = queue.first; item !== undefined; item = item.behind) names.push(item.name)
+    for (let item = queue.first; item !== undefined; item = item.next) names.push(item.name)
     return names.join('')
   }
   return { queue, items, order }
@@ -42,7 +42,7 @@ t.test('first come, first served, whoever leaves in between', async (t) => {
   queue.remove(b)
   t.equal(order(), 'ced')
   for (const gone of [a, b, f])
-    t.same([gone.waitsUntil, gone.before, gone.behind], [undefined, undefined, undefined])
+    t.same([gone.expiresAt, gone.previous, gone.next], [undefined, undefined, undefined])
   while (queue.shift() !== undefined);
   t.equal(queue.size, 0)
   t.equal(queue.first, undefined)

@@ -1,7 +1,9 @@
+// Maps the codes of errors to HTTP statuses, and makes the errors that frameworks answer with.
+
 import { FastCGIError } from '@fastcgi/client'
 import { escapeControls } from '@fastcgi/client/internal'
 
-/** What a cause means in HTTP: the one table from code to status. */
+/** HTTP status by error code; codes not listed here are 500. */
 const STATUS: Readonly<Record<string, number>> = {
   FCGI_BAD_REQUEST: 400,
   FCGI_DENIED: 403,
@@ -32,7 +34,7 @@ const STATUS: Readonly<Record<string, number>> = {
 
 const RETRY_AFTER_SECONDS = '1'
 
-/** What clients are told; the whole message goes to the log, for it names addresses and paths. */
+/** What clients get in place of the message, which names addresses and paths and is only logged. */
 const PUBLIC_MESSAGE: Readonly<Record<number, string>> = {
   403: 'Forbidden',
   404: 'Not Found',
@@ -43,17 +45,18 @@ const PUBLIC_MESSAGE: Readonly<Record<number, string>> = {
 }
 
 /**
- * A failure as HTTP frameworks want it (the shape of http-errors): Fastify and Express make an error page of it.
- * `cause` is the original error, with everything it says.
+ * A failure in the shape of http-errors, from which Fastify and Express make an error page. `cause` is the original error;
+ * its message names addresses and paths and is meant for the log.
  */
 export class GatewayError extends Error {
   /** Code of the cause, for instance `FCGI_CONNECT`. */
   readonly code: string
+  /** HTTP status, 400 to 599; the same as `status`. */
   readonly statusCode: number
   readonly status: number
-  /** Whether `message` may be shown to clients; those of causes that name addresses or paths are kept for the log. */
+  /** Whether frameworks may show `message` to clients: true for statuses below 500. */
   readonly expose: boolean
-  /** Response headers that go with it, e.g. Retry-After. */
+  /** Response fields to send with the status: Retry-After (seconds) with 503, else none. */
   readonly headers: Readonly<Record<string, string>>
 
   constructor(cause: FastCGIError) {
@@ -69,7 +72,7 @@ export class GatewayError extends Error {
   }
 }
 
-/** Wraps any failure. */
+/** Wraps any thrown value; an unknown one becomes FCGI_HANDLER (500). */
 export function gatewayError(error: unknown): GatewayError {
   if (error instanceof GatewayError) return error
   if (error instanceof FastCGIError) return new GatewayError(error)

@@ -1,13 +1,17 @@
+// The failures that the gateway itself finds; those of connections and request bodies are in @fastcgi/client.
+
 import { FastCGIError } from '@fastcgi/client'
 
-/** The request itself is malformed: a bad percent, a control character, a path that climbs out. */
+/**
+ * The request target is malformed: a bad percent-encoding, a control character, a path that leads above the root. 400.
+ */
 export class BadRequestError extends FastCGIError {
   constructor(message: string) {
     super('FCGI_BAD_REQUEST', message)
   }
 }
 
-/** The path is one that no client gets. */
+/** The path is denied by the option `deny`. 403. */
 export class PathDeniedError extends FastCGIError {
   /** @param rule of the option `deny`. */
   constructor(path: string, rule: string) {
@@ -15,21 +19,24 @@ export class PathDeniedError extends FastCGIError {
   }
 }
 
-/** The files of the route cannot be looked at: `root` is missing or unreadable. */
+/** The directory `root` of a route is missing or cannot be read. 500. */
 export class RootError extends FastCGIError {
   constructor(message: string, options?: ErrorOptions) {
     super('FCGI_ROOT', message, options)
   }
 }
 
-/** A guard could not be asked: down, too slow, or what it answered makes no sense. Nobody is let through then. */
+/**
+ * An authorizer failed: it could not be reached, was too slow, or sent an invalid response. The request is then denied with
+ * 503, unless the option `failOpen` is set.
+ */
 export class AuthorizerError extends FastCGIError {
   constructor(message: string, options?: ErrorOptions) {
     super('FCGI_AUTHORIZER', message, options)
   }
 }
 
-/** A file that was to be sent is not there. */
+/** A file that was to be sent does not exist. 404. */
 export class FileMissingError extends FastCGIError {
   /** @param option name of the option that says where files may lie. */
   constructor(message: string, option: string) {
@@ -37,7 +44,7 @@ export class FileMissingError extends FastCGIError {
   }
 }
 
-/** A file must not be sent: it lies outside of the directories that are named for it, is no regular file, or unreadable. */
+/** A file must not be sent: it is outside of the allowed directories, is not a regular file, or cannot be read. 403. */
 export class FileRefusedError extends FastCGIError {
   /** @param option name of the option that says where files may lie. */
   constructor(message: string, option: string) {
@@ -45,17 +52,21 @@ export class FileRefusedError extends FastCGIError {
   }
 }
 
-/** A file became shorter while it was sent. */
+/** A file became shorter while it was being sent; the response is broken off. */
 export class FileTruncatedError extends FastCGIError {
   constructor(message: string) {
     super('FCGI_FILE_TRUNCATED', message)
   }
 }
 
-/** Applications sent a request on and on. */
+/** Applications redirected a request internally more than ten times. 500. */
 export class RedirectLoopError extends FastCGIError {
   /** @param chain the paths, in order. */
   constructor(chain: readonly string[]) {
-    super('FCGI_REDIRECT_LOOP', `applications sent a request on too often: ${chain.join(' -> ')}`)
+    super(
+      'FCGI_REDIRECT_LOOP',
+      `applications sent a request on too often: ${chain.join(' -> ')}; ` +
+        'a request may be redirected internally at most ten times (options accel, localRedirect)',
+    )
   }
 }

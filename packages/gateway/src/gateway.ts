@@ -1,25 +1,36 @@
+// The public interface of a gateway; createGateway() and createAuthorizer() make objects that implement it.
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import type { GatewayRequest } from './request/gateway-request.ts'
 import type { GatewayCallback } from './response/gateway-response.ts'
 
-/** A request handler of node:http, also good as connect middleware. */
+/** A request handler for node:http, also usable as connect middleware. */
 export type NodeHandler = (
   req: IncomingMessage,
   res: ServerResponse,
   next?: (error?: unknown) => void,
 ) => void
 
-/** Carries HTTP requests to FastCGI applications. Framework-free: adapters hand requests in and write what comes out. */
+/**
+ * Passes HTTP requests to FastCGI applications. It depends on no framework: an adapter passes each request to `handle` and
+ * writes the response. `Source` is the framework's request.
+ */
 export interface Gateway<Source = IncomingMessage> {
-  /** Takes a request; `done` is called once. */
+  /** Handles a request. `done` is called exactly once, possibly before `handle` returns. */
   handle(request: GatewayRequest<Source>, done: GatewayCallback): void
-  /** For `http.createServer(gateway.handler)`; calls `next` for paths that are not the gateway's, else answers 404. */
+  /**
+   * For `http.createServer(gateway.handler)`. Calls `next` for paths that are not the gateway's; without `next` they get
+   * 404.
+   */
   readonly handler: NodeHandler
-  /** Finishes what runs and closes the connections it made. */
+  /**
+   * Closes the pools and balancers that the gateway made: active requests are finished, later ones fail with
+   * FCGI_CLOSED.
+   */
   close(): Promise<void>
-  /** What carries the requests: balancers by name, pools by address. */
+  /** The dispatchers that carry the requests: balancers by their name, pools by their address. */
   readonly dispatchers: Readonly<Record<string, Dispatcher>>
-  /** Counters of each of them. */
+  /** The counters of each dispatcher, by the same names. */
   readonly stats: Readonly<Record<string, DispatcherStats>>
 }

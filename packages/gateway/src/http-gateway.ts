@@ -1,12 +1,18 @@
+// The gateway: finds the route of each request, and runs the script, sends the file or follows the redirect it leads to.
+
 import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { containedLogger } from '@fastcgi/client/internal'
-import type { RequestTarget } from './environment/request-facts.ts'
+import type { RequestTarget } from './environment/environment-input.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
 import { FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
-import { type InternalLocation, type InternalRun, underKept } from './files/accel-redirect.ts'
 import { staticFile } from './files/static-file.ts'
+import {
+  type InternalLocation,
+  type InternalRun,
+  mergeKeptFields,
+} from './files/x-accel-redirect.ts'
 import type { Gateway, NodeHandler } from './gateway.ts'
 import { type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler } from './node-handler.ts'
@@ -18,20 +24,25 @@ import {
 } from './options.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
 import { bodyRules } from './request/request-body.ts'
-import { belowMount, locate, parseTarget } from './request/request-target.ts'
+import { belowMount, parseMountedTarget, parseTarget } from './request/request-target.ts'
 import { containedCallback } from './response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from './response/gateway-response.ts'
 import { Route } from './route.ts'
 import { DeniedPaths } from './script/denied-paths.ts'
+import { rawPath, redirectToDirectory } from './script/directory-redirect.ts'
 import { latin1 } from './script/document-root.ts'
 import { type InternalRedirect, internalRequest, localTarget } from './script/internal-redirect.ts'
-import { type RoutedRequest, rawPath, redirect } from './script/routed-request.ts'
+import type { RoutedRequest } from './script/routed-request.ts'
 import type { Resolution } from './script/script-resolver.ts'
 import type { ScriptRoute } from './script/script-route.ts'
 import { type InternalRedirects, ScriptRunner } from './script/script-runner.ts'
 import { statsOf, Upstreams } from './upstreams.ts'
 
-/** Makes a gateway. @throws OptionError */
+/**
+ * Makes a gateway that passes HTTP requests to FastCGI applications.
+ * @param where name of the caller, for messages about wrong options.
+ * @throws OptionError
+ */
 export function createGateway<Source = IncomingMessage>(
   options: GatewayOptions<Source>,
   where = 'createGateway',
@@ -39,8 +50,8 @@ export function createGateway<Source = IncomingMessage>(
   return new HTTPGateway(options, where)
 }
 
-/** How often an application may have a request run anew (nginx). */
-const MOST_RERUNS = 10
+/** Internal redirects per request (as nginx). */
+const MAX_INTERNAL_REDIRECTS = 10
 
 class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> {
   readonly handler: NodeHandler
@@ -61,8 +72,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const makeRoute = ({ match, ...over }: RouteMatch<Source>): Route<Source> => {
       const route = { ...base, ...over }
       const dispatcher = this.#upstreams.get(route.upstream)
-      const around = { maxParamsSize, spoolDirectory, dispatcher, locations }
-      return new Route(where, match, route, around)
+      const context = { maxParamsSize, spoolDirectory, dispatcher, locations }
+      return new Route(where, match, route, context)
     }
     this.#routes = (routes ?? [{ match: '/' }]).map(makeRoute)
     for (const [match, to] of Object.entries(options.accel ?? {})) {
@@ -83,7 +94,11 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     let mount: string
     let path: string | undefined
     try {
-      ;({ target, mount, path } = locate(request.url, request.rewrittenUrl, request.mount))
+      ;({ target, mount, path } = parseMountedTarget(
+        request.url,
+        request.rewrittenUrl,
+        request.mount,
+      ))
       if (request.script !== undefined) {
         const inner = parseTarget(latin1(request.script))
         if (request.script.includes('?')) target = { ...target, query: inner.query }
@@ -100,8 +115,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     }
     const { method = 'GET' } = request.req
     const routed = { request, logger, method, target, mount, path, done }
-    // What the app itself names is its own business.
-    if (request.script === undefined) this.#enter(routed)
+    // `deny` is about paths that clients name, not about a script that the embedding code names.
+    if (request.script === undefined) this.#checkDenied(routed)
     else this.#route(routed, 0)
   }
 
@@ -117,19 +132,22 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     return statsOf(this.dispatchers)
   }
 
-  // ---- which route
+  // ---- routing
 
   #isExcluded(path: string): boolean {
     return this.#exclude.some((prefix) => belowMount(path, prefix) !== undefined)
   }
 
-  #enter(routed: RoutedRequest<Source>): void {
+  #checkDenied(routed: RoutedRequest<Source>): void {
     const rule = this.#denied.find(routed.path)
     if (rule === undefined) this.#route(routed, 0)
     else this.#refuse(routed, new PathDeniedError(routed.path, rule))
   }
 
-  /** Asks one route after the other what the path is. */
+  /**
+   * Resolves the path on one route after the other, from index `at` on. Without a match the request is not the
+   * gateway's.
+   */
   #route(routed: RoutedRequest<Source>, at: number): void {
     const route = this.#routes[at]
     if (route === undefined) {
@@ -139,24 +157,24 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const resolution = route.resolve(routed.path)
     if (resolution instanceof Promise)
       resolution.then(
-        (found) => this.#act(routed, route, found, at),
+        (found) => this.#handleResolution(routed, route, found, at),
         (error) => this.#refuse(routed, error),
       )
-    else this.#act(routed, route, resolution, at)
+    else this.#handleResolution(routed, route, resolution, at)
   }
 
-  #act(
+  #handleResolution(
     routed: RoutedRequest<Source>,
     route: ScriptRoute<Source>,
     found: Resolution,
     at: number,
   ): void {
     const { method } = routed
-    // The mount point without its slash is a directory as well.
+    // The mount point without a slash at its end is a directory, too.
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
-    if ('isIndex' in found && bare) redirect(routed)
+    if ('isIndex' in found && bare) redirectToDirectory(routed)
     else if (found.kind === 'script') this.#runner.run(routed, route, found)
-    else if (found.kind === 'directory') redirect(routed)
+    else if (found.kind === 'directory') redirectToDirectory(routed)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
       this.#sendFile(routed, route, found.path)
     else this.#route(routed, at + 1)
@@ -170,7 +188,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     )
   }
 
-  // ---- what applications send on
+  // ---- internal redirects
 
   async rerun(
     routed: RoutedRequest<Source>,
@@ -178,12 +196,16 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   ): Promise<GatewayResponse> {
     const { route, path } = to
     const found = await route.resolve(path)
-    const response = await this.#again(routed, { ...to, mount: '', option: 'accel' }, (inner) => {
-      if (found.kind === 'script') this.#runner.run(inner, route, found)
-      else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
-      else inner.done(undefined, undefined)
-    })
-    return { ...response, headers: underKept(to.kept, response.headers) }
+    const response = await this.#redirectInternally(
+      routed,
+      { ...to, mount: '', option: 'accel' },
+      (inner) => {
+        if (found.kind === 'script') this.#runner.run(inner, route, found)
+        else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
+        else inner.done(undefined, undefined)
+      },
+    )
+    return { ...response, headers: mergeKeptFields(to.kept, response.headers) }
   }
 
   followLocation(
@@ -194,20 +216,22 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const to = route.localRedirect ? localTarget(location, routed.mount) : undefined
     if (to === undefined || this.#isExcluded(to.path)) return undefined
     const target = { ...to, mount: routed.mount, option: 'localRedirect' }
-    return this.#again(routed, target, (inner) => this.#enter(inner)).catch((error) => {
-      if (error instanceof GatewayError) throw error
-      throw reportFailure(routed.logger, routed.request.req, error)
-    })
+    return this.#redirectInternally(routed, target, (inner) => this.#checkDenied(inner)).catch(
+      (error) => {
+        if (error instanceof GatewayError) throw error
+        throw reportFailure(routed.logger, routed.request.req, error)
+      },
+    )
   }
 
-  /** Has a request run again on another path. @throws RedirectLoopError, FileMissingError */
-  async #again(
+  /** Runs a request again on another path. @throws RedirectLoopError, FileMissingError */
+  async #redirectInternally(
     routed: RoutedRequest<Source>,
     to: InternalRedirect,
     run: (inner: RoutedRequest<Source>) => void,
   ): Promise<GatewayResponse> {
     const chain = [...(routed.chain ?? [routed.path]), to.path]
-    if (chain.length > MOST_RERUNS + 1) throw new RedirectLoopError(chain)
+    if (chain.length > MAX_INTERNAL_REDIRECTS + 1) throw new RedirectLoopError(chain)
     return new Promise((resolve, reject) => {
       const done: GatewayCallback = (error, response) => {
         if (response !== undefined) resolve(response)
@@ -217,7 +241,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     })
   }
 
-  /** A failure before there was anything to dispatch. */
+  /** Ends a request that failed before it was dispatched to an application. */
   #refuse(routed: RoutedRequest<Source>, cause: unknown): void {
     routed.done(reportFailure(routed.logger, routed.request.req, cause), undefined)
   }

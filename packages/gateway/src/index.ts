@@ -1,5 +1,5 @@
 /**
- * Carries HTTP requests to FastCGI applications such as php-fpm, without any framework.
+ * Passes HTTP requests to FastCGI applications such as php-fpm, for node:http and for framework adapters.
  * @packageDocumentation
  */
 
@@ -7,8 +7,8 @@
 export { createAuthorizer } from './authorizer/authorizer.ts'
 export type { AuthorizerOptions, DecisionCacheOptions } from './authorizer/options.ts'
 export type { Phase } from './authorizer/phases.ts'
-// For adapters: what they hand in, what they get, and how it is written.
-export type { ClientInfo, Env } from './environment/request-facts.ts'
+// For adapters: the request they pass in, the response they get, and the function that writes it.
+export type { ClientInfo, Env } from './environment/environment-input.ts'
 export { type RequestVariables, variablesOfRequest } from './environment/request-variables.ts'
 // Errors.
 export { GatewayError } from './error-status.ts'
@@ -17,12 +17,11 @@ export { AuthorizerError, BadRequestError, RootError } from './errors.ts'
 export type { Gateway, NodeHandler } from './gateway.ts'
 export { createGateway } from './http-gateway.ts'
 export type { GatewayLogger } from './logger.ts'
-export { writeResponse } from './node-handler.ts'
 export type { GatewayOptions, RouteMatch, RouteOptions } from './options.ts'
 export { isGone } from './request/client-disconnect.ts'
 export type { GatewayRequest } from './request/gateway-request.ts'
 export type { GatewayCallback, GatewayResponse } from './response/gateway-response.ts'
-export type { PathInfoMode } from './script/script-path.ts'
+export type { PathInfoMode } from './script/path-info.ts'
 export { sites } from './script/sites.ts'
 // The status page.
 export {
@@ -34,3 +33,4 @@ export {
   type StatusResponse,
 } from './status/status.ts'
 export type { Clusters } from './upstreams.ts'
+export { writeResponse } from './write-response.ts'

@@ -1,12 +1,12 @@
 /**
- * What the adapters of this project share with the gateway. Private: it changes with any version, without notice.
+ * Functions that this project's adapters share with the gateway. Private to this project: any release may change them.
  * @packageDocumentation
  */
 
-// The client's address and scheme, where no framework knows better.
+// Address, scheme and host of the client, for servers without a framework.
 export { socketClient } from './node-handler.ts'
-// Response fields, set by name.
-export { setFields } from './response/response-fields.ts'
-// Forms and dispatchers of the status page.
+// Sets response fields on a framework that keeps them by name.
+export { setFields } from './response/repeated-fields.ts'
+// For adapters of the status page.
 export { FORM_LIMIT } from './status/actions.ts'
-export { joinDispatchers } from './status/dispatchers.ts'
+export { joinDispatchers } from './status/join-dispatchers.ts'

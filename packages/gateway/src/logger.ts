@@ -1,14 +1,19 @@
+// The interface of the logger, the default logger, and the log message of a request that failed without a response.
+
 import type { IncomingMessage } from 'node:http'
 import { type GatewayError, gatewayError } from './error-status.ts'
 
-/** Where the gateway reports to: pino's shape, so that Fastify's `request.log` fits as it is. */
+/** The logger of a gateway. Its methods have pino's signature, so that Fastify's `request.log` can be passed as it is. */
 export interface GatewayLogger {
   info(details: object, message: string): void
   warn(details: object, message: string): void
   error(details: object, message: string): void
 }
 
-/** Reports a request that comes to nothing before anything of a response was there, and wraps the reason. */
+/**
+ * Logs a request that failed before there was a response, and wraps the cause. Status 500 and above is an error, below that
+ * information; a disconnected client is not logged.
+ */
 export function reportFailure(
   logger: GatewayLogger,
   req: IncomingMessage,

@@ -1,3 +1,5 @@
+// Options of a gateway and of its routes, and their checks.
+
 import type { IncomingMessage } from 'node:http'
 import { OptionError, type PoolOptions, type Upstream } from '@fastcgi/client'
 import {
@@ -14,147 +16,183 @@ import {
   shape,
   text,
 } from '@fastcgi/client/internal'
-import type { Env } from './environment/request-facts.ts'
+import type { Env } from './environment/environment-input.ts'
 import type { GatewayLogger } from './logger.ts'
-import type { BufferingOption } from './response/response-buffer.ts'
-import type { PathInfoMode } from './script/script-path.ts'
+import type { BufferingOption } from './response/buffered-body.ts'
+import type { PathInfoMode } from './script/path-info.ts'
 import type { Clusters } from './upstreams.ts'
 
-/** Which files applications may have sent in the place of their body. */
+/** Which files an application may have sent in place of its body. */
 export interface SendfileOptions {
-  /** Absolute paths of directories; nothing outside of them is sent, symlinks included (lighttpd `x-sendfile-docroot`). */
+  /**
+   * Absolute paths of directories. Files outside of them are not sent, not even through symlinks (lighttpd
+   * `x-sendfile-docroot`).
+   */
   roots: readonly string[]
-  /** The path in X-Sendfile is percent-encoded, as with lighttpd; that in X-Sendfile2 always is. @default false */
+  /** Whether the path in X-Sendfile is percent-encoded, as with lighttpd; in X-Sendfile2 it always is. @default false */
   decode?: boolean | undefined
 }
 
-/** Where scripts are and what they are told. `Source` is the framework's request. */
+/** Options of a route: the application, its scripts, and their params. `Source` is the framework's request. */
 export interface RouteOptions<Source = IncomingMessage> {
   /**
-   * Where the application listens: an address such as `'unix:/run/php/php-fpm.sock'` or `'fcgi://127.0.0.1:9000'`,
-   * several of them or `{ members }` for a balancer, `'balancer://name'` for one of `clusters`, a dispatcher that you
-   * close, or a function that makes one to be closed with the gateway. Never taken from a request.
+   * The application's address, such as `'unix:/run/php/php-fpm.sock'` or `'fcgi://127.0.0.1:9000'`; several addresses or
+   * `{ members }` for a balancer; `'balancer://name'` for one of `clusters`; a dispatcher, which the caller closes; or a
+   * function that makes a dispatcher, which is closed with the gateway. Never taken from a request (nginx `fastcgi_pass`).
    */
   upstream?: Upstream | undefined
-  /** Absolute path of the directory the URL paths are looked up in (nginx `root`). Needed unless `checkLocal` is false. */
+  /**
+   * Absolute path of the directory in which URL paths are looked up (nginx `root`). Required unless `checkLocal` is
+   * false.
+   */
   root?: string | undefined
-  /** What the application calls that directory, when it sees it elsewhere (container; lighttpd `docroot`). @default root */
+  /** The path of `root` as the application sees it, for instance in a container (lighttpd `docroot`). @default root */
   remoteRoot?: string | undefined
-  /** Send the real path of a `root` that is a symlink, looked up anew every second, so that opcache notices a deploy. @default false */
+  /**
+   * Send the real path of a `root` that is a symlink (nginx `$realpath_root`), so that opcache notices a deployment. It is
+   * looked up again after a second. @default false
+   */
   resolveRoot?: boolean | undefined
-  /** File that stands for a directory, or several, best first; false for none. @default 'index.php' */
+  /**
+   * Index file of a directory, or several in order of preference; false for none (nginx `index`). @default 'index.php'
+   */
   index?: string | readonly string[] | false | undefined
-  /** Script that answers whatever is neither script nor file, e.g. `'/index.php'` (nginx `try_files … /index.php`). */
+  /**
+   * Script for paths that are neither a script nor a file, e.g. `'/index.php'` (nginx `try_files … /index.php`).
+   * @default none
+   */
   frontController?: string | undefined
-  /** Endings of scripts; only files with one of them are run. An empty array lifts that. @default ['.php'], [] for a generic backend */
+  /**
+   * Extensions of scripts, in lower case; only files with one of them are run (php-fpm `security.limit_extensions`). An empty
+   * array allows any file. @default ['.php'], and [] for a generic backend
+   */
   extensions?: readonly string[] | undefined
-  /** Further endings, and the one each stands for (lighttpd `fastcgi.map-extensions`): `{ '.php3': '.php' }`. */
+  /**
+   * Further extensions, each with the one it is treated as (lighttpd `fastcgi.map-extensions`): `{ '.php3': '.php' }`.
+   */
   mapExtensions?: Readonly<Record<string, string>> | undefined
   /**
-   * Where PATH_INFO begins (Apache `proxy-fcgi-pathinfo`): `'script'` behind the first segment that is a script,
-   * `'first-dot'` or `'last-dot'` at the slash behind that dot, `'full'` behind the longest path that is a file, `'all'`
-   * makes SCRIPT_NAME the mount point and all the rest PATH_INFO. @default 'script', and 'all' for a generic backend
+   * Where PATH_INFO begins (Apache `proxy-fcgi-pathinfo`, nginx `fastcgi_split_path_info`): `'script'` after the first segment
+   * that is a script, `'first-dot'` or `'last-dot'` at the slash after that dot, `'full'` after the longest path that is a
+   * file; with `'all'` SCRIPT_NAME is the mount point and PATH_INFO the rest. @default 'script', and 'all' for a generic backend
    */
   pathInfo?: PathInfoMode | undefined
   /**
-   * `'fpm'` for PHP; `'generic'` for applications that route by PATH_INFO themselves (Apache `ProxyFCGIBackendType`).
-   * Unlike Apache, neither is ever sent a SCRIPT_FILENAME that begins with `proxy:`. @default 'fpm'
+   * `'fpm'` for PHP; `'generic'` for applications that route by PATH_INFO (Apache `ProxyFCGIBackendType`). Unlike Apache,
+   * neither gets a SCRIPT_FILENAME that begins with `proxy:`. @default 'fpm'
    */
   backendType?: 'fpm' | 'generic' | undefined
   /**
-   * Look whether the script is a regular file in `root` (lighttpd `check-local`). False sends every path of the route to
-   * the application; `root` is then only a name. @default true, false for a generic backend
+   * Check that the script is a regular file in `root` (lighttpd `check-local`). False sends every path of the route to the
+   * application without access to the disk. @default true, and false for a generic backend
    */
   checkLocal?: boolean | undefined
-  /** Let scripts be symlinks to what is outside of `root`. @default false */
+  /** Allow symlinks that lead out of `root`, for scripts and static files. @default false */
   followSymlinks?: boolean | undefined
-  /** Serve files that are no scripts from `root`; never dotfiles, never the source of a script. @default false */
+  /** Serve files of `root` that are not scripts; never dotfiles or the source of a script. @default false */
   static?: boolean | undefined
   /**
-   * Params to add or replace; null takes one away. As a function it is asked for each request. Wins over everything a
-   * request says (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`).
+   * Params to add or replace; null removes one. A function is called for each request. These values win over all that is
+   * taken from the request (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`).
    */
   env?: Env | ((request: Source) => Env) | undefined
   /**
-   * Take a response from the application as fast as it comes, and keep what its client does not take yet (nginx
-   * `fastcgi_buffering on`): a slow client then does not hold a PHP child. What a client can take is passed on at once all
-   * the same. `X-Accel-Buffering: yes` or `no` of a response decides for that response. @default false: backpressure
+   * Read the response as fast as the application sends it, and keep what the client has not read yet in memory and then in a
+   * temporary file (nginx `fastcgi_buffering on`), so that a slow client does not occupy a PHP child. Bytes that the client
+   * can take are still passed on at once. `X-Accel-Buffering: yes` or `no` in a response overrides the option for that
+   * response. @default false: a slow client slows the application down
    */
   buffering?: BufferingOption | undefined
   /**
-   * Answer a response that is nothing but `Location: /path` with what is at that path, run as a GET without a body (RFC
-   * 3875 §6.2.2), at most ten times in a row. PHP sends a status as well, so its redirects go to the client. False sends
-   * them all to the client, as nginx does. @default true
+   * Follow a local redirect (RFC 3875 §6.2.2): if a response consists of `Location: /path` alone, that path is run as a GET
+   * without a body and its response is sent; at most ten times per request. PHP also sends a status, so its redirects go to
+   * the client. False sends all of them to the client, as nginx does. @default true
    */
   localRedirect?: boolean | undefined
-  /** SERVER_NAME. @default the host the client asked for */
+  /** SERVER_NAME (nginx `server_name`). @default the host the client asked for */
   serverName?: string | undefined
-  /** Names of header fields to send although they would be dropped, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
+  /** Names of header fields to send that are dropped by default, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
   passHeaders?: readonly string[] | undefined
-  /** Append PATH_INFO to SCRIPT_FILENAME, without effect with `remoteRoot` (lighttpd `broken-scriptfilename`). @default false */
+  /**
+   * Append PATH_INFO to SCRIPT_FILENAME; no effect with `remoteRoot` (lighttpd `broken-scriptfilename`). @default false
+   */
   brokenScriptFilename?: boolean | undefined
-  /** At the root: SCRIPT_NAME is empty and PATH_INFO the whole path (lighttpd `fix-root-scriptname`). @default false */
+  /**
+   * For a route that matches `'/'`: SCRIPT_NAME is empty and PATH_INFO the whole path (lighttpd `fix-root-scriptname`).
+   * @default false
+   */
   fixRootScriptName?: boolean | undefined
-  /** Path prefix to take off REQUEST_URI (lighttpd `strip-request-uri`). */
+  /** Path prefix to remove from REQUEST_URI (lighttpd `strip-request-uri`). @default none */
   stripRequestUri?: string | undefined
   /**
-   * Send the files that X-Sendfile, X-LIGHTTPD-send-file and X-Sendfile2 of a response name, in the place of its body
-   * (lighttpd `x-sendfile`). Off unless roots are named.
+   * Send the file that X-Sendfile, X-LIGHTTPD-send-file or X-Sendfile2 of a response names, in place of its body (lighttpd
+   * `x-sendfile`). @default off
    */
   sendfile?: SendfileOptions | undefined
-  /** Name of a param that is 1 where `sendfile` is on, for applications that ask, e.g. `'MOD_X_SENDFILE_ENABLED'`. */
+  /** Name of a param that is set to 1 if `sendfile` is on, e.g. `'MOD_X_SENDFILE_ENABLED'`. @default none */
   sendfileParam?: string | undefined
 }
 
-/** One of several routes; whatever it does not say, the gateway's options say. */
+/** One of several routes. The gateway's options are the defaults of its own. */
 export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Source> {
-  /** An ending such as `'.php'`, or a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`). First match wins. */
+  /**
+   * An extension such as `'.php'`, or a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`). The first match wins.
+   */
   match: string
 }
 
-/** Options of a gateway: routes, pools, bodies. The same for Fastify, Express and node:http. */
+/** Options of a gateway: routes, pools, request bodies. They are the same for Fastify, Express and node:http. */
 export interface GatewayOptions<Source = IncomingMessage>
   extends RouteOptions<Source>,
     PoolOptions {
-  /** Routes by ending or prefix; without them the gateway's options are the one route for all paths. */
+  /** Routes by extension or prefix. @default one route for all paths, made of the gateway's options */
   routes?: ReadonlyArray<RouteMatch<Source>> | undefined
   /** Balancers that routes share by name: `upstream: 'balancer://name'` (Apache `<Proxy balancer://name>`). */
   clusters?: Clusters | undefined
   /**
-   * Where X-Accel-Redirect of a response may lead (nginx `internal`): path prefixes, each with the absolute path of a
-   * directory whose files are sent, `{ '/protected/': '/srv/files' }`, or with the options of a route that is run; what
-   * such a route does not say, the gateway's options say.
+   * Targets that X-Accel-Redirect of a response may name (nginx `internal`), by path prefix. Each is the absolute path of a
+   * directory whose files are sent, `{ '/protected/': '/srv/files' }`, or the options of a route that runs the path; the
+   * gateway's options are the defaults of such a route. @default none
    */
   accel?: Readonly<Record<string, string | RouteOptions<Source>>> | undefined
-  /** Path prefixes that are none of the gateway's (Apache `ProxyPass /path !`). */
+  /**
+   * Path prefixes, below the mount point, that the gateway leaves to the framework (Apache `ProxyPass /path !`).
+   * @default none
+   */
   exclude?: readonly string[] | undefined
   /**
-   * Paths that no client gets, counted from the mount point: they are answered with 403, be they files, scripts or none
-   * (nginx `deny all`). `'/data/'` is that path and all below it, `'README'` a file or directory of this name anywhere;
-   * `*` stands for any characters. The decoded path is looked at, without regard to case. Does not concern scripts that
-   * your own code names.
+   * Paths, below the mount point, that are answered with 403 whether or not a file is there (nginx `deny all`). `'/data/'` is
+   * that path and all below it, `'README'` a file or directory of that name at any depth; `*` matches any characters. The
+   * decoded path is compared, ignoring case. Does not apply to a script that the embedding code names. @default none
    */
   deny?: readonly string[] | undefined
   /**
-   * A request body of unknown length is spooled to find it out, streamed without CONTENT_LENGTH (PHP then sees none of
-   * it; others read to the end), or refused with 411. @default 'spool'
+   * What to do with a request body of unknown length: `'spool'` reads all of it first to find the length, `'stream'` sends it
+   * without CONTENT_LENGTH (PHP then reads none of it; other applications read to the end), `'reject'` answers 411.
+   * @default 'spool'
    */
   unknownLength?: 'spool' | 'stream' | 'reject' | undefined
   /**
-   * Take every request body in whole before the application is asked (nginx `fastcgi_request_buffering on`), so that an
-   * upload that breaks off never reaches it, and a slow one does not hold it. Bodies up to `spoolMemory` always are.
-   * @default false
+   * Read every request body completely before the request is sent to the application (nginx `fastcgi_request_buffering on`),
+   * so that an upload that breaks off never reaches it and a slow one does not occupy it. Bodies of up to `spoolMemory` bytes
+   * are always read first. @default false
    */
   spoolBodies?: boolean | undefined
-  /** Most bytes of a request body, else 413. @default 1 GiB for what is spooled, no limit for what is streamed */
+  /**
+   * Maximum bytes of a request body; a longer one gets 413 (nginx `client_max_body_size`). @default 1 GiB spooled, no
+   * limit streamed
+   */
   maxBodySize?: number | undefined
-  /** Bytes of a spooled body kept in memory, the rest goes to a temporary file. @default 65536 */
+  /**
+   * Bytes of a spooled body kept in memory; the rest goes to a temporary file (nginx `client_body_buffer_size`).
+   * @default 65536
+   */
   spoolMemory?: number | undefined
-  /** Directory of temporary files. @default os.tmpdir() */
+  /** Absolute path of the directory of temporary files (nginx `client_body_temp_path`). @default os.tmpdir() */
   spoolDirectory?: string | undefined
-  /** Most bytes of all params together, else 431. @default 131072 */
+  /** Maximum bytes of all params of a request together, 1024 to 16 MiB; more gets 431. @default 131072 */
   maxParamsSize?: number | undefined
-  /** Where failures and STDERR are reported; false for nowhere. @default the framework's logger, else the console */
+  /** Logger of failures and of the application's STDERR; false for none. @default the framework's logger, else the console */
   logger?: GatewayLogger | false | undefined
 }
 
@@ -195,7 +233,7 @@ const env: Check = (value) => {
     : `an object of params, each a string, a number or null without NUL; ${wrong[0]} is not`
 }
 
-/** What a route and an authorizer have in common. */
+/** Checks of the options that a route and an authorizer have in common. */
 const applicationChecks: Checks = {
   upstream: (value) =>
     typeof value === 'string' ||
@@ -239,7 +277,7 @@ const routeChecks: Checks = {
   sendfileParam: expect('the name of a param', (value) => /^[^\0=]+$/.test(value)),
 }
 
-/** What a gateway and an authorizer have in common. */
+/** Checks of the options that a gateway and an authorizer have in common. */
 export const sharedChecks: Checks = {
   ...applicationChecks,
   ...poolChecks,
@@ -272,7 +310,10 @@ const gatewayChecks: Checks = {
 
 const matchChecks: Checks = { ...routeChecks, match: anyOf(urlPath, extension) }
 
-/** Checks a gateway's options; the object is not changed. @throws OptionError */
+/**
+ * Checks a gateway's options without changing the object. @param where name of the caller, for messages. @throws
+ * OptionError
+ */
 export function checkGatewayOptions(where: string, options: GatewayOptions<never>): void {
   checkOptions(where, options, gatewayChecks)
   for (const [at, route] of (options.routes ?? []).entries()) {
@@ -286,7 +327,7 @@ export function checkGatewayOptions(where: string, options: GatewayOptions<never
     if (typeof to !== 'string') checkOptions(`${where}, accel['${at}']`, to, routeChecks)
 }
 
-/** Those of a gateway's options that are its pools'. */
+/** The gateway's options that are options of its pools. */
 export function poolOptions(options: GatewayOptions<never>): PoolOptions {
   return Object.fromEntries(
     Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name)),

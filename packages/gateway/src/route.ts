@@ -1,25 +1,27 @@
+// One route of a gateway: turns its options into the parts that resolve paths, make params and reach the application.
+
 import type { Dispatcher } from '@fastcgi/client'
 import { Environment, envOf } from './environment/environment.ts'
-import type { Env } from './environment/request-facts.ts'
-import type { InternalLocation } from './files/accel-redirect.ts'
+import type { Env } from './environment/environment-input.ts'
 import { Offload, type SendfileRules } from './files/offload.ts'
 import type { StaticFile } from './files/static-file.ts'
+import type { InternalLocation } from './files/x-accel-redirect.ts'
 import type { RouteOptions, SendfileOptions } from './options.ts'
-import { type BufferingRules, bufferingRules } from './response/response-buffer.ts'
+import { type BufferingRules, bufferingRules } from './response/buffered-body.ts'
 import { checkRoot, DocumentRoot, latin1 } from './script/document-root.ts'
 import { type Resolution, ScriptResolver } from './script/script-resolver.ts'
 import type { ScriptNames, ScriptRoute } from './script/script-route.ts'
 
-/** What a route shares with the others of its gateway. */
-export interface RouteSurroundings<Source> {
+/** Values that a route shares with the other routes of its gateway. */
+export interface RouteContext<Source> {
   readonly maxParamsSize: number
   readonly spoolDirectory: string
   readonly dispatcher: Dispatcher
-  /** What X-Accel-Redirect may name; filled in after the routes have been made. */
+  /** Targets of X-Accel-Redirect; the gateway adds to the array after it has made the routes. */
   readonly locations: ReadonlyArray<InternalLocation<ScriptRoute<Source>>>
 }
 
-/** One route, ready to use: which paths are scripts, what they are told, and who runs them. */
+/** One route: which paths are scripts, which params they get, and which application runs them. */
 export class Route<Source> implements ScriptRoute<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
@@ -34,18 +36,17 @@ export class Route<Source> implements ScriptRoute<Source> {
   readonly #all: boolean
 
   /**
-   * @param where whose options these are, for messages.
-   * @param match ending or path prefix.
-   * @param locations where X-Accel-Redirect may lead; filled later.
-   * @throws OptionError when root cannot be read.
+   * @param where name of the caller, for messages.
+   * @param match file name extension or path prefix.
+   * @throws OptionError when `root` cannot be read.
    */
   constructor(
     where: string,
     match: string,
     options: RouteOptions<Source>,
-    around: RouteSurroundings<Source>,
+    context: RouteContext<Source>,
   ) {
-    const { maxParamsSize, spoolDirectory, dispatcher, locations } = around
+    const { maxParamsSize, spoolDirectory, dispatcher, locations } = context
     const generic = options.backendType === 'generic'
     const checkLocal = options.checkLocal ?? !generic
     const pathInfo = options.pathInfo ?? (generic ? 'all' : 'script')
@@ -58,14 +59,7 @@ export class Route<Source> implements ScriptRoute<Source> {
     this.buffering = bufferingRules(options.buffering, spoolDirectory)
     this.#root = options.root?.replace(/(.)\/$/, '$1')
     this.#frontController = options.frontController && latin1(options.frontController)
-    const sentRoot = options.remoteRoot ?? options.root
-    this.#documentRoot =
-      sentRoot === undefined
-        ? undefined
-        : new DocumentRoot(
-            sentRoot,
-            options.resolveRoot === true && options.remoteRoot === undefined,
-          )
+    this.#documentRoot = documentRootOf(options)
     this.#resolver = new ScriptResolver({
       prefix: match.startsWith('/') ? latin1(match) : '/',
       root: this.#root,
@@ -77,19 +71,11 @@ export class Route<Source> implements ScriptRoute<Source> {
       followSymlinks: options.followSymlinks ?? false,
       static: options.static ?? false,
     })
-    const { sendfile, sendfileParam } = options
-    this.offload = new Offload(sendfile && rulesOf(sendfile), locations)
-    const offered = sendfile && sendfileParam ? { [sendfileParam]: 1 } : {}
-    this.environment = new Environment({
-      env: { ...offered, ...(typeof options.env === 'function' ? {} : options.env) },
-      serverName: options.serverName && latin1(options.serverName),
-      passHeaders: options.passHeaders ?? [],
-      maxParamsSize,
-      stripRequestUri: options.stripRequestUri?.replace(/\/$/, ''),
-    })
+    this.offload = new Offload(options.sendfile && sendfileRules(options.sendfile), locations)
+    this.environment = environmentOf(options, maxParamsSize)
   }
 
-  /** What a path below the mount point is. */
+  /** Resolves a path below the mount point. */
   resolve(path: string): Resolution | Promise<Resolution> {
     const look = this.#documentRoot?.refresh()
     return look === undefined
@@ -97,18 +83,18 @@ export class Route<Source> implements ScriptRoute<Source> {
       : look.then(() => this.#resolver.resolve(path))
   }
 
-  /** Where a path below the root is on the disk. */
+  /** The static file at a path below the root. */
   staticFile(path: string): StaticFile {
     const { followSymlinks = false } = this.#options
     return { root: latin1(this.#root ?? '/'), path, followSymlinks, option: 'root' }
   }
 
-  /** What the `env` function says of a request. */
+  /** The params that the `env` function returns for a request. */
   envFor(source: Source): Env | undefined {
     return envOf(this.#options.env, source)
   }
 
-  /** The names of a script that was found. */
+  /** The params that name a script. */
   names(mount: string, script: string, pathInfo: string): ScriptNames {
     const documentRoot = this.#documentRoot?.path
     const file = this.#all ? this.#frontController : script
@@ -120,7 +106,26 @@ export class Route<Source> implements ScriptRoute<Source> {
   }
 }
 
-function rulesOf({ roots, decode = false }: SendfileOptions): SendfileRules {
+function documentRootOf(options: RouteOptions<never>): DocumentRoot | undefined {
+  const root = options.remoteRoot ?? options.root
+  if (root === undefined) return undefined
+  const resolve = options.resolveRoot === true && options.remoteRoot === undefined
+  return new DocumentRoot(root, resolve)
+}
+
+function environmentOf(options: RouteOptions<never>, maxParamsSize: number): Environment {
+  const { env, sendfile, sendfileParam } = options
+  const sendfileEnv = sendfile && sendfileParam ? { [sendfileParam]: 1 } : {}
+  return new Environment({
+    env: { ...sendfileEnv, ...(typeof env === 'function' ? {} : env) },
+    serverName: options.serverName && latin1(options.serverName),
+    passHeaders: options.passHeaders ?? [],
+    maxParamsSize,
+    stripRequestUri: options.stripRequestUri?.replace(/\/$/, ''),
+  })
+}
+
+function sendfileRules({ roots, decode = false }: SendfileOptions): SendfileRules {
   return { roots: roots.map(latin1), decode }
 }
 

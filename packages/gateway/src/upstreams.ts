@@ -1,3 +1,5 @@
+// The dispatchers (pools and balancers) that the routes of a gateway use, made from the options `upstream` and `clusters`.
+
 import {
   Balancer,
   type BalancerOptions,
@@ -11,7 +13,9 @@ import {
   type Upstream,
 } from '@fastcgi/client'
 
-/** Named balancers, for several routes to share: options, or a balancer that somebody else closes. */
+/**
+ * Balancers by name, for routes to share. A balancer made from options is closed with the gateway; a given one is not.
+ */
 export type Clusters = Readonly<Record<string, BalancerOptions | Balancer>>
 
 const CLUSTER = 'balancer://'
@@ -29,7 +33,7 @@ export class Upstreams {
     this.#clusters = clusters
   }
 
-  /** The dispatcher of a route; `'balancer://name'` means one of the clusters. @throws OptionError */
+  /** The dispatcher for an upstream; `'balancer://name'` names one of the clusters. @throws OptionError */
   get(upstream: Upstream | undefined): Dispatcher {
     if (upstream === undefined)
       throw new OptionError(
@@ -47,12 +51,12 @@ export class Upstreams {
     return resolved.dispatcher
   }
 
-  /** All of them: clusters and other balancers by their name, pools by their address. */
+  /** All dispatchers in use: balancers by their name, pools by their address. */
   get all(): Readonly<Record<string, Dispatcher>> {
     const all: Record<string, Dispatcher> = {}
     for (const [upstream, { dispatcher }] of this.#resolved) {
       const name = nameOf(upstream, dispatcher)
-      // Balancers that nobody gave a name are all called the same.
+      // Balancers without a name of their own share a default name.
       let free = name
       for (let n = 2; Object.hasOwn(all, free); n++) free = `${name} ${n}`
       all[free] = dispatcher
@@ -60,7 +64,7 @@ export class Upstreams {
     return all
   }
 
-  /** Closes those that were made here. */
+  /** Closes the dispatchers that were made here, not those that were passed in. */
   async close(): Promise<void> {
     const owned = [...this.#resolved.values()].filter((upstream) => upstream.owned)
     await Promise.all(owned.map((upstream) => upstream.dispatcher.close()))
@@ -78,7 +82,7 @@ export class Upstreams {
   }
 }
 
-/** Counters of dispatchers, by the same names. */
+/** The counters of dispatchers, by the same names. */
 export function statsOf(
   dispatchers: Readonly<Record<string, Dispatcher>>,
 ): Readonly<Record<string, DispatcherStats>> {
@@ -86,7 +90,7 @@ export function statsOf(
   return Object.fromEntries(all.map(([name, dispatcher]) => [name, dispatcher.stats]))
 }
 
-/** One key for all spellings of an address. @throws OptionError */
+/** The same key for every spelling of an address, so that routes share its connections. @throws OptionError */
 function keyOf(upstream: Upstream): Upstream {
   if (typeof upstream !== 'string' || upstream.startsWith('srv:')) return upstream
   return upstream.startsWith(CLUSTER) ? upstream.replace(/\/$/, '') : parseAddress(upstream).name

@@ -1,17 +1,18 @@
+// The records that only an application reads or sends: BEGIN_REQUEST decoded, management answers encoded.
 import { KEEP_CONN, RecordType } from './constants.ts'
 import { ProtocolError } from './errors.ts'
 import { encodeNameValues } from './name-value.ts'
 import { encodeRecord } from './record-writer.ts'
 
-/** What a BEGIN_REQUEST says. */
+/** The decoded content of a BEGIN_REQUEST record (FastCGI 1.0 §5.1). */
 export interface BeginRequest {
-  /** Number of the role, which need not be one of `Role`. */
+  /** Role number, 0 to 65535; not necessarily one of `Role`. */
   role: number
-  /** Whether the connection is to be left open after the request (KEEP_CONN). */
+  /** Whether the application must leave the connection open after the request (flag KEEP_CONN). */
   keepConnection: boolean
 }
 
-/** Reads the content of a BEGIN_REQUEST (FastCGI 1.0 §5.1). @throws ProtocolError when it is not 8 bytes long. */
+/** Decodes the content of a BEGIN_REQUEST record (FastCGI 1.0 §5.1). @throws ProtocolError when it is not 8 bytes long. */
 export function decodeBeginRequest(content: Buffer): BeginRequest {
   if (content.length !== 8)
     throw new ProtocolError(`BEGIN_REQUEST has ${content.length} bytes of content, expected 8`)
@@ -21,12 +22,15 @@ export function decodeBeginRequest(content: Buffer): BeginRequest {
   }
 }
 
-/** GET_VALUES_RESULT with the values of those variables that are known (FastCGI 1.0 §4.1). */
+/**
+ * Encodes a GET_VALUES_RESULT record (FastCGI 1.0 §4.1). Variables that the application does not know are left out.
+ * @throws ParamsTooLargeError when a pair is over 65528 bytes; RangeError when all pairs are over 65535 bytes.
+ */
 export function encodeGetValuesResult(values: Iterable<readonly [string, string]>): Buffer {
   return encodeRecord(RecordType.GET_VALUES_RESULT, 0, encodeNameValues(values))
 }
 
-/** UNKNOWN_TYPE, the answer to a management record of a type that is not understood (FastCGI 1.0 §4.2). */
+/** Encodes an UNKNOWN_TYPE record, the answer to a management record of unknown `type` (FastCGI 1.0 §4.2). */
 export function encodeUnknownType(type: number): Buffer {
   const content = Buffer.alloc(8)
   content[0] = type

@@ -1,13 +1,16 @@
 /**
- * The FastCGI 1.0 wire format and the CGI response head, without any I/O.
+ * The FastCGI 1.0 wire format and the CGI response head of RFC 3875, without I/O.
  * @packageDocumentation
  */
+
+// Records that only applications decode or send.
 export {
   type BeginRequest,
   decodeBeginRequest,
   encodeGetValuesResult,
   encodeUnknownType,
 } from './application-records.ts'
+// Constants of FastCGI 1.0.
 export {
   HEADER_LENGTH,
   KEEP_CONN,
@@ -20,14 +23,18 @@ export {
   Role,
   VERSION,
 } from './constants.ts'
+// Errors; each has a `code`.
 export { FastCGIError, ParamsTooLargeError, ProtocolError } from './errors.ts'
+// Name-value pairs: params, and the content of GET_VALUES and GET_VALUES_RESULT.
 export {
   decodeNameValues,
   encodeNameValues,
   NameValueEncoder,
   type TextEncoding,
 } from './name-value.ts'
+// Decoding of records.
 export { type RecordHandler, RecordReader } from './record-reader.ts'
+// Encoding of records.
 export {
   encodeAbortRequest,
   encodeEndRequest,
@@ -40,4 +47,5 @@ export {
   writeRecordHeader,
   writeRequestHead,
 } from './record-writer.ts'
+// Parsing of the response head.
 export { type ResponseHeadLimits, ResponseHeadParser } from './response-head.ts'

@@ -1,17 +1,18 @@
+// Encoding and decoding of name-value pairs (FastCGI 1.0 §3.4).
 import { MAX_PARAMS_LENGTH } from './constants.ts'
 import { ParamsTooLargeError, ProtocolError } from './errors.ts'
 
-/** How JavaScript strings become bytes: `latin1` keeps header values as they came over HTTP. */
+/** Encoding of strings on the wire. `latin1` reproduces field values of `node:http` byte for byte. */
 export type TextEncoding = 'utf8' | 'latin1'
 
-const START_CAPACITY = 2048
+const INITIAL_CAPACITY = 2048
 
-/** Characters up to which a loop beats the call out of JavaScript that {@link Buffer.write} is. */
-const SHORT = 48
+/** Maximum length in characters for which a JavaScript loop is faster than the native {@link Buffer.write}. */
+const MAX_LOOP_LENGTH = 48
 
 /**
- * Builds blocks of name-value pairs (FastCGI 1.0 §3.4), one after the other in the same growing buffer.
- * A pair must fit one record: php-fpm and others refuse pairs that straddle two.
+ * Encodes blocks of name-value pairs (FastCGI 1.0 §3.4). The internal buffer grows and is reused for the next block.
+ * A pair must fit into one record (65528 bytes), because php-fpm and others refuse a pair that spans two records.
  */
 export class NameValueEncoder {
   #buffer: Buffer
@@ -20,24 +21,25 @@ export class NameValueEncoder {
   readonly #limit: number
 
   /**
-   * @param limit most bytes of the whole block.
-   * @param prefix an encoded block to start from, for instance what is the same for every request.
+   * @param limit maximum length of a block in bytes, prefix included. No limit by default.
+   * @param prefix an encoded block that every block starts with, for instance the params that are the same for all
+   * requests. It is copied.
    */
-  constructor(limit: number = Number.POSITIVE_INFINITY, prefix: Uint8Array = NOTHING) {
+  constructor(limit: number = Number.POSITIVE_INFINITY, prefix: Uint8Array = EMPTY) {
     this.#limit = limit
     this.#prefixLength = this.#length = prefix.length
-    this.#buffer = Buffer.allocUnsafe(START_CAPACITY + prefix.length)
+    this.#buffer = Buffer.allocUnsafe(INITIAL_CAPACITY + prefix.length)
     this.#buffer.set(prefix, 0)
   }
 
-  /** Begins a block anew, behind the prefix. */
+  /** Discards the current block and starts a new one, which contains only the prefix. */
   restart(): void {
     this.#length = this.#prefixLength
   }
 
   /**
    * Appends one pair.
-   * @throws ParamsTooLargeError when the pair is over a record's size or the block over its limit.
+   * @throws ParamsTooLargeError when the pair is over 65528 bytes, or the block would exceed its limit.
    */
   add(name: string, value: string, encoding: TextEncoding = 'utf8'): void {
     const nameLength = byteLength(name, encoding)
@@ -53,7 +55,7 @@ export class NameValueEncoder {
     this.#putText(value, valueLength, encoding)
   }
 
-  /** Appends pairs that are encoded already. @throws ParamsTooLargeError when the block goes over its limit. */
+  /** Appends a copy of an encoded block. @throws ParamsTooLargeError when the block would exceed its limit. */
   addBlock(block: Uint8Array): void {
     if (this.#length + block.length > this.#limit) throw this.#tooLarge('a block', block.length)
     this.#reserve(block.length)
@@ -61,7 +63,7 @@ export class NameValueEncoder {
     this.#length += block.length
   }
 
-  /** The encoded block, as a copy. */
+  /** Returns a copy of the encoded block. */
   finish(): Buffer {
     const block = Buffer.allocUnsafe(this.#length)
     this.#buffer.copy(block, 0, 0, this.#length)
@@ -94,19 +96,20 @@ export class NameValueEncoder {
   #putText(text: string, length: number, encoding: TextEncoding): void {
     const start = this.#length
     this.#length += length
-    // With as many bytes as characters, each character is its byte.
-    if (length > SHORT || length !== text.length) this.#buffer.write(text, start, length, encoding)
+    // When the text has as many bytes as characters, every character code is the byte itself (ASCII or latin1).
+    if (length > MAX_LOOP_LENGTH || length !== text.length)
+      this.#buffer.write(text, start, length, encoding)
     else for (let at = 0; at < length; at++) this.#buffer[start + at] = text.charCodeAt(at)
   }
 }
 
-const NOTHING = new Uint8Array(0)
+const EMPTY = new Uint8Array(0)
 
 function byteLength(text: string, encoding: TextEncoding): number {
   return encoding === 'latin1' ? text.length : Buffer.byteLength(text)
 }
 
-/** Encodes pairs into one block. @throws ParamsTooLargeError as {@link NameValueEncoder.add}. */
+/** Encodes pairs into one block. @throws ParamsTooLargeError when a pair is over 65528 bytes. */
 export function encodeNameValues(
   pairs: Iterable<readonly [string, string]>,
   encoding: TextEncoding = 'utf8',
@@ -117,8 +120,9 @@ export function encodeNameValues(
 }
 
 /**
- * Decodes a whole block of pairs, in order, duplicates kept. The long form of a short length is accepted.
- * @throws ProtocolError when a length points past the end of the block.
+ * Decodes a complete block of pairs. Order and duplicates are preserved. A length below 128 may also have the
+ * four-byte form.
+ * @throws ProtocolError when a length exceeds the rest of the block.
  */
 export function decodeNameValues(
   block: Buffer,
@@ -139,8 +143,8 @@ export function decodeNameValues(
 }
 
 /**
- * How many bytes from `at` on are whole pairs and fit one record of `most` bytes.
- * @throws ProtocolError when the block is malformed, ParamsTooLargeError when one pair alone does not fit.
+ * Returns how many bytes, from offset `at`, consist of whole pairs and fit into one record of `most` bytes.
+ * @throws ProtocolError when the block is malformed; ParamsTooLargeError when the pair at `at` does not fit.
  */
 export function wholePairsLength(
   block: Buffer,
@@ -168,7 +172,8 @@ interface PairMeasure {
 function measurePair(block: Buffer, at: number): PairMeasure {
   const name = readLength(block, at)
   const value = readLength(block, name.next)
-  // Plain numbers, checked against what is left before any slice: lengths up to 2^31 - 1 come from outside.
+  // The peer controls these lengths (up to 2^31 - 1 each), so they are checked before any slice. Their sum is exact:
+  // JavaScript numbers do not overflow at 32 bits.
   if (value.next + name.length + value.length > block.length)
     throw new ProtocolError('a name-value pair reaches past the end of its block')
   return { nameStart: value.next, nameLength: name.length, valueLength: value.length }

@@ -1,22 +1,25 @@
 import { HEADER_LENGTH, RecordType, VERSION } from './constants.ts'
 import { ProtocolError } from './errors.ts'
 
-/** Takes what a {@link RecordReader} finds. Anything thrown ends the reading. */
+/** Receives the records that a {@link RecordReader} decodes. When a method throws, the reader cannot be used further. */
 export interface RecordHandler {
   /**
-   * A piece of PARAMS, STDIN, STDOUT, STDERR or DATA; never empty. Record borders do not show: a record may
-   * come in several pieces. The chunk is a view of the buffer that was pushed.
+   * Content of a PARAMS, STDIN, STDOUT, STDERR or DATA record; never empty. One record may be reported in several
+   * chunks. Each chunk is a view of the buffer passed to {@link RecordReader.push}, not a copy.
    */
   onStream(type: RecordType, requestId: number, chunk: Buffer): void
   /** The empty record that ends a stream (FastCGI 1.0 §3.3). */
   onStreamEnd(type: RecordType, requestId: number): void
-  /** A whole record of any other type, unknown ones included. */
+  /** A complete record of any other type, unknown types included. The content may be a view of the pushed buffer. */
   onMessage(type: number, requestId: number, content: Buffer): void
 }
 
 const EMPTY = Buffer.alloc(0)
 
-/** Incremental decoder of a sequence of records. Takes any chunking; copies only what a chunk border cuts. */
+/**
+ * Incremental decoder of a sequence of records (FastCGI 1.0 §3.3). Chunks may be cut anywhere. Stream content is never
+ * copied; a header or a message is copied only when it spans two chunks.
+ */
 export class RecordReader {
   readonly #handler: RecordHandler
   readonly #header: Buffer = Buffer.alloc(HEADER_LENGTH)
@@ -27,25 +30,27 @@ export class RecordReader {
   #paddingLeft = 0
   #message: Buffer = EMPTY
   #messageLength = 0
-  #ended = false
+  #failed = false
 
   constructor(handler: RecordHandler) {
     this.#handler = handler
   }
 
-  /** Whether the bytes so far end exactly at the end of a record, padding included. */
+  /** Whether the bytes pushed so far end exactly at the end of a record, padding included. */
   get atBoundary(): boolean {
     return this.#headerLength === 0
   }
 
   /**
-   * Reads a chunk and reports what is in it, synchronously.
-   * @throws ProtocolError for a version other than 1, and after anything was thrown; whatever the handler throws.
+   * Decodes a chunk and calls the handler synchronously.
+   * @throws ProtocolError for a version other than 1, and on every call after one that threw. Errors thrown by the
+   * handler are passed on.
    */
   push(chunk: Buffer): void {
-    // Where a record begins is not known any more: going on would let content be read as records.
-    if (this.#ended) throw new ProtocolError('records cannot be read on after an error')
-    this.#ended = true
+    // After an error the position in the stream is unknown: content could be read as record headers. The flag is set
+    // for the time of the call, so that any exception leaves it set.
+    if (this.#failed) throw new ProtocolError('records cannot be read on after an error')
+    this.#failed = true
     let at = 0
     const length = chunk.length
     while (at < length) {
@@ -68,7 +73,7 @@ export class RecordReader {
       )
         this.#headerLength = 0
     }
-    this.#ended = false
+    this.#failed = false
   }
 
   #readHeader(chunk: Buffer, at: number): number {

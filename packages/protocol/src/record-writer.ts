@@ -1,3 +1,4 @@
+// Encoding of records (FastCGI 1.0 §3.3): single records, and the head of a request in one buffer.
 import {
   HEADER_LENGTH,
   KEEP_CONN,
@@ -12,14 +13,15 @@ import {
 } from './constants.ts'
 import { encodeNameValues, wholePairsLength } from './name-value.ts'
 
-/** Bytes of BEGIN_REQUEST and END_REQUEST, header included. */
+/** Length of a BEGIN_REQUEST or END_REQUEST record in bytes, header included. */
 const FIXED_RECORD_LENGTH = HEADER_LENGTH + 8
 
 /**
- * Writes a record header at `offset` and returns where the content begins.
- * The only place where a length gets onto the wire, hence the only place where it is checked: a length
- * that wraps lets body bytes be read as records (HAProxy 0aeae2305, CVE-2026-55203).
- * @throws RangeError for a content length over 65535, a padding over 255 or an id over 65535.
+ * Writes a record header at `offset` and returns the offset at which the content begins. All lengths are in bytes.
+ *
+ * All headers are written here, so lengths and ids are checked only here. A length that wraps at 65536 would let the
+ * application read body bytes as records (HAProxy 0aeae2305, CVE-2026-55203).
+ * @throws RangeError for a content length over 65535, a padding length over 255 or a request id over 65535.
  */
 export function writeRecordHeader(
   target: Buffer,
@@ -48,7 +50,11 @@ function checkRange(what: string, value: number, most: number): void {
     throw new RangeError(`record ${what} must be 0 to ${most}, got ${value}`)
 }
 
-/** One record: header, content and zero padding to a multiple of 8 (FastCGI 1.0 §3.3, recommended). */
+/**
+ * Encodes one record: header, content and zero padding to a multiple of 8, as FastCGI 1.0 §3.3 recommends. Without
+ * content it is the record that ends a stream.
+ * @throws RangeError when the content is over 65535 bytes or the id over 65535.
+ */
 export function encodeRecord(
   type: RecordType,
   requestId: number,
@@ -78,14 +84,17 @@ function writeRecord(
   return writeZeros(target, start + content.length, padding)
 }
 
-// A loop: so few bytes are not worth a call of fill().
+// For at most 8 bytes a loop is faster than Buffer.fill().
 function writeZeros(target: Buffer, offset: number, length: number): number {
   const end = offset + length
   for (let at = offset; at < end; at++) target[at] = 0
   return end
 }
 
-/** The header of a record whose content is written on its own, without copying; no padding. */
+/**
+ * Encodes a header without padding, for content that is written separately, without copying it.
+ * @throws RangeError when the content length or the id is over 65535.
+ */
 export function encodeRecordHeader(
   type: RecordType,
   requestId: number,
@@ -96,23 +105,27 @@ export function encodeRecordHeader(
   return header
 }
 
-/** What opens a request. */
+/** The records that start a request. */
 export interface RequestHead {
+  /** 1 to 65535. */
   requestId: number
+  /** Role of the application (FastCGI 1.0 §6). */
   role: Role
-  /** Sets KEEP_CONN, so that the application leaves the connection open (FastCGI 1.0 §3.5). */
+  /** Sets the flag KEEP_CONN, so that the application leaves the connection open (FastCGI 1.0 §3.5). */
   keepConnection: boolean
-  /** An encoded name-value block; cut into records between pairs. */
+  /** An encoded name-value block. It is split into records between pairs. */
   params: Buffer
-  /** STDIN that is known already; at most 65535 bytes. */
+  /** The first bytes of STDIN, at most 65535; omitted or empty for none. */
   stdin?: Uint8Array | undefined
-  /** Whether STDIN ends here: its empty record goes along. */
+  /** Whether STDIN ends with these bytes; its empty end record is then appended. */
   endStdin: boolean
 }
 
 /**
- * BEGIN_REQUEST, PARAMS, the empty PARAMS, first STDIN and, where it is known, STDIN's end: one buffer for one write.
- * @throws ParamsTooLargeError when one pair is over a record's size.
+ * Encodes BEGIN_REQUEST, PARAMS with its end record, the given part of STDIN, and, with `endStdin`, the end record of
+ * STDIN, as one buffer for one write.
+ * @throws ParamsTooLargeError when a pair is over 65528 bytes; ProtocolError when `params` is over 65528 bytes and
+ * malformed; RangeError when `stdin` or the id is over 65535.
  */
 export function encodeRequestHead(head: RequestHead): Buffer {
   const target = Buffer.allocUnsafe(requestHeadLength(head))
@@ -120,7 +133,7 @@ export function encodeRequestHead(head: RequestHead): Buffer {
   return target
 }
 
-/** How many bytes {@link writeRequestHead} writes. @throws ParamsTooLargeError when one pair is over a record's size. */
+/** Returns how many bytes {@link writeRequestHead} writes. @throws ParamsTooLargeError, ProtocolError as {@link encodeRequestHead}. */
 export function requestHeadLength({ params, stdin, endStdin }: RequestHead): number {
   let length = FIXED_RECORD_LENGTH + HEADER_LENGTH
   for (let from = 0; from < params.length; ) {
@@ -132,7 +145,10 @@ export function requestHeadLength({ params, stdin, endStdin }: RequestHead): num
   return endStdin ? length + HEADER_LENGTH : length
 }
 
-/** Writes what {@link encodeRequestHead} makes, and returns where it ends. */
+/**
+ * Writes the records of {@link encodeRequestHead} into `target` at `offset` and returns the offset of their end.
+ * `target` must have room for {@link requestHeadLength} bytes.
+ */
 export function writeRequestHead(target: Buffer, offset: number, head: RequestHead): number {
   const { requestId, params, stdin } = head
   let at = writeBeginRequest(target, offset, head)
@@ -148,7 +164,7 @@ export function writeRequestHead(target: Buffer, offset: number, head: RequestHe
   return head.endStdin ? writeRecordHeader(target, at, RecordType.STDIN, requestId, 0) : at
 }
 
-/** How many bytes of the params from there on go into one record. */
+/** Returns how many bytes of `params`, from offset `from`, go into the next PARAMS record. */
 function paramsCut(params: Buffer, from: number): number {
   const rest = params.length - from
   return from === 0 && rest <= MAX_PARAMS_LENGTH ? rest : wholePairsLength(params, from)
@@ -162,12 +178,15 @@ function writeBeginRequest(target: Buffer, offset: number, head: RequestHead): n
   return end
 }
 
-/** ABORT_REQUEST (FastCGI 1.0 §5.4). Only multiplexing applications act on it; php-fpm and libfcgi do not. */
+/** Encodes ABORT_REQUEST (FastCGI 1.0 §5.4). Only multiplexing applications act on it; php-fpm and libfcgi ignore it. */
 export function encodeAbortRequest(requestId: number): Buffer {
   return encodeRecord(RecordType.ABORT_REQUEST, requestId)
 }
 
-/** END_REQUEST (FastCGI 1.0 §5.5), sent by applications. */
+/**
+ * Encodes END_REQUEST (FastCGI 1.0 §5.5), which an application sends.
+ * @param appStatus exit status of the application, taken as an unsigned 32-bit number.
+ */
 export function encodeEndRequest(
   requestId: number,
   appStatus: number,
@@ -179,7 +198,10 @@ export function encodeEndRequest(
   return encodeRecord(RecordType.END_REQUEST, requestId, content)
 }
 
-/** GET_VALUES for the named variables (FastCGI 1.0 §4.1). */
+/**
+ * Encodes GET_VALUES for the named variables (FastCGI 1.0 §4.1).
+ * @throws ParamsTooLargeError when a name does not fit into a record; RangeError when all names do not.
+ */
 export function encodeGetValues(names: readonly string[]): Buffer {
   const block = encodeNameValues(names.map((name): [string, string] => [name, '']))
   return encodeRecord(RecordType.GET_VALUES, 0, block)

@@ -2,9 +2,9 @@ import { ProtocolError } from './errors.ts'
 
 /** Limits of a response head. */
 export interface ResponseHeadLimits {
-  /** Most bytes of one head, its empty line included. @default 65536 */
+  /** Maximum length of a response head in bytes, its final empty line included. @default 65536 */
   maxBytes?: number
-  /** Most header fields of one head. @default 256 */
+  /** Maximum number of fields in a response head, `Status` not counted. @default 256 */
   maxFields?: number
 }
 
@@ -17,24 +17,27 @@ const COLON = 0x3a
 /**
  * Incremental parser of a CGI response head (RFC 3875 §6). Lines end in CRLF or LF, also mixed.
  *
- * Where the field disagrees, this one takes what real applications send as long as it has one meaning:
- * folded lines are joined by a space, a leading `HTTP/1.1 200 OK` line (NPH) gives the status unless a Status
- * field does, the first Status wins. What has two meanings is refused: a line without a colon, a name that is
- * no token, control characters, a Status that is not three digits, a second Content-Length or one that is no
- * number.
+ * It accepts deviations that real applications send and that have only one interpretation: folded lines are joined by
+ * a space; a first line `HTTP/1.1 200 OK` (an NPH response) gives the status unless there is a Status field; the first
+ * of several Status fields counts. It refuses input that another parser could interpret differently: a line without a
+ * colon, a field name that is not a token (RFC 9110 §5.6.2), control characters, a Status that is not three digits, a
+ * Content-Length that is not a number, and a second Content-Length.
  */
 export class ResponseHeadParser {
-  /** Status code, 100 to 999: the Status field, else the NPH line, else 302 with Location, else 200. */
+  /** Status code, 100 to 999: the Status field, else the NPH line, else 302 with Location, else 200. 0 until known. */
   status = 0
-  /** Reason phrase as the application gave it, else ''. */
+  /** Reason phrase that the application sent, else ''. */
   reason = ''
-  /** The other fields: name, value, name, value…; order, case and duplicates as they came, text as latin1. */
+  /**
+   * All fields except Status, flat: name, value, name, value. Order, case and duplicates are preserved; text is
+   * decoded as latin1.
+   */
   headers: string[] = []
 
   readonly #maxBytes: number
   readonly #maxFields: number
-  #kept: Buffer | undefined
-  #keptLength = 0
+  #buffered: Buffer | undefined
+  #bufferedLength = 0
   #scanned = 0
   #lineStart = 0
   #firstLine = true
@@ -48,46 +51,48 @@ export class ResponseHeadParser {
     this.#maxFields = limits.maxFields ?? 256
   }
 
-  /** Whether the application gave the status itself, in a Status field or an NPH line. */
+  /** Whether the application sent the status, in a Status field or an NPH line. */
   get statusGiven(): boolean {
     return this.#statusFrom !== undefined
   }
 
-  /** Whether nothing at all has been pushed so far. */
+  /** Whether no byte has been pushed so far. */
   get untouched(): boolean {
-    return this.#keptLength === 0 && !this.#complete
+    return this.#bufferedLength === 0 && !this.#complete
   }
 
   /**
-   * Takes the next piece of output. Returns where in `chunk` the body begins, or -1 while the head goes on.
+   * Parses the next chunk of output. Returns the offset in `chunk` at which the body begins, or -1 while the head is
+   * incomplete. Must not be called again after it has thrown or returned an offset.
    * @throws ProtocolError when the head is malformed or over its limits.
    */
   push(chunk: Buffer): number {
-    if (this.#kept === undefined) {
+    if (this.#buffered === undefined) {
       const end = this.#parse(chunk)
       if (end !== -1) return end
-      this.#keep(chunk)
+      this.#append(chunk)
       return -1
     }
-    const before = this.#keptLength
-    this.#keep(chunk)
-    // Without the room behind it: looking for LF there at every push takes the square of the head's length.
-    const end = this.#parse(this.#kept.subarray(0, this.#keptLength))
+    const before = this.#bufferedLength
+    this.#append(chunk)
+    // Only the filled part: a search for LF through the unused capacity at every push would make the time quadratic.
+    const end = this.#parse(this.#buffered.subarray(0, this.#bufferedLength))
     return end === -1 ? -1 : end - before
   }
 
-  #keep(chunk: Buffer): void {
-    const length = this.#keptLength + chunk.length
-    if (this.#kept === undefined || this.#kept.length < length) {
-      const grown = Buffer.allocUnsafe(Math.max(length, (this.#kept?.length ?? 512) * 2))
-      this.#kept?.copy(grown, 0, 0, this.#keptLength)
-      this.#kept = grown
+  #append(chunk: Buffer): void {
+    const length = this.#bufferedLength + chunk.length
+    if (this.#buffered === undefined || this.#buffered.length < length) {
+      const grown = Buffer.allocUnsafe(Math.max(length, (this.#buffered?.length ?? 512) * 2))
+      this.#buffered?.copy(grown, 0, 0, this.#bufferedLength)
+      this.#buffered = grown
     }
-    chunk.copy(this.#kept, this.#keptLength)
-    this.#keptLength = length
+    chunk.copy(this.#buffered, this.#bufferedLength)
+    this.#bufferedLength = length
   }
 
-  // Reads whole lines; a line counts as whole when the byte after its LF is known, which tells a fold.
+  // Parses complete lines. A line is complete when the byte after its LF is known, because a space or tab there
+  // continues the line (obs-fold, RFC 9112 §5.2).
   #parse(buffer: Buffer): number {
     const { length } = buffer
     for (;;) {
@@ -130,12 +135,12 @@ export class ResponseHeadParser {
     if (first && this.#parseStatusLine(buffer, start, end)) return
     if (colon === end)
       throw new ProtocolError(
-        `response head has a line without a colon: ${show(buffer, start, end)}`,
+        `response head has a line without a colon: ${quote(buffer, start, end)}`,
       )
     const name = buffer.toString('latin1', start, colon)
     if (!isToken(name))
       throw new ProtocolError(
-        `response head has a field name that is no token: ${show(buffer, start, colon)}`,
+        `response head has a field name that is no token: ${quote(buffer, start, colon)}`,
       )
     let value = buffer.toString('latin1', colon + 1, end)
     if (HAS_CONTROL.test(value)) value = unfold(name, value)
@@ -200,14 +205,14 @@ export class ResponseHeadParser {
 const HAS_CONTROL = /[\x00-\x08\x0a-\x1f\x7f]/
 
 function unfold(name: string, value: string): string {
-  // Not one pattern for line end and blanks: on a long run of blanks it takes the square of their number.
+  // One regular expression for line ends and blanks together would take quadratic time on a long run of blanks.
   const unfolded = value.split(/\r?\n/).map(trimBlanks).join(' ')
   if (HAS_CONTROL.test(unfolded))
     throw new ProtocolError(`response head has a control character in the value of ${name}`)
   return unfolded
 }
 
-// Not String.trim: it takes 0xA0 away, which is half of a UTF-8 letter in a latin1 string.
+// String.trim() also removes U+00A0, which in a latin1 string may be the second byte of a UTF-8 character.
 function trimBlanks(value: string): string {
   let from = 0
   let to = value.length
@@ -226,6 +231,6 @@ function isToken(name: string): boolean {
   return TOKEN.test(name)
 }
 
-function show(buffer: Buffer, start: number, end: number): string {
+function quote(buffer: Buffer, start: number, end: number): string {
   return JSON.stringify(buffer.toString('latin1', start, Math.min(end, start + 64)))
 }

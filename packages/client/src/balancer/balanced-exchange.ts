@@ -1,3 +1,4 @@
+// One request in a balancer: sends it to a member, and passes the response on to the handler of the caller.
 import type { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
 import { AbortedError, PrematureCloseError } from '../errors.ts'
@@ -7,11 +8,11 @@ import { encodeParams } from '../exchange/params.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { isIdempotent } from '../exchange/retry.ts'
 import type { Member } from './members/member.ts'
-import type { Intake } from './replay.ts'
+import type { BodyCollector } from './replay.ts'
 
-/** Who decides about a balanced exchange: its balancer. */
+/** Receives the events of a balanced exchange; implemented by the balancer. */
 export interface ExchangeOwner {
-  /** An attempt failed. The owner starts another one, or fails the exchange. */
+  /** An attempt failed. The owner starts another one or fails the exchange. `probe`: see `Health.chosen()`. */
   onAttemptFailed(
     exchange: BalancedExchange,
     member: Member,
@@ -21,26 +22,26 @@ export interface ExchangeOwner {
   ): void
   /** A member answered. */
   onAnswered(member: Member, status: number, probe: boolean): void
-  /** A probe was given up; nothing was learnt of its member. */
+  /** A probe was aborted by its caller; the state of its member is still unknown. */
   onUndecided(member: Member): void
-  /** It is over, one way or the other. */
+  /** The exchange has ended. */
   onOver(exchange: BalancedExchange, failed: boolean): void
 }
 
-/** One request on its way through the members, until one has answered or none is left. */
+/** One request, which is sent to one member after another until one has answered or it may not be sent again. */
 export class BalancedExchange implements DispatchHandler, DispatchControl {
   readonly inner = true
   readonly request: FastCGIRequest
-  /** Members that have failed it. */
+  /** Members on which an attempt has failed. */
   readonly tried: Set<Member> = new Set()
-  /** When it came, as of performance.now(). */
+  /** performance.now() when it was dispatched. */
   readonly startedAt: number
-  /** Replaces the request's body: a stream that was short enough to be kept. */
+  /** The body that is sent: that of the request, or the Buffer that its stream was read into. */
   body: Buffer | Readable | string | null
-  /** What the last attempt failed with. */
+  /** Error of the last attempt. */
   lastError: FastCGIError | undefined
-  /** Takes the body in, at first. */
-  intake: Intake | undefined
+  /** Reads a short body stream before the first attempt. */
+  bodyCollector: BodyCollector | undefined
 
   readonly #handler: DispatchHandler
   readonly #owner: ExchangeOwner
@@ -50,10 +51,10 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   #control: DispatchControl | undefined
   #status = 0
   #attemptAt = 0
-  /** Whether the attempt tries out a member that was out, and nothing is known yet. */
+  /** Whether the attempt is a probe (see `Health.chosen()`) whose outcome has not been reported. */
   #probe = false
-  /** Whether its owner has been told that the member answers. */
-  #judged = false
+  /** Whether `onAnswered` has been called for this attempt. */
+  #answerReported = false
   /** A failure after which the application may have begun with the request. */
   #begun: PrematureCloseError | undefined
   #over = false
@@ -71,7 +72,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#handler = handler
     this.#owner = owner
     this.#params = encodeParams(request.params)
-    // Of encoded params, members could not tell.
+    // Decided here, because the members receive encoded params, from which the method cannot be read.
     this.#idempotent = isIdempotent(request)
     request.signal?.addEventListener('abort', this.#onSignal, { once: true })
   }
@@ -81,8 +82,9 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   }
 
   /**
-   * Sends it to a member, with the balancer's own params.
-   * @throws ParamsTooLargeError, ProtocolError when those cannot be encoded.
+   * Starts an attempt on a member.
+   * @param params the BALANCER_ params, which are appended to those of the request.
+   * @throws ParamsTooLargeError, ProtocolError when they cannot be encoded.
    */
   start(member: Member, params: Readonly<Record<string, string>>): void {
     const block = Buffer.concat([this.#params, encodeParams(params)])
@@ -90,7 +92,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#status = 0
     this.#attemptAt = performance.now()
     this.#probe = member.health.chosen()
-    this.#judged = false
+    this.#answerReported = false
     member.counters.connected++
     member.counters.load++
     member.counters.bytesSent += block.length + this.#bodyLength()
@@ -100,7 +102,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
       this,
     )
     if (this.#over) control.abort()
-    // One that fails at once has handed it on to the next member already.
+    // When the attempt failed synchronously, another member may already have the request.
     else if (this.#member === member) this.#control = control
   }
 
@@ -112,7 +114,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.giveUp(new AbortedError({ cause: reason }), reason)
   }
 
-  /** Fails it, wherever it is, and whoever has it lets go of it. */
+  /** Fails the exchange and aborts its current attempt. */
   giveUp(error: FastCGIError, reason?: unknown): void {
     if (this.#over) return
     const control = this.#control
@@ -124,21 +126,21 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   }
 
   /**
-   * Gives up.
-   * @param retryable whether an outer dispatcher may send the request to somebody else.
+   * Fails the exchange, which must not be active on a member.
+   * @param retryable whether an outer dispatcher may send the request to another member.
    */
   fail(error: FastCGIError, retryable: boolean): void {
     if (this.#over) return
-    // A stream that was taken in here is gone for everybody outside.
-    const whole = this.intake === undefined
+    // A body stream that was collected here cannot be read again by an outer dispatcher.
+    const hasBody = this.bodyCollector === undefined
     this.#finish()
     this.#owner.onOver(this, true)
-    // FCGI_OVERLOADED says that no application can have begun, which is not so any more.
+    // FCGI_OVERLOADED promises that no application has begun, which an earlier attempt may have broken.
     const told = error.code === 'FCGI_OVERLOADED' ? (this.#begun ?? error) : error
-    tellError(this.#handler, told, retryable && whole)
+    tellError(this.#handler, told, retryable && hasBody)
   }
 
-  // ---- what the member's dispatcher tells
+  // ---- events of the member's dispatcher
 
   onStart(attempt: Attempt): void {
     this.#handler.onStart?.(attempt)
@@ -151,10 +153,10 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     this.#status = status
     this.#member?.headTimes.observe(performance.now() - this.#attemptAt)
-    // The body may take hours, as a stream of events does.
+    // A probe is decided by the response head: the body, for instance of server-sent events, may take hours.
     if (this.#probe && this.#member !== undefined) {
       this.#probe = false
-      this.#judged = true
+      this.#answerReported = true
       this.#owner.onAnswered(this.#member, status, true)
     }
     this.#handler.onHead(status, headers, reason, statusGiven)
@@ -181,9 +183,9 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     if (this.#over) return
     const member = this.#member
     member?.totalTimes.observe(performance.now() - this.#attemptAt)
-    const [judged, probe] = [this.#judged, this.#probe]
+    const [answerReported, probe] = [this.#answerReported, this.#probe]
     this.#finish()
-    if (member !== undefined && !judged) this.#owner.onAnswered(member, this.#status, probe)
+    if (member !== undefined && !answerReported) this.#owner.onAnswered(member, this.#status, probe)
     this.#owner.onOver(this, false)
     this.#handler.onEnd(appStatus)
   }
@@ -214,7 +216,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
 
   #finish(): void {
     this.#over = true
-    this.intake?.stop()
+    this.bodyCollector?.stop()
     this.#leaveMember()
     this.request.signal?.removeEventListener('abort', this.#onSignal)
   }

@@ -19,21 +19,23 @@ import type { Method } from './methods/method.ts'
 import { closedError, noMemberError } from './no-member-error.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
 import { PendingRequests, type Waiting } from './pending-requests.ts'
-import { explainBody, Intake, isShortStream } from './replay.ts'
-import { allFull, eligible, willHaveRoom, willing } from './selection.ts'
+import { BodyCollector, explainNotReplayed, mustBufferBody } from './replay.ts'
+import { allFull, eligible, preferWilling, willHaveRoom } from './selection.ts'
 import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
 import { sumStats } from './sum-stats.ts'
 
-/** Milliseconds a request waits for the first answer of DNS. */
+/** Minimum time in milliseconds that a request waits for the first answer of DNS. */
 const FIRST_LOOKUP = 3000
 
 /**
- * Shares requests among members, each a pool of its own (Apache mod_proxy_balancer, lighttpd's fastcgi.server lists).
- * A member that fails is left alone for a while; requests it cannot have begun, or that may be repeated, go to another.
+ * Distributes requests among members, each with its own pool (Apache mod_proxy_balancer, lighttpd fastcgi.server lists).
+ * A member that fails repeatedly receives no requests for a while. A failed request is sent to another member if the
+ * first one cannot have begun to process it, or if it is idempotent.
  */
 export class Balancer extends BaseDispatcher implements ExchangeOwner {
+  /** Name of the balancer, in BALANCER_NAME, events and messages. */
   readonly name: string
-  /** Who takes the next request. */
+  /** The balancing method in use. */
   readonly method: NonNullable<BalancerOptions['method']>
   readonly #options: BalancerOptions
   readonly #members: MemberList
@@ -52,7 +54,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   #closing = false
   #onDrained: Array<() => void> = []
 
-  /** @throws OptionError */
+  /** Starts health checks and discovery, if configured. @throws OptionError for an invalid option or address. */
   constructor(options: BalancerOptions) {
     super()
     checkBalancerOptions(options)
@@ -84,43 +86,43 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   // ---- members
 
-  /** Members, in the order they came. */
+  /** The members, in the order in which they were added. */
   get members(): readonly Member[] {
     return this.#members.all
   }
 
-  /** Adds a member. @throws OptionError, also when there is one of that name. */
+  /** Adds a member. @throws OptionError for an invalid option or address, and when the name is already in use. */
   add(member: string | MemberOptions): Member {
     const added = this.#members.add(member, performance.now())
-    // Not at once: where several are added, as from DNS, those who wait are not all for the first.
+    // Deferred: when several members are added in a row, as from DNS, waiting requests are shared among them all.
     queueMicrotask(() => this.#serveWaiting())
     return added
   }
 
-  /** Changes a member. @throws OptionError when there is none of that name, or a value is bad. */
+  /** Changes options of a member. @throws OptionError for an unknown member, and for an invalid value. */
   update(name: string, change: MemberChange): void {
     this.#members.update(name, change)
     this.#serveWaiting()
   }
 
-  /** Lets a member serve its sessions to their end; new ones go elsewhere (Apache status N). */
+  /** Sets a member to draining: it receives only requests of its own sessions (Apache status `N`). @throws OptionError */
   drain(name: string): void {
     this.update(name, { status: 'draining' })
   }
 
-  /** Takes a member that is out for its failures back at once. @throws OptionError when there is none of that name. */
+  /** Makes a failed member available again at once. @throws OptionError for an unknown member. */
   recover(name: string): void {
     this.#health.recover(this.#members.named(name))
   }
 
-  /** Takes a member away; resolves when what runs on it has ended. @throws OptionError */
+  /** Removes a member; resolves when its active requests have ended. @throws OptionError for an unknown member. */
   async remove(name: string): Promise<void> {
     const leaving = this.#members.remove(name).close()
     this.#leaving.add(leaving)
     await leaving.finally(() => this.#leaving.delete(leaving))
   }
 
-  /** Feeds the method `heartbeat`. @throws OptionError when another method is in use. */
+  /** Passes a heartbeat to the method `heartbeat`. @throws OptionError also when another method is in use. */
   beat(name: string, heartbeat: Heartbeat): void {
     if (!(this.#method instanceof ByHeartbeat))
       throw new OptionError(
@@ -129,14 +131,14 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     this.#method.beat(this.#members.named(name), heartbeat, performance.now())
   }
 
-  /** Calls `listener` for whatever happens to members; returns a function that ends it. */
+  /** Calls `listener` for all events of members. Returns a function that removes the listener. */
   onMember(listener: (event: MemberEvent) => void): () => void {
     return this.#members.listen(listener)
   }
 
   // ---- requests
 
-  /** Requests that wait for a member. */
+  /** The requests that wait for a member. */
   get waiting(): Waiting {
     return this.#waiting
   }
@@ -155,18 +157,18 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     const refusal = this.#refusal(request)
     if (refusal !== undefined)
       process.nextTick(() => exchange.fail(refusal, !(refusal instanceof AbortedError)))
-    else if (isShortStream(request, this.#replayBuffer)) {
+    else if (mustBufferBody(request, this.#replayBuffer)) {
       const timeouts = this.#options.timeouts
       const timeout = request.timeouts?.body ?? timeouts?.body ?? DEFAULT_TIMEOUTS.body
-      exchange.intake = new Intake(request.body, request.bodyLength, timeout)
-      exchange.intake.taken.then(
+      exchange.bodyCollector = new BodyCollector(request.body, request.bodyLength, timeout)
+      exchange.bodyCollector.body.then(
         (body) => {
           exchange.body = body
-          this.#carry(exchange)
+          this.#assign(exchange)
         },
         (error) => exchange.fail(error, false),
       )
-    } else this.#carry(exchange)
+    } else this.#assign(exchange)
     return exchange
   }
 
@@ -189,7 +191,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       this.#onDrained.push(resolve)
       this.#checkDrained()
     })
-    this.#waiting.sleep()
+    this.#waiting.clearRetryTimer()
     await Promise.all([...this.#leaving, ...this.members.map((member) => member.close())])
   }
 
@@ -212,19 +214,19 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     return undefined
   }
 
-  /** Finds a member and sends the request to it, or lets it wait. */
-  #carry(exchange: BalancedExchange): void {
+  /** Sends the request to a member, or lets it wait for one. */
+  #assign(exchange: BalancedExchange): void {
     if (exchange.over) return
     try {
-      this.#place(exchange)
+      this.#tryAssign(exchange)
     } catch (error) {
-      // The option key, a hint, or a param that cannot be encoded.
+      // The option `key` or a method of BalanceHints has thrown, or a BALANCER_ param cannot be encoded.
       if (exchange.over) throw error
       exchange.giveUp(asFastCGIError(error))
     }
   }
 
-  #place(exchange: BalancedExchange): void {
+  #tryAssign(exchange: BalancedExchange): void {
     const now = performance.now()
     const session = this.#sticky?.routeOf(exchange.request.balance)
     const own = session && this.#sticky?.memberOf(session.route, this.members, exchange.tried, now)
@@ -237,7 +239,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     exchange.start(member, balancerParams(this.name, member, this.#sticky, session))
   }
 
-  /** A route that nobody has, as after a member was renamed, ties a session to nobody. */
+  /** Whether `nofailover` forbids another member. A route that no member has (any more) does not bind a session. */
   #mustStay(session: SessionRoute | undefined): boolean {
     if (session === undefined || this.#options.nofailover !== true) return false
     return this.members.some((member) => member.route === session.route)
@@ -245,7 +247,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   #choose(exchange: BalancedExchange, now: number): Member | undefined {
     const able = this.#candidates(exchange, now)
-    const candidates = this.#method.prefersIdle === true ? willing(able, now) : able
+    const candidates = this.#method.prefersIdle === true ? preferWilling(able, now) : able
     if (candidates.length === 0) return undefined
     return this.#method.pick(candidates, exchange.request.balance, now)
   }
@@ -253,42 +255,43 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   #candidates(exchange: BalancedExchange, now: number = performance.now()): Member[] {
     const found = eligible(this.members, exchange.tried, now)
     if (found.length > 0 || this.#options.forceRecovery === false) return found
-    // Rather somebody who is out than nobody: all have failed, or all others have failed this request.
+    // forceRecovery: if all members are unavailable because of failures, or all others have failed this request, failed
+    // members are tried nevertheless.
     if (exchange.tried.size > 0)
       return this.members.filter(
         (member) => member.status === 'enabled' && !member.full && !exchange.tried.has(member),
       )
     if (!this.#health.allFailed) return found
-    this.#health.forgiveAll()
+    this.#health.recoverAll()
     return eligible(this.members, exchange.tried, now)
   }
 
-  /** Nobody can take it now: it waits for as long as `timeout` says, or fails. */
+  /** No member is available: the request waits until `timeout` has passed, then it fails. */
   #postpone(exchange: BalancedExchange): void {
-    const timeout = this.#patience()
+    const timeout = this.#waitTimeout()
     const left = exchange.startedAt + timeout - performance.now()
-    // One that has failed already waits only for those that will have room: its members will not get it again.
+    // A request that has failed before waits only for members at their maxLoad: no member receives it a second time.
     if (left > 0 && (exchange.tried.size === 0 || willHaveRoom(this.members, exchange.tried))) {
-      this.#waiting.enter(exchange, left + 1, () => this.#postpone(exchange))
+      this.#waiting.add(exchange, left + 1, () => this.#postpone(exchange))
       this.#scheduleRetry()
       return
     }
-    // No member was asked, or those that were said that another may be: so may an outer dispatcher.
+    // Either no member was asked, or the failed ones allow another attempt, so an outer dispatcher may make it.
     exchange.fail(noMemberError(this.name, this.members, timeout, exchange.lastError), true)
   }
 
-  /** Where DNS has not answered yet, the first requests wait for it. */
-  #patience(): number {
+  /** Milliseconds that a request may wait for a member; at least FIRST_LOOKUP until DNS has answered. */
+  #waitTimeout(): number {
     const { timeout = 0 } = this.#options
     const starting = this.#discovery !== undefined && this.members.length === 0
     return starting ? Math.max(timeout, FIRST_LOOKUP) : timeout
   }
 
-  /** Members come back by the clock, of which nobody tells those who wait. */
+  /** Failed members become available when their time is up, without an event; a timer serves waiting requests then. */
   #scheduleRetry(): void {
     const now = performance.now()
     const outs = this.members.map((member) => member.health.outFor(now)).filter((out) => out > 0)
-    this.#waiting.wake(Math.min(...outs) + 1, () => {
+    this.#waiting.setRetryTimer(Math.min(...outs) + 1, () => {
       this.#serveWaiting()
       this.#scheduleRetry()
     })
@@ -296,12 +299,12 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
 
   #serveWaiting(): void {
     this.#waiting.serve(
-      (exchange) => this.#carry(exchange),
+      (exchange) => this.#assign(exchange),
       () => allFull(this.members, performance.now()),
     )
   }
 
-  // ---- what exchanges tell
+  // ---- events of exchanges
 
   onAttemptFailed(
     exchange: BalancedExchange,
@@ -317,11 +320,11 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       exchange.tried.size < most &&
       (this.#candidates(exchange).length > 0 || willHaveRoom(this.members, exchange.tried))
     if (retryable && others && !this.#closing) {
-      this.#carry(exchange)
+      this.#assign(exchange)
       if (this.#members.limited) this.#serveWaiting()
       return
     }
-    if (!retryable && others) explainBody(exchange.request, error, this.#replayBuffer)
+    if (!retryable && others) explainNotReplayed(exchange.request, error, this.#replayBuffer)
     exchange.fail(error, retryable)
   }
 
@@ -336,7 +339,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   onOver(exchange: BalancedExchange, failed: boolean): void {
     this.#underWay.delete(exchange)
     if (failed) this.#failed++
-    this.#waiting.leave(exchange)
+    this.#waiting.remove(exchange)
     if (this.#members.limited) this.#serveWaiting()
     this.#checkDrained()
   }

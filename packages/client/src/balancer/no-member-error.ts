@@ -1,8 +1,9 @@
+// Creates the errors of a balancer that cannot send a request to any member.
 import type { FastCGIError } from '@fastcgi/protocol'
 import { ClosedError, OverloadedError } from '../errors.ts'
 import type { Member } from './members/member.ts'
 
-/** Nobody could take a request for as long as it may wait. */
+/** Creates the error for a request for which no member became available; it names the state of all members. */
 export function noMemberError(
   balancer: string,
   members: readonly Member[],
@@ -19,7 +20,7 @@ export function noMemberError(
   )
 }
 
-/** The balancer takes no more requests. */
+/** Creates the error for a request to a balancer that was closed. */
 export function closedError(balancer: string, cause?: Error): ClosedError {
   return new ClosedError(`balancer ${balancer} is closed`, { cause })
 }

@@ -1,3 +1,4 @@
+// Options of balancers and members: types and checks.
 import { Resolver } from 'node:dns'
 import {
   anyOf,
@@ -19,45 +20,54 @@ import type { BalanceHints } from '../exchange/balance-hints.ts'
 import { type PoolOptions, poolChecks } from '../options.ts'
 import type { DiscoverOptions } from './members/discovery.ts'
 
-/** What an operator has decided about a member (Apache's status letters in brackets). */
+/** Administrative status of a member (Apache's status letter in brackets). */
 export type MemberStatus =
-  /** Takes requests. */
+  /** It receives requests. */
   | 'enabled'
-  /** Takes none but those of sessions that belong to it (N). */
+  /** It receives only requests of its own sessions (N). */
   | 'draining'
-  /** Takes none (D). */
+  /** It receives no requests (D). */
   | 'disabled'
-  /** Takes none, and nothing but an operator brings it back (S). */
+  /** It receives no requests (S). */
   | 'stopped'
 
-/** When a member is asked at all: always, in place of a failed one (R), or when nobody else is left (H). */
+/**
+ * When a member is used: always (`active`), in place of an unavailable active one (`spare`, Apache status `R`), or when
+ * no active member and no spare is available (`standby`, Apache status `H`).
+ */
 export type MemberRole = 'active' | 'spare' | 'standby'
 
-/** One member of a balancer (Apache `BalancerMember`); pool options given here are for this member alone. */
+/** One member of a balancer (Apache `BalancerMember`). Pool options apply to this member only. */
 export interface MemberOptions extends PoolOptions {
-  /** Where it listens, or what carries its requests. */
+  /** Address of the application (see {@link parseAddress}), or a dispatcher, which the balancer does not close. */
   address: string | Dispatcher
-  /** What it is called on status pages and in logs. @default its address */
+  /** Unique name, on status pages and in messages. @default the address; `'member'` for a dispatcher */
   name?: string | undefined
-  /** Share of requests, relative to the others', fractions allowed (Apache `loadfactor`). @default 1 */
+  /** Share of the requests relative to other members, over 0 and up to 100 (Apache `loadfactor`). @default 1 */
   weight?: number | undefined
-  /** Members of a higher set are asked only when no lower one has anybody. 0 to 99 @default 0 */
+  /** Set, 0 to 99; members of a set are used only when no lower set has an available member. @default 0 */
   lbset?: number | undefined
-  /** Name by which sessions stick to it (Apache `route`). */
+  /** Route that session ids contain to select this member (Apache `route`). @default none */
   route?: string | undefined
-  /** Route that takes its sessions while it cannot (Apache `redirect`). */
+  /** Route of the member that receives its sessions while it is unavailable (Apache `redirect`). @default none */
   redirect?: string | undefined
-  /** @default 'enabled' */
+  /** Administrative status. @default 'enabled' */
   status?: MemberStatus | undefined
-  /** @default 'active' */
+  /** When the member is used. @default 'active' */
   role?: MemberRole | undefined
-  /** Most requests it is given at a time (HAProxy `maxconn`); what all members together cannot take waits for `timeout`. @default no limit */
+  /**
+   * Maximum number of active requests on this member (HAProxy `maxconn`). When all members have reached it, requests
+   * wait for the balancer's `timeout`. @default no limit
+   */
   maxLoad?: number | undefined
-  /** Failures never take it out (Apache status `I`). @default false */
+  /** Whether failures never make it unavailable (Apache status `I`). @default false */
   ignoreErrors?: boolean | undefined
-  /** Milliseconds it stays out after failures; doubles up to a minute, if it is not longer than that itself (Apache `retry`, lighttpd `disable-time`). @default the balancer's */
+  /**
+   * Milliseconds for which failures make it unavailable (Apache `retry`, lighttpd `disable-time`). It doubles with each
+   * failed probe, up to 60000 or this value, if that is larger. @default the balancer's
+   */
   retry?: number | undefined
-  /** Milliseconds over which its share grows from nothing, after it came or came back. @default the balancer's */
+  /** Milliseconds over which its share grows from 1 % after it was added or has recovered. @default the balancer's */
   slowStart?: number | undefined
 }
 
@@ -74,72 +84,79 @@ export type MethodName =
   | 'sticky'
   | 'random-two'
 
-/** How sessions are kept with a member. */
+/** Where the route of a session is found (Apache `stickysession`). */
 export interface StickySession {
-  /** Cookie that holds the session id. */
+  /** Name of the cookie that contains the session id. */
   cookie: string
-  /** Path parameter (`;name=value`) that holds it; looked at before the cookie. @default the same name */
+  /** Name of the path parameter (`;name=value`) that contains it, read before the cookie. @default that of the cookie */
   parameter?: string | undefined
-  /** What stands between session id and route; false when the whole value is the route. @default '.' */
+  /** Text between session id and route; false if the whole value is the route (`stickysessionsep`). @default '.' */
   separator?: string | false | undefined
 }
 
-/** Active health checks: a FastCGI request on an interval. Never a bare connect, which blocks one-process applications. */
+/**
+ * Active health checks: a FastCGI request at an interval. Connecting alone would not be enough, and would block an
+ * application with a single process.
+ */
 export interface HealthCheckOptions {
-  /** SCRIPT_NAME and SCRIPT_FILENAME to ask for, such as php-fpm's `ping.path` or `pm.status_path`. */
+  /** SCRIPT_NAME and SCRIPT_FILENAME of the request, for instance php-fpm's `ping.path` or `pm.status_path`. */
   path: string
   /** Milliseconds between checks. @default 30000 */
   interval?: number | undefined
-  /** Milliseconds a check may take. @default 5000 */
+  /** Maximum duration of a check in milliseconds. @default 5000 */
   timeout?: number | undefined
-  /** Successes that bring a member back. @default 1 */
+  /** Number of consecutive successes that make a member available (Apache `hcpasses`). @default 1 */
   passes?: number | undefined
-  /** Failures that take a member out. @default 1 */
+  /** Number of consecutive failures that make a member unavailable (Apache `hcfails`). @default 1 */
   fails?: number | undefined
-  /** Statuses that pass. @default [200] */
+  /** Status codes that count as success. @default [200] */
   status?: readonly number[] | undefined
-  /** What the body must contain. */
+  /** Text or pattern that the first 64 KiB of the body, decoded as latin1, must contain. @default none */
   body?: string | RegExp | undefined
-  /** More params. */
+  /** Further params of the request. @default none */
   params?: Readonly<Record<string, string>> | undefined
 }
 
-/** Options of a balancer; pool options are defaults of its members. */
+/** Options of a {@link Balancer}. Pool options are defaults for all members. Durations are in milliseconds. */
 export interface BalancerOptions extends PoolOptions {
-  /** Addresses, or members in full. @default none, where `discover` finds them */
+  /** Addresses, or members with options. Required unless `discover` is set. @default none */
   members?: ReadonlyArray<string | MemberOptions> | undefined
-  /** Its name, sent as BALANCER_NAME. @default 'default' */
+  /** Name of the balancer, sent as BALANCER_NAME. @default 'default' */
   name?: string | undefined
-  /** Who takes the next request (Apache `lbmethod`, lighttpd `fastcgi.balance`). @default 'least-connection' */
+  /** Balancing method (Apache `lbmethod`, lighttpd `fastcgi.balance`). @default 'least-connection' */
   method?: MethodName | undefined
-  /** Key of the method `hash`. @default the path of the request */
+  /** Returns the key for the method `hash`. @default the path of the request */
   key?: ((hints: BalanceHints) => string) | undefined
-  /** Keeps sessions with their member: `'NAME'`, `'cookie|parameter'` as Apache writes it, or an object. */
+  /** Enables sticky sessions: `'NAME'`, Apache's `'cookie|parameter'`, or an object. @default none */
   stickySession?: string | StickySession | undefined
-  /** A session whose member cannot take it is refused instead of moved. @default false */
+  /** Whether a session fails when its member is unavailable, instead of being sent to another one. @default false */
   nofailover?: boolean | undefined
-  /** Members tried for one request (Apache `maxattempts`). @default all of them */
+  /** Maximum number of members that one request is sent to (Apache `maxattempts`). @default all members */
   maxAttempts?: number | undefined
-  /** Statuses that take a member out (Apache `failonstatus`). @default none */
+  /** Status codes that make a member unavailable (Apache `failonstatus`). @default none */
   failOnStatus?: readonly number[] | undefined
-  /** When all members are out, try them all rather than wait (Apache `forcerecovery`). @default true */
+  /** Whether failed members are used when no other is available (Apache `forcerecovery`). @default true */
   forceRecovery?: boolean | undefined
-  /** Milliseconds a request waits for a member while there is none to take it (Apache `timeout`). @default 0 */
+  /** How long a request waits for an available member (Apache `timeout`). @default 0 */
   timeout?: number | undefined
-  /** Milliseconds a member stays out after its failures. @default 10000 */
+  /** How long failures make a member unavailable; see {@link MemberOptions.retry}. @default 10000 */
   retry?: number | undefined
-  /** So many failures within `failureWindow` take a member out. @default 3 */
+  /** Number of failures within `failureWindow` that make a member unavailable (nginx `max_fails`). @default 3 */
   maxFailures?: number | undefined
-  /** Milliseconds failures are remembered; 0 for ever. @default 10000 */
+  /** How long failures are counted; 0 for no limit (nginx `fail_timeout`). @default 10000 */
   failureWindow?: number | undefined
-  /** Milliseconds over which the share of a new or recovered member grows. @default 0 */
+  /** How long the share of a new or recovered member grows (nginx `slow_start`). @default 0 */
   slowStart?: number | undefined
-  /** Bytes of a request body that are kept so that another member can be tried. @default 65536 */
+  /**
+   * Maximum length in bytes of a body stream that is read into memory before the first attempt, so that the request can
+   * be sent to another member. It must have a `bodyLength`. @default 65536
+   */
   replayBuffer?: number | undefined
-  /** Most requests under way and waiting, over all members; more fail at once. @default no limit */
+  /** Maximum number of active and waiting requests of all members; others fail at once. @default no limit */
   maxRequestsInFlight?: number | undefined
+  /** Active health checks. @default none */
   healthCheck?: HealthCheckOptions | undefined
-  /** Members from DNS, beside those that are named: added, changed and drained as its records change. */
+  /** Discovers further members by DNS: adds, changes and removes them as the records change. @default none */
   discover?: DiscoverOptions | undefined
 }
 
@@ -151,14 +168,14 @@ const number =
 const weight = number('a number over 0, up to 100', (value) => value > 0 && value <= 100)
 const statuses = listOf(integer(100, 999))
 
-/** An object that passes and has a name which is not optional. */
+/** Accepts what `check` accepts, if it has the required property `name`. */
 const having =
   (name: string, check: Check): Check =>
   (value) =>
     check(value) ??
     ((value as Record<string, unknown>)[name] === undefined ? `an object with ${name}` : undefined)
 
-/** `'NAME'`, or Apache's `'cookie|parameter'`. */
+/** Accepts `'NAME'` and Apache's `'cookie|parameter'`. */
 const sessionNames: Check = (value) =>
   typeof value === 'string' && /^[^|]+(\|[^|]+)?$/.test(value)
     ? undefined
@@ -181,7 +198,7 @@ const nameServers: Check = (value) => {
   }
 }
 
-/** Checks of what can be changed about a member while it runs. */
+/** Checks of the options that `Balancer.update()` can change. */
 export const memberChangeChecks: Checks = {
   weight,
   lbset: integer(0, 99),
@@ -263,14 +280,14 @@ const balancerChecks: Checks = {
   ),
 }
 
-/** @throws OptionError */
+/** Validates the options of a balancer; members are validated when they are added. @throws OptionError */
 export function checkBalancerOptions(options: BalancerOptions): void {
   checkOptions('Balancer', options, balancerChecks)
   if (options.members === undefined && options.discover === undefined)
     throw new OptionError('Balancer: option members is missing; name some, or set discover')
 }
 
-/** @throws OptionError */
+/** Validates the options of a member. @throws OptionError */
 export function checkMemberOptions(options: MemberOptions): void {
   checkOptions('Balancer member', options, memberChecks)
   if (options.address === undefined)

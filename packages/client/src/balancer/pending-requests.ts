@@ -1,22 +1,24 @@
+// The queue of a balancer: requests for which no member is available at the moment.
 import type { FastCGIError } from '@fastcgi/protocol'
 import type { BalancedExchange } from './balanced-exchange.ts'
 
-/** The requests that wait for a member, as seen from outside. */
+/** The requests that wait for a member of a balancer, as process managers see them. */
 export interface Waiting {
+  /** Number of waiting requests. */
   readonly size: number
-  /** When the first of them came, as of performance.now(). */
+  /** performance.now() when the first of them was dispatched; undefined when none waits. */
   readonly since: number | undefined
-  /** Called whenever one begins to wait. */
+  /** Called whenever a request begins to wait. */
   onEnter: (() => void) | undefined
-  /** Fails them, for whoever knows that no member will come. */
+  /** Fails all waiting requests, when it is certain that no member will become available. */
   refuse(error: FastCGIError): void
 }
 
-/** Requests that wait for a member to come back, or to have room, each until its time is up. */
+/** Requests that wait until a member becomes available again or falls below its `maxLoad`, each for a limited time. */
 export class PendingRequests implements Waiting {
   onEnter: (() => void) | undefined
   readonly #timers = new Map<BalancedExchange, NodeJS.Timeout>()
-  #alarm: NodeJS.Timeout | undefined
+  #retryTimer: NodeJS.Timeout | undefined
   #serving = false
 
   get size(): number {
@@ -28,8 +30,8 @@ export class PendingRequests implements Waiting {
     return undefined
   }
 
-  /** @param onTimeUp is called when nobody came within `length` milliseconds. */
-  enter(exchange: BalancedExchange, length: number, onTimeUp: () => void): void {
+  /** Adds a request. @param onTimeUp called after its removal when it has waited `length` milliseconds. */
+  add(exchange: BalancedExchange, length: number, onTimeUp: () => void): void {
     const timer = setTimeout(() => {
       this.#timers.delete(exchange)
       onTimeUp()
@@ -38,21 +40,25 @@ export class PendingRequests implements Waiting {
     this.onEnter?.()
   }
 
-  leave(exchange: BalancedExchange): void {
+  /** Removes a request; has no effect when it does not wait. */
+  remove(exchange: BalancedExchange): void {
     clearTimeout(this.#timers.get(exchange))
     this.#timers.delete(exchange)
   }
 
-  /** Lets them out, in the order they came, until there is no room. Those that find nobody come in again. */
-  serve(carry: (exchange: BalancedExchange) => void, isFull: () => boolean): void {
-    // Who is carried and fails at once makes room while others are being carried: that is seen below.
+  /**
+   * Removes the requests in order of arrival and passes them to `assign`, until `isFull` returns true. `assign` adds
+   * those again for which no member is available.
+   */
+  serve(assign: (exchange: BalancedExchange) => void, isFull: () => boolean): void {
+    // A request that fails synchronously calls this again; the loop that is running sees the capacity it has freed.
     if (this.#serving) return
     this.#serving = true
     try {
       for (const exchange of [...this.#timers.keys()]) {
         if (isFull()) return
-        this.leave(exchange)
-        carry(exchange)
+        this.remove(exchange)
+        assign(exchange)
       }
     } finally {
       this.#serving = false
@@ -63,13 +69,14 @@ export class PendingRequests implements Waiting {
     for (const exchange of [...this.#timers.keys()]) exchange.fail(error, true)
   }
 
-  /** Calls `again` in so many milliseconds, if somebody waits; Infinity is never. The last call counts. */
-  wake(length: number, again: () => void): void {
-    this.sleep()
-    if (this.size > 0 && length < Number.POSITIVE_INFINITY) this.#alarm = setTimeout(again, length)
+  /** Calls `again` after `length` milliseconds if requests wait; not at all if it is Infinity. Replaces an earlier call. */
+  setRetryTimer(length: number, again: () => void): void {
+    this.clearRetryTimer()
+    if (this.size > 0 && length < Number.POSITIVE_INFINITY)
+      this.#retryTimer = setTimeout(again, length)
   }
 
-  sleep(): void {
-    clearTimeout(this.#alarm)
+  clearRetryTimer(): void {
+    clearTimeout(this.#retryTimer)
   }
 }

@@ -1,3 +1,4 @@
+// Buffering of short body streams, so that a request can be sent to another member.
 import { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
 import { BodyPump, type BodySink } from '../connection/body-pump.ts'
@@ -5,8 +6,8 @@ import { RequestBodyError } from '../errors.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { isIdempotent } from '../exchange/retry.ts'
 
-/** Whether a body is to be taken in whole before it is sent, so that it can be sent again. */
-export function isShortStream(
+/** Whether the body is a stream of known length up to `most` bytes, which is read into memory before it is sent. */
+export function mustBufferBody(
   request: FastCGIRequest,
   most: number,
 ): request is FastCGIRequest & { body: Readable; bodyLength: number } {
@@ -14,19 +15,23 @@ export function isShortStream(
   return body instanceof Readable && bodyLength !== undefined && bodyLength <= most
 }
 
-/** Says in an error that it was the body that kept a request from another member, where it was. */
-export function explainBody(request: FastCGIRequest, error: FastCGIError, most: number): void {
-  if (!(request.body instanceof Readable) || isShortStream(request, most)) return
+/** Adds to the message of an error that the request was not sent to another member because of its body, if that is so. */
+export function explainNotReplayed(
+  request: FastCGIRequest,
+  error: FastCGIError,
+  most: number,
+): void {
+  if (!(request.body instanceof Readable) || mustBufferBody(request, most)) return
   if (error.code !== 'FCGI_PREMATURE_CLOSE' || !isIdempotent(request)) return
   const size =
     request.bodyLength === undefined ? 'of unknown length' : `of ${request.bodyLength} bytes`
   error.message += `; not tried on another member: of a body ${size} nothing is kept (option replayBuffer is ${most})`
 }
 
-/** Takes in a stream of known length. */
-export class Intake implements BodySink {
-  /** The whole of it. Rejects with a RequestBodyError. */
-  readonly taken: Promise<Buffer>
+/** Reads a stream of known length into a Buffer. */
+export class BodyCollector implements BodySink {
+  /** Resolves with the complete body; rejects with a RequestBodyError. */
+  readonly body: Promise<Buffer>
 
   readonly #length: number
   readonly #chunks: Buffer[] = []
@@ -35,11 +40,11 @@ export class Intake implements BodySink {
   #resolve!: (body: Buffer) => void
   #reject!: (error: RequestBodyError) => void
 
-  /** @param timeout milliseconds between two pieces; 0 for ever. */
+  /** Starts to read. @param timeout maximum time in milliseconds between two chunks; 0 for no limit. */
   constructor(stream: Readable, length: number, timeout: number) {
     this.#length = length
     this.#pump = new BodyPump(stream, length, this)
-    this.taken = new Promise((resolve, reject) => {
+    this.body = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
@@ -47,7 +52,7 @@ export class Intake implements BodySink {
     this.#pump.start()
   }
 
-  /** Lets go of the stream. Nothing is told any more. */
+  /** Stops reading; `body` then stays pending. */
   stop(): void {
     clearTimeout(this.#timer)
     this.#pump.stop()

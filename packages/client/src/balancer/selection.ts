@@ -1,9 +1,10 @@
+// Selects the candidates for a request by lbset, role, status and health; a balancing method chooses among them.
 import type { Member } from './members/member.ts'
 
 /**
- * Who may take a request, as Apache's mod_proxy_balancer frames it: the lowest lbset that has anybody; in it all active
- * members that are usable, and as many hot spares as there are unusable ones; hot standbys when there is nobody else.
- * For a request, the members that have failed it are unusable, too.
+ * Returns the members that may receive a request, by the rules of Apache's mod_proxy_balancer: in the lowest lbset with
+ * an available member, all available active members and one available hot spare for each unavailable active member; if
+ * there are none, the available hot standbys. Members in `tried` count as unavailable.
  */
 export function eligible(
   members: readonly Member[],
@@ -27,20 +28,20 @@ function eligibleIn(tier: readonly Member[], tried: ReadonlySet<Member>, now: nu
   return found.length > 0 ? found : usable('standby')
 }
 
-/** Whether nobody can take anything, for no other reason than that it has enough already. */
+/** Whether no member can receive any request, and at least one because it has reached its `maxLoad`. */
 export function allFull(members: readonly Member[], now: number): boolean {
   return (
     members.some((member) => member.full) && !members.some((member) => member.takesSession(now))
   )
 }
 
-/** Whether there is somebody who will take it when there is room. */
+/** Whether an untried, enabled member has reached its `maxLoad`, so that waiting for it makes sense. */
 export function willHaveRoom(members: readonly Member[], tried: ReadonlySet<Member>): boolean {
   return members.some((member) => member.full && member.status === 'enabled' && !tried.has(member))
 }
 
-/** Those that did not refuse a request a moment ago, unless all did: a member that refuses at once is always idle. */
-export function willing(members: Member[], now: number): Member[] {
+/** The members that did not refuse a request a moment ago, or all of them if each did. */
+export function preferWilling(members: Member[], now: number): Member[] {
   const found = members.filter((member) => !member.health.refuses(now))
   return found.length > 0 ? found : members
 }

@@ -1,16 +1,17 @@
+// Sticky sessions (mod_proxy_balancer): the route in the session id selects the member.
 import type { BalanceHints } from '../exchange/balance-hints.ts'
 import type { Member } from './members/member.ts'
 import type { StickySession } from './options.ts'
 
-/** What a request says of its session. */
+/** The session of a request. */
 export interface SessionRoute {
-  /** Name of the cookie or parameter it came in. */
+  /** Name of the cookie or path parameter that contains the session id. */
   readonly name: string
-  /** The route in it. */
+  /** The route in the session id. */
   readonly route: string
 }
 
-/** Finds the member a session belongs to (mod_proxy_balancer's stickysession). */
+/** Finds the member that a session belongs to (Apache `stickysession`). */
 export class Sticky {
   readonly #cookie: string
   readonly #parameter: string
@@ -23,12 +24,12 @@ export class Sticky {
     this.#separator = full.separator ?? '.'
   }
 
-  /** Name of the session where a request has none, sent as BALANCER_SESSION_STICKY. */
+  /** Name of the cookie, sent as BALANCER_SESSION_STICKY when the request has no session. */
   get name(): string {
     return this.#cookie
   }
 
-  /** The path parameter counts before the cookie; an id without a separator has no route. */
+  /** Returns the route of a request. The path parameter takes precedence; an id without a separator has no route. */
   routeOf(hints: BalanceHints | undefined): SessionRoute | undefined {
     const parameter = hints?.pathParameter(this.#parameter)
     const session = parameter ?? hints?.cookie(this.#cookie)
@@ -39,8 +40,8 @@ export class Sticky {
   }
 
   /**
-   * The member of a route, or the one that stands in for it; undefined when none of them can take it.
-   * @param tried members that have failed the request.
+   * Returns the available member with this route, or the one that its `redirect` leads to; undefined when there is none.
+   * @param tried members on which the request has failed.
    */
   memberOf(
     route: string,
@@ -49,7 +50,7 @@ export class Sticky {
     now: number,
   ): Member | undefined {
     let wanted: string | undefined = route
-    // Redirects may lead in a circle.
+    // The number of steps is limited because redirects may form a cycle.
     for (let step = 0; step <= members.length && wanted !== undefined; step++) {
       const named: Member[] = members.filter((member) => member.route === wanted)
       const usable = named.filter((member) => !tried.has(member) && member.takesSession(now))
@@ -67,13 +68,13 @@ export class Sticky {
   }
 }
 
-/** Apache's `cookie|parameter`. */
+/** Parses Apache's `cookie|parameter`. */
 function parseNames(text: string): StickySession {
   const [cookie = text, parameter = cookie] = text.split('|', 2)
   return { cookie, parameter }
 }
 
-/** What the application is told (Apache's BALANCER_ variables). */
+/** Returns the params that tell the application about the balancer (Apache's BALANCER_ variables). */
 export function balancerParams(
   balancer: string,
   member: Member,

@@ -1,7 +1,7 @@
 import type { DispatcherStats } from '../dispatcher.ts'
 import type { Member } from './members/member.ts'
 
-/** What the connections of all members come to. */
+/** Adds up the statistics of all members. */
 export function sumStats(
   members: readonly Member[],
 ): Pick<DispatcherStats, 'connections' | 'idle' | 'active' | 'queued' | 'limit'> {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { type FastCGIError, ProtocolError, RecordType } from '@fastcgi/protocol'
 import type { RequestBodyError } from '../errors.ts'
-import { markTurn, polledSince } from '../exchange/check-phase.ts'
+import { markCheckPhase, polledSince } from '../exchange/check-phase.ts'
 import {
   asFastCGIError,
   type Exchange,
@@ -13,95 +13,97 @@ import { Deadline } from './deadline.ts'
 import { RequestWriter, type WriterEvents } from './request-writer.ts'
 import type { WriteQueue } from './write-queue.ts'
 
-/** How long an answer is waited for after the application stopped reading, in milliseconds. */
-const LAST_WORDS = 1000
+/** How long to wait for a response after writing has failed, in milliseconds. */
+const ANSWER_TIMEOUT = 1000
 
 /**
- * Milliseconds between END_REQUEST and the close of a kept connection that php-fpm at `pm.max_requests` takes at the most;
- * it reads and drops what comes meanwhile.
+ * Milliseconds that php-fpm at `pm.max_requests` may need between END_REQUEST and the close of a kept connection. It reads
+ * and discards what arrives in that time.
  */
 const STALE_WINDOW = 25
 
-/** What can be waited for: one of the named timeouts, or an answer after writing has failed. */
+/** What a request is waiting for: the event of a timeout, or (`answer`) a response after writing has failed. */
 export type Phase = keyof Timeouts | 'answer'
 
-/** The connection that requests are active on, as they see it. */
-export interface Carrier extends Source {
+/** The connection of an active request: the state that a request needs of it, and the events that it reports. */
+export interface RequestOwner extends Source {
   readonly closed: boolean
   readonly connected: boolean
+  /** Whether writing to the socket has failed. */
   readonly writeFailed: boolean
-  /** Whether nothing is read, because a reader takes its time. */
+  /** Whether reading is suspended because the reader of a response has paused. */
   readonly paused: boolean
-  /** Bytes that are read on for a reader that has paused. */
+  /** How many bytes of a response are still read after its reader has paused. */
   readonly pausedSize: number
-  /** The first of its response came. */
+  /** The first part of the response arrived. */
   onAnswer(request: ActiveRequest): void
-  /** Its reader has paused for so long that reading has to wait for it. */
+  /** The reader has paused and `pausedSize` is used up: reading must be suspended. */
   onBlocked(request: ActiveRequest): void
-  /** Its reader goes on. */
+  /** The reader of a blocked request has resumed. */
   onUnblocked(): void
-  /** It cannot go on; the others may. */
+  /** The request failed; other requests on the connection may continue. */
   onFailed(request: ActiveRequest, error: FastCGIError): void
-  /** It was given up by its caller. */
+  /** The caller aborted the request. */
   onDropped(request: ActiveRequest): void
-  /** What it waited for did not come in time. */
+  /** A timeout of `length` milliseconds expired. */
   onTimeout(request: ActiveRequest, phase: Phase, length: number): void
 }
 
 /**
- * One request id of a connection and the request that is active under it, one after the other. The id is free again
- * after END_REQUEST, not before (FastCGI 1.0 §3.3), so an abandoned request keeps it until then.
+ * A request id of a connection, with the request that is currently active under it. The object is reused for later
+ * requests. An id is free again only after END_REQUEST (FastCGI 1.0 §3.3); an aborted request occupies it until then.
  */
 export class ActiveRequest implements ExchangeHolder, WriterEvents {
   readonly id: number
-  /** The request; undefined where the id is free, or the request was abandoned. */
+  /** The exchange; undefined when the id is free or the request was abandoned. */
   exchange: Exchange | undefined
-  /** Whether ABORT_REQUEST was sent and END_REQUEST has not come. */
+  /** Whether ABORT_REQUEST was sent and END_REQUEST has not arrived. */
   abandoned = false
-  /** When it was sent; 0 before that. */
+  /** performance.now() when sending began; 0 before that. */
   sentAt = 0
-  /** The turn of the event loop it was sent in, where the connection had carried requests before. */
-  #sentTurn = 0
-  /** Whether anything of a response came. */
+  /** The check phase in which it is written, where the connection is a reused one. */
+  #writtenIn = 0
+  /** Whether any part of the response arrived. */
   answered = false
-  /** Whether a record came in this read. */
+  /** Whether the current read contained a record for it. */
   touched = false
-  /** The one that a record came for after it. */
+  /** The next request in the list of touched requests; see {@link RequestTable}. */
   nextTouched: ActiveRequest | undefined
-  /** What END_REQUEST said, until it has been dealt with. */
+  /** Content of END_REQUEST, until the end of the read in which it arrived. */
   ended: { appStatus: number; protocolStatus: number } | undefined
 
-  readonly #carrier: Carrier
+  readonly #owner: RequestOwner
   readonly #writer: RequestWriter
   readonly #deadline: Deadline<Phase>
   #paused = false
   #pausedSize = 0
   #blocks = false
 
-  constructor(id: number, carrier: Carrier, socket: Socket, writeQueue: WriteQueue) {
+  constructor(id: number, owner: RequestOwner, socket: Socket, writeQueue: WriteQueue) {
     this.id = id
-    this.#carrier = carrier
+    this.#owner = owner
     this.#writer = new RequestWriter(id, socket, writeQueue, this)
     this.#deadline = new Deadline(this.#onTimeout)
   }
 
-  /** Whether the id can be given to a request. */
+  /** Whether the id can be used for a new request. */
   get free(): boolean {
     return this.exchange === undefined && !this.abandoned
   }
 
-  /** Whether all of it has been sent. */
+  /** Whether the whole request has been sent. */
   get finished(): boolean {
     return this.#writer.finished
   }
 
-  /** Whether nothing of it has been written. */
-  get unwritten(): boolean {
-    return this.sentAt === 0 || this.#writer.unwritten > 0
+  /** Whether no byte of the request has been written to the socket. */
+  get neverWritten(): boolean {
+    return this.sentAt === 0 || this.#writer.queuedBytes > 0
   }
 
-  // ---- what the connection does with it
+  // ---- called by the connection
 
+  /** Assigns a new request to the id. */
   take(exchange: Exchange): void {
     this.exchange = exchange
     this.sentAt = 0
@@ -114,33 +116,34 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#pausedSize = 0
   }
 
+  /** Starts to send the request. @param keep whether the application should leave the connection open (KEEP_CONN). */
   send(exchange: Exchange, keep: boolean, now: number): void {
     this.sentAt = now
-    if (exchange.reused) this.#sentTurn = markTurn()
+    if (exchange.reused) this.#writtenIn = markCheckPhase()
     this.#writer.start(exchange, keep, now)
   }
 
   /**
-   * Whether the request was written so short a time ago that a connection that is lost now was closed before it came:
-   * sockets have been polled once since, or less than the time passed that the application's FIN takes.
-   * @param connectTime milliseconds it took to connect, which is one round trip.
+   * Whether the request was written so recently that a connection which is lost now must have been closed before the
+   * request arrived: the socket has been polled once since, or the time is shorter than the application needs to close.
+   * @param connectTime milliseconds the connection took to open, which is one round trip.
    */
   justSent(connectTime: number): boolean {
-    if (this.sentAt === 0 || !polledSince(this.#sentTurn)) return true
+    if (this.sentAt === 0 || !polledSince(this.#writtenIn)) return true
     return performance.now() - this.sentAt < STALE_WINDOW + 2 * connectTime
   }
 
-  /** The socket has room again. */
+  /** Called when the write buffer of the socket has been drained. */
   drained(): void {
     this.#writer.drained()
   }
 
-  /** Writing has failed: an answer may still be there to be read. */
+  /** Stops sending, because writing has failed. A response may still arrive. */
   stopWriting(): void {
     this.#writer.stop()
   }
 
-  /** Lets go of the request. */
+  /** Detaches the exchange from the id. */
   release(): void {
     if (this.exchange !== undefined) this.exchange.holder = undefined
     this.exchange = undefined
@@ -149,27 +152,27 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.#unblock()
   }
 
-  /** Keeps the id for an application that has been told to abort, so many milliseconds. */
-  abandon(patience: number): void {
+  /** Reserves the id after ABORT_REQUEST, and reports when END_REQUEST does not arrive within `timeout` milliseconds. */
+  abandon(timeout: number): void {
     this.abandoned = true
-    this.#deadline.wait('abort', patience)
+    this.#deadline.wait('abort', timeout)
   }
 
-  /** The connection is gone. */
+  /** Stops the timeouts, because the connection is closed. */
   close(): void {
     this.#deadline.clear()
   }
 
-  /** Something moved: whatever is waited for now has its whole time again. */
+  /** Restarts the timeout of the current phase after any activity. */
   moved(now?: number): void {
     const { exchange } = this
     if (exchange === undefined) return
     const phase = this.#phase()
-    const length = phase === 'answer' ? LAST_WORDS : exchange.timeouts[phase]
+    const length = phase === 'answer' ? ANSWER_TIMEOUT : exchange.timeouts[phase]
     this.#deadline.wait(phase, length, now)
   }
 
-  // ---- what the application sends
+  // ---- records from the application
 
   output(type: RecordType, chunk: Buffer): void {
     const { exchange } = this
@@ -178,22 +181,22 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     try {
       if (type === RecordType.STDERR) exchange.stderr(chunk)
       else if (!exchange.done) {
-        if (!exchange.stdout(chunk, this.#carrier)) this.#paused = true
+        if (!exchange.stdout(chunk, this.#owner)) this.#paused = true
         if (this.#paused && !this.#blocks) this.#readOn(chunk.length)
       }
     } catch (error) {
-      this.#carrier.onFailed(this, asFastCGIError(error))
+      this.#owner.onFailed(this, asFastCGIError(error))
     }
   }
 
-  /** A stream of the response has ended. */
+  /** Processes the end record of STDOUT or STDERR. */
   outputEnd(type: RecordType): void {
     if (this.exchange === undefined) return
     if (!this.answered) this.#answer()
     if (type === RecordType.STDOUT) this.exchange.stdoutEnd()
   }
 
-  /** Takes END_REQUEST (FastCGI 1.0 §5.5). @throws ProtocolError */
+  /** Processes END_REQUEST (FastCGI 1.0 §5.5). @throws ProtocolError when it is not 8 bytes long. */
   end(content: Buffer): void {
     if (content.length !== 8)
       throw new ProtocolError(`END_REQUEST of ${content.length} bytes, it has 8`)
@@ -203,10 +206,10 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
 
   #answer(): void {
     this.answered = true
-    this.#carrier.onAnswer(this)
+    this.#owner.onAnswer(this)
   }
 
-  /** Its reader wants a pause. */
+  /** The reader has asked for a pause. */
   pause(): void {
     this.#paused = true
     if (!this.#blocks) this.#readOn(0)
@@ -215,22 +218,22 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   #readOn(length: number): void {
     if (this.exchange === undefined || !this.#paused) return
     this.#pausedSize += length
-    if (this.#pausedSize < this.#carrier.pausedSize) return
+    if (this.#pausedSize < this.#owner.pausedSize) return
     this.#blocks = true
-    this.#carrier.onBlocked(this)
+    this.#owner.onBlocked(this)
   }
 
   #unblock(): void {
     this.#pausedSize = 0
     if (!this.#blocks) return
     this.#blocks = false
-    this.#carrier.onUnblocked()
+    this.#owner.onUnblocked()
   }
 
-  // ---- what its caller does
+  // ---- called by the exchange
 
   drop(): void {
-    this.#carrier.onDropped(this)
+    this.#owner.onDropped(this)
   }
 
   resume(): void {
@@ -240,42 +243,43 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     this.moved()
   }
 
-  // ---- what its writer tells
+  // ---- events of the writer
 
   onWritten(now?: number): void {
     this.moved(now)
   }
 
-  onTaken(): void {
+  onFlushed(): void {
     if (this.#deadline.reason === 'write') this.moved()
   }
 
   onBodyFailed(error: RequestBodyError): void {
-    this.#carrier.onFailed(this, error)
+    this.#owner.onFailed(this, error)
   }
 
-  // ---- time
+  // ---- timeouts
 
   #phase(): Phase {
-    const carrier = this.#carrier
-    if (!carrier.connected) return 'connect'
+    const owner = this.#owner
+    if (!owner.connected) return 'connect'
     if (this.#blocks) return 'reader'
-    if (carrier.writeFailed) return 'answer'
-    if (this.#writer.waitsForReader) return 'write'
+    if (owner.writeFailed) return 'answer'
+    if (this.#writer.waitsForApplication) return 'write'
     if (this.#writer.waitsForBody) return 'body'
     return this.exchange?.headDone ? 'idle' : 'head'
   }
 
   readonly #onTimeout = (waitedFor: Phase, length: number): void => {
     if (this.abandoned) {
-      this.#carrier.onTimeout(this, 'abort', length)
+      this.#owner.onTimeout(this, 'abort', length)
       return
     }
     if (this.exchange === undefined) return
     const phase = this.#phase()
-    // The reader takes its time, or what was waited for has come without a sound, as the end of writing does.
-    if (phase !== 'reader' && (this.#paused || this.#carrier.paused)) return
+    // No timeout but that of the reader runs while a reader has paused: the application cannot make progress then. And
+    // when the phase has changed without a call of moved(), as at the end of writing, the new phase begins now.
+    if (phase !== 'reader' && (this.#paused || this.#owner.paused)) return
     if (phase !== waitedFor) this.moved()
-    else this.#carrier.onTimeout(this, phase, length)
+    else this.#owner.onTimeout(this, phase, length)
   }
 }

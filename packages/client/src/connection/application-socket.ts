@@ -2,20 +2,21 @@ import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Address } from '../address.ts'
 import { ReadBuffers } from './read-buffers.ts'
 
-/** What a connection wants to know of its socket. */
+/** Events of an {@link ApplicationSocket} beyond those of net.Socket. */
 export interface SocketEvents {
-  /** Bytes came; they are only valid during the call, or until what {@link ApplicationSocket.lend} returned is called. */
+  /** Data was read. The chunk is valid only during the call, unless it is lent; see {@link ApplicationSocket.lend}. */
   onBytes(chunk: Buffer): void
-  /** Writing failed, reading may still bring an answer. */
+  /** Writing failed; a response may still be read. */
   onWriteFailed(error: Error): void
 }
 
 /**
- * A socket to an application that stays readable when writing fails.
+ * A socket to an application that stays readable after a write error.
  *
- * An application may answer and close without having read the request (a 413, a lighttpd responder). What we still
- * write then fails with EPIPE or ECONNRESET, and net.Socket would destroy itself, with the answer unread in the
- * kernel's buffer. nginx and Caddy lose such answers.
+ * An application may send its response and close the connection without reading the whole request (for instance a 413).
+ * Further writes then fail with EPIPE or ECONNRESET, upon which net.Socket destroys itself, and the response in the
+ * kernel's receive buffer is lost, as it is with nginx and Caddy. This class ignores the first write error and reads
+ * until the end of the stream.
  */
 export class ApplicationSocket extends Socket {
   readonly #events: SocketEvents
@@ -40,24 +41,24 @@ export class ApplicationSocket extends Socket {
     this.#buffers = buffers
   }
 
-  /** Connects; 'connect', 'error' and 'close' tell how it went. */
+  /** Connects; emits 'connect', or 'error' and 'close'. */
   open(address: Address, keepAlive: boolean): void {
     if (address.kind === 'unix') this.connect({ path: address.path })
     else {
-      // As options of connect() both would be ignored: only the socket's own constructor looks at them.
+      // connect() ignores the options noDelay and keepAlive; only the constructor of net.Socket reads them.
       this.setNoDelay(true).setKeepAlive(keepAlive, 60_000)
       this.connect({ host: address.host, port: address.port })
     }
   }
 
-  /** Keeps the bytes that just came valid until what is returned is called; undefined where that cannot be. */
+  /** Lends the buffer of the last read until the returned function is called; undefined when the buffer is shared. */
   lend(): (() => void) | undefined {
     return this.#buffers.lend()
   }
 
-  /** No response is on its way. */
-  rest(): void {
-    this.#buffers.leave()
+  /** Gives the socket's own read buffer back when no response is expected; the next read uses the shared one. */
+  releaseBuffer(): void {
+    this.#buffers.release()
   }
 
   override destroy(error?: Error): this {
@@ -66,11 +67,11 @@ export class ApplicationSocket extends Socket {
       this.#events.onWriteFailed(error)
       return this
     }
-    this.#buffers?.leave()
+    this.#buffers?.release()
     return super.destroy(error)
   }
 
-  // After an error, also one of writing, a stream never says 'end'.
+  // After a write error the stream does not emit 'end', so the end of the data destroys the socket here.
   override push(chunk: unknown, encoding?: BufferEncoding): boolean {
     if (chunk === null) {
       this.#readAll = true

@@ -1,17 +1,21 @@
+// Reads the stream of a request body (STDIN) or of a filter's data (DATA).
 import type { Readable } from 'node:stream'
 import { RequestBodyError } from '../errors.ts'
 
-/** Where a {@link BodyPump} puts what it reads. */
+/** Receives what a {@link BodyPump} reads. */
 export interface BodySink {
-  /** Takes a piece; false when the pump is to wait for {@link BodyPump.resume}. */
+  /** Processes a chunk; returns false to pause the pump until {@link BodyPump.resume}. */
   takeBody(chunk: Buffer): boolean
   /** The body is complete. */
   endBody(): void
-  /** The body is not complete and never will be. */
+  /** The body cannot be read completely. */
   bodyFailed(error: RequestBodyError): void
 }
 
-/** Reads a body from a stream, with backpressure, and makes sure that a part never passes for the whole. */
+/**
+ * Reads a stream with backpressure. It reports `endBody` only when the stream has ended properly and has the expected
+ * length, so that an incomplete body is never sent as a complete one.
+ */
 export class BodyPump {
   readonly #stream: Readable
   readonly #expected: number | undefined
@@ -22,8 +26,8 @@ export class BodyPump {
   #waiting = false
 
   /**
-   * @param expected bytes that the stream must have.
-   * @param what what it is called in messages.
+   * @param expected length of the stream in bytes; undefined if unknown.
+   * @param what name of the stream in messages.
    */
   constructor(stream: Readable, expected: number | undefined, sink: BodySink, what = 'body') {
     this.#stream = stream
@@ -32,11 +36,12 @@ export class BodyPump {
     this.#what = what
   }
 
-  /** Whether nobody else sees what it reads. */
+  /** Whether the stream has no other `data` listener. */
   get isOnlyReader(): boolean {
     return this.#stream.listenerCount('data') === 1
   }
 
+  /** Starts to read. */
   start(): void {
     const stream = this.#stream
     if (stream.readableEnded || stream.destroyed) {
@@ -48,18 +53,18 @@ export class BodyPump {
     stream.on('end', this.#onEnd)
     stream.on('close', this.#onClose)
     stream.on('error', this.#onError)
-    // A pump that was stopped before the first byte has left it paused.
+    // An earlier attempt, stopped before the first byte, has left the stream paused.
     stream.resume()
   }
 
-  /** Goes on after {@link BodySink.takeBody} returned false. */
+  /** Continues after {@link BodySink.takeBody} has returned false. */
   resume(): void {
     if (!this.#waiting || this.#done) return
     this.#waiting = false
     this.#stream.resume()
   }
 
-  /** Lets go of the stream; it is left paused where it is. */
+  /** Stops reading and pauses the stream. */
   stop(): void {
     if (this.#done) return
     this.#done = true
@@ -68,7 +73,7 @@ export class BodyPump {
     stream.off('end', this.#onEnd)
     stream.off('close', this.#onClose)
     stream.off('error', this.#onError)
-    // A late error of a stream nobody listens to would end the process.
+    // Without a listener, a later 'error' of the stream would end the process.
     stream.on('error', ignore)
     stream.pause()
   }

@@ -1,3 +1,4 @@
+// Creates the errors of connections and queues: messages that name the address and the option to change.
 import type { FastCGIError } from '@fastcgi/protocol'
 import type { Address } from '../address.ts'
 import {
@@ -25,7 +26,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'the network cannot be reached',
 }
 
-/** Why a connection could not be made, in words. */
+/** Creates the error for a connection that could not be opened. @param cause error of the socket. */
 export function connectError(
   address: Address,
   cause: Error | undefined,
@@ -43,7 +44,7 @@ export function connectError(
   return new ConnectError(`cannot connect to ${address.name} (option upstream): ${reason}`, options)
 }
 
-/** The application closed the connection, or it broke, before END_REQUEST. */
+/** Creates the error for a connection that was closed or reset before END_REQUEST. */
 export function lostError(
   address: Address,
   exchange: { headDone: boolean; sent: boolean },
@@ -70,24 +71,24 @@ const PHASES: Readonly<Record<TimeoutPhase, string>> = {
   write: 'took no more of the request',
 }
 
-/** Too many wait for a connection. */
+/** Creates the error for a request that exceeds `maxQueue`. */
 export function queueFullError(address: Address, waiting: number): OverloadedError {
   return new OverloadedError(
     `${waiting} requests are waiting for ${address.name} already (option maxQueue)`,
   )
 }
 
-/** One has waited for a connection for too long. */
+/** Creates the error for a request that has waited longer than `queueTimeout`. */
 export function queueTimeoutError(address: Address, limit: number, used: number): OverloadedError {
   return new OverloadedError(
     `no connection to ${address.name} was free for ${limit} ms (option queueTimeout); ${used} are in use (option maxConnections)`,
   )
 }
 
-/** What a request can wait for in vain. */
+/** The timeouts that fail a request. */
 type WaitedFor = Exclude<keyof Timeouts, 'abort'>
 
-/** One of the named timeouts ran out. */
+/** Creates the error for an expired timeout of `limit` milliseconds. */
 export function timeoutError(address: Address, phase: WaitedFor, limit: number): FastCGIError {
   const option = `(option timeouts.${phase})`
   if (phase === 'connect')

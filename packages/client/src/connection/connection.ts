@@ -2,43 +2,44 @@ import { encodeAbortRequest, type FastCGIError, RecordReader } from '@fastcgi/pr
 import type { Address } from '../address.ts'
 import { asFastCGIError, type Exchange } from '../exchange/exchange.ts'
 import type { PoolSettings } from '../options.ts'
-import type { ActiveRequest, Carrier, Phase } from './active-request.ts'
+import type { ActiveRequest, Phase, RequestOwner } from './active-request.ts'
 import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
 import { connectError, lostError, timeoutError } from './connection-errors.ts'
 import { RequestTable } from './request-table.ts'
 
-/** What a connection tells whoever owns it. */
+/** Receives the events of a connection; implemented by the pool. */
 export interface ConnectionOwner {
-  /** The first bytes of a response came, so many milliseconds after its request was sent. */
+  /** The first bytes of a response arrived, `elapsed` milliseconds after sending began. */
   onAnswer(connection: Connection, elapsed: number): void
-  /** A response is complete, no other request is active, and the connection can carry another one. */
+  /** A response is complete, no other request is active, and the connection can be used again. */
   onIdle(connection: Connection): void
-  /** A request has left, others are active. */
+  /** A request has ended while others are active or their ids are still occupied. */
   onRoom(connection: Connection): void
   /** A request failed. */
   onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void
-  /** A request was given up. */
+  /** A request was aborted by its caller. */
   onDropped(connection: Connection): void
-  /** The connection is closed and gone. Comes once, at once, before `onFailure` of what was on it. */
+  /** The connection was closed. Called once, synchronously, before `onFailure` of its active requests. */
   onClosed(connection: Connection): void
 }
 
 /**
- * One socket to an application, carrying `capacity` requests at a time. When anything goes wrong that is not one
- * request's own affair, it is closed and never used again. It is clean only when END_REQUEST was the last thing read
- * and all of the request had been sent before; an unclean one takes nothing new and is closed with its last request.
+ * One socket to an application, with up to `capacity` active requests.
+ *
+ * Invariant: it is used again only when END_REQUEST was the last thing read and the whole request had been sent before,
+ * or bytes of one request could be taken for those of the next. Otherwise it is closed with its last active request.
  */
-export class Connection implements SocketEvents, Carrier {
+export class Connection implements SocketEvents, RequestOwner {
   readonly createdAt: number
-  /** Most requests at a time; the owner's to set. */
+  /** Maximum number of requests at the same time; set by the owner. */
   capacity: number
-  /** Requests begun. */
+  /** Number of requests started. */
   requests = 0
-  /** When it was closed; 0 before that. */
+  /** performance.now() when it was closed; 0 before that. */
   closedAt = 0
-  /** When its owner put it aside; the owner's to keep. */
+  /** performance.now() when it became idle; maintained by the owner. */
   idleSince = 0
-  /** When something was read the last time, as of performance.now(). */
+  /** performance.now() of the last read. */
   readAt = 0
 
   readonly #address: Address
@@ -50,7 +51,7 @@ export class Connection implements SocketEvents, Carrier {
   #blocked = 0
   #connectedAt = 0
   #keep = false
-  /** Takes nothing new, and is closed with the last request on it. */
+  /** Whether it accepts no new requests and is closed with the last active one. */
   #retired = false
   #writeFailed = false
   #socketError: Error | undefined
@@ -74,21 +75,21 @@ export class Connection implements SocketEvents, Carrier {
     this.#socket.on('error', (error) => {
       this.#socketError ??= error
     })
-    this.#socket.on('end', this.#lost)
-    this.#socket.on('close', this.#lost)
+    this.#socket.on('end', this.#onLost)
+    this.#socket.on('close', this.#onLost)
   }
 
-  /** Whether it is gone, so that nothing can be sent on it. */
+  /** Whether it was closed, so that nothing can be sent on it. */
   get closed(): boolean {
     return this.closedAt !== 0
   }
 
-  /** Requests on it. */
+  /** Number of active requests. */
   get active(): number {
     return this.#requests.active
   }
 
-  /** Whether it takes a request beside those that are on it. */
+  /** Whether it accepts a further request besides its active ones. */
   get hasRoom(): boolean {
     return (
       this.#requests.active > 0 &&
@@ -99,25 +100,25 @@ export class Connection implements SocketEvents, Carrier {
     )
   }
 
-  /** Connects and sends a first request: applications close connections that say nothing. */
+  /** Connects and sends a first request. There is no connecting in advance: applications close silent connections. */
   open(exchange: Exchange, keep: boolean): void {
     this.#socket.once('connect', this.#onConnect)
     this.run(exchange, keep, this.createdAt)
     this.#socket.open(this.#address, this.#settings.tcpKeepAlive)
   }
 
-  /** Sends a further request, as soon as the connection stands. */
+  /** Sends a request, as soon as the connection is established. @param keep whether KEEP_CONN is set. */
   run(exchange: Exchange, keep: boolean, now: number): void {
     const request = this.#requests.take(exchange)
     this.requests++
     this.#keep = keep
-    // It will be closed by the application.
+    // Without KEEP_CONN the application closes the connection.
     if (!keep) this.#retired = true
     if (this.connected) this.#send(request, exchange, true, now)
     else request.moved()
   }
 
-  /** Closes the socket; what is active on it fails with `error`. */
+  /** Closes the socket; active requests fail with `error`. */
   destroy(error?: FastCGIError): void {
     if (error !== undefined) this.#fail(() => error)
     else this.#close()
@@ -132,16 +133,16 @@ export class Connection implements SocketEvents, Carrier {
     }
     exchange.reused = reused
     exchange.started(attempt, now)
-    // It may have been given up just there.
+    // onStart() of the handler may have aborted it.
     if (request.exchange !== exchange || this.closed) return
     request.send(exchange, this.#keep, now)
   }
 
-  // ---- what the application sends
+  // ---- data from the application
 
   onBytes(chunk: Buffer): void {
     if (this.#requests.size === 0) {
-      // Nobody asked: whatever it is, it must not become part of the next response.
+      // Data without a request must not become part of the next response.
       this.#close()
       return
     }
@@ -160,10 +161,10 @@ export class Connection implements SocketEvents, Carrier {
     this.#owner.onAnswer(this, this.readAt - request.sentAt)
   }
 
-  /** Deals with what one read brought. */
+  /** Processes all requests that the last read contained records for. */
   #settle(sound: boolean): void {
     const requests = this.#requests
-    // Bytes of a record that belongs to nobody.
+    // The beginning of a record that can belong to no request, because all have ended.
     const surplus = !this.#reader.atBoundary && requests.allEnded
     if (!sound || surplus) this.#retired = true
     for (let request = requests.nextTouched(); request; request = requests.nextTouched()) {
@@ -175,49 +176,49 @@ export class Connection implements SocketEvents, Carrier {
     }
   }
 
-  // ---- ends
+  // ---- the end of requests
 
   #complete(request: ActiveRequest): void {
     const { exchange, ended } = request
     if (ended === undefined) return
-    const error = exchange?.judgeEnd(ended.protocolStatus)
+    const error = exchange?.endError(ended.protocolStatus)
     if (exchange === undefined) {
       request.abandoned = false
       this.#requests.abandoned--
     } else {
       const clean = request.finished && !this.#writeFailed
-      // After CANT_MPX_CONN some applications lose track of what else comes.
+      // After CANT_MPX_CONN some applications misread the following records.
       if (!clean || exchange.refused || (error !== undefined && this.#requests.active === 1))
         this.#retired = true
       this.#requests.active--
     }
     request.release()
-    this.#left()
+    this.#idFreed()
     if (exchange === undefined) return
     if (error === undefined) exchange.end(ended.appStatus)
-    else this.#tellFailure(exchange, error)
+    else this.#reportFailure(exchange, error)
   }
 
-  /** An id has become free. */
-  #left(): void {
+  /** Called when an id has become free. */
+  #idFreed(): void {
     const { active, size } = this.#requests
-    if (size === 0) this.#socket.rest()
+    if (size === 0) this.#socket.releaseBuffer()
     if (this.#retired && active === 0) this.#close()
     else if (size > 0) this.#owner.onRoom(this)
     else if (!this.closed) this.#owner.onIdle(this)
   }
 
-  /** A request goes, unanswered; with the last one the connection, for that is the surest abort (FastCGI 1.0 §5.4). */
+  /** Aborts a request: closes the connection (FastCGI 1.0 §5.4), or sends ABORT_REQUEST if others are active on it. */
   #abandon(request: ActiveRequest): void {
-    const over = request.unwritten || request.ended !== undefined
-    const patience = request.exchange?.timeouts.abort ?? 0
+    const over = request.neverWritten || request.ended !== undefined
+    const timeout = request.exchange?.timeouts.abort ?? 0
     request.release()
     this.#requests.active--
     if (this.#requests.active === 0) this.#close()
-    else if (over) this.#left()
+    else if (over) this.#idFreed()
     else {
       this.#requests.abandoned++
-      request.abandon(patience)
+      request.abandon(timeout)
       if (!this.#writeFailed) this.#socket.write(encodeAbortRequest(request.id))
       this.#owner.onRoom(this)
     }
@@ -232,10 +233,10 @@ export class Connection implements SocketEvents, Carrier {
     const { exchange } = request
     if (exchange === undefined) return
     this.#abandon(request)
-    this.#tellFailure(exchange, error)
+    this.#reportFailure(exchange, error)
   }
 
-  /** Everything on it fails. */
+  /** Closes the connection and fails all active requests. */
   #fail(reason: (request: ActiveRequest, exchange: Exchange) => FastCGIError): void {
     const failed: Array<[Exchange, FastCGIError]> = []
     for (const request of this.#requests) {
@@ -245,10 +246,10 @@ export class Connection implements SocketEvents, Carrier {
     }
     this.#requests.active = 0
     this.#close()
-    for (const [exchange, error] of failed) this.#tellFailure(exchange, error)
+    for (const [exchange, error] of failed) this.#reportFailure(exchange, error)
   }
 
-  #tellFailure(exchange: Exchange, error: FastCGIError): void {
+  #reportFailure(exchange: Exchange, error: FastCGIError): void {
     if (!exchange.done) this.#owner.onFailure(this, exchange, error)
   }
 
@@ -260,7 +261,7 @@ export class Connection implements SocketEvents, Carrier {
     this.#owner.onClosed(this)
   }
 
-  // ---- readers that pause
+  // ---- paused readers
 
   get pausedSize(): number {
     return this.capacity > 1 || this.#requests.active > 1 ? this.#settings.maxPausedSize : 0
@@ -310,8 +311,8 @@ export class Connection implements SocketEvents, Carrier {
     for (const request of this.#requests) {
       const { exchange } = request
       request.stopWriting()
-      // To what never got there, there is no answer to wait for.
-      if (exchange?.sent === false) this.onFailed(request, this.#lossOf(request, exchange))
+      // A request that the kernel did not accept cannot be answered.
+      if (exchange?.sent === false) this.onFailed(request, this.#lossError(request, exchange))
     }
     for (const request of this.#requests) {
       request.resume()
@@ -319,32 +320,32 @@ export class Connection implements SocketEvents, Carrier {
     }
   }
 
-  readonly #lost = (): void => {
-    this.#fail((request, exchange) => this.#lossOf(request, exchange))
+  readonly #onLost = (): void => {
+    this.#fail((request, exchange) => this.#lossError(request, exchange))
   }
 
-  #lossOf(request: ActiveRequest, exchange: Exchange): FastCGIError {
+  #lossError(request: ActiveRequest, exchange: Exchange): FastCGIError {
     if (!this.connected) return connectError(this.#address, this.#socketError)
-    // A part of a record is a part of a response, too.
+    // A partial record also shows that the application had begun to answer.
     const answered = request.answered || !this.#reader.atBoundary
-    if (answered) exchange.arrived = true
+    if (answered) exchange.responseStarted = true
     exchange.stale =
       exchange.reused && (!exchange.sent || request.justSent(this.#connectedAt - this.createdAt))
     return lostError(this.#address, exchange, answered, this.#socketError)
   }
 
-  // ---- time
+  // ---- timeouts
 
   onTimeout(request: ActiveRequest, phase: Phase, length: number): void {
     const { exchange } = request
     if (phase === 'abort') {
-      // The id stays taken. What still comes for it is dropped.
+      // The id stays occupied, and records that still arrive for it are dropped.
       this.#retired = true
       if (this.#requests.active === 0) this.#close()
     } else if (exchange === undefined) return
     else if (phase === 'connect') this.#fail(() => timeoutError(this.#address, 'connect', length))
-    else if (phase === 'answer') this.onFailed(request, this.#lossOf(request, exchange))
-    // Alone, it may take its time.
+    else if (phase === 'answer') this.onFailed(request, this.#lossError(request, exchange))
+    // A paused reader that is alone on the connection blocks no other request.
     else if (phase !== 'reader' || this.#requests.active > 1)
       this.onFailed(request, timeoutError(this.#address, phase, length))
   }

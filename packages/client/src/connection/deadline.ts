@@ -1,12 +1,15 @@
 /**
- * One timer for a sequence of waits, of which only the last one counts. It is not set anew for each: where it fires for one
- * that is over, it goes on with what is left of the last one.
+ * One timeout that is restarted often, on every read and write, and rarely expires.
+ *
+ * Restarting only stores the new time. The timer keeps running unless it would fire too late; when it fires early, it
+ * is set again for the remaining time. This avoids a clearTimeout() and setTimeout() for each restart.
  */
 export class Deadline<Reason> {
   readonly #onTimeout: (reason: Reason, length: number) => void
   #timer: NodeJS.Timeout | undefined
-  /** When the timer fires, and when the last wait is over. */
+  /** performance.now() when the timer fires. */
   #firesAt = 0
+  /** performance.now() when the timeout expires. */
   #until = 0
   #reason: Reason | undefined
   #length = 0
@@ -15,12 +18,12 @@ export class Deadline<Reason> {
     this.#onTimeout = onTimeout
   }
 
-  /** What was waited for last. */
+  /** The reason passed to the last {@link wait}. */
   get reason(): Reason | undefined {
     return this.#reason
   }
 
-  /** Waits anew, for `length` milliseconds from `now` on; 0 waits for ever. */
+  /** Restarts the timeout: it expires `length` milliseconds after `now`; with 0 it never does. */
   wait(reason: Reason, length: number, now: number = performance.now()): void {
     this.#reason = reason
     this.#length = length
@@ -31,6 +34,7 @@ export class Deadline<Reason> {
     if (length > 0) this.#set(length, now)
   }
 
+  /** Stops the timeout. */
   clear(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -45,7 +49,7 @@ export class Deadline<Reason> {
     this.#timer = undefined
     const now = performance.now()
     const left = this.#until - now
-    // Timers count whole milliseconds, and may be up to one early.
+    // Timers have a resolution of 1 ms and may fire up to 1 ms early.
     if (left > 1) {
       if (left !== Number.POSITIVE_INFINITY) this.#set(left, now)
       return

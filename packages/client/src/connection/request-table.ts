@@ -1,32 +1,32 @@
 import type { Socket } from 'node:net'
 import { ProtocolError, type RecordHandler, RecordType } from '@fastcgi/protocol'
 import type { Exchange } from '../exchange/exchange.ts'
-import { ActiveRequest, type Carrier } from './active-request.ts'
+import { ActiveRequest, type RequestOwner } from './active-request.ts'
 import { WriteQueue } from './write-queue.ts'
 
-/** The requests of a connection by their ids, small ones first, and the way of each record to its request. */
+/** The requests of a connection by request id. Assigns the lowest free id, and passes each record to its request. */
 export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
-  /** Requests under way. */
+  /** Number of active requests. */
   active = 0
-  /** Requests that were given up, whose END_REQUEST has not come. */
+  /** Number of aborted requests whose END_REQUEST has not arrived. */
   abandoned = 0
-  /** From id 1 on. */
+  /** The request with id n is at index n - 1. */
   readonly #requests: ActiveRequest[] = []
-  readonly #carrier: Carrier
+  readonly #owner: RequestOwner
   readonly #socket: Socket
   readonly #writeQueue: WriteQueue
-  /** Requests that the last read brought something for: a list in the requests themselves, for there is one a read. */
+  /** Requests that the current read contains records for: a linked list, which saves an array per read. */
   #firstTouched: ActiveRequest | undefined
   #lastTouched: ActiveRequest | undefined
   #nextDrained = 0
 
-  constructor(carrier: Carrier, socket: Socket) {
-    this.#carrier = carrier
+  constructor(owner: RequestOwner, socket: Socket) {
+    this.#owner = owner
     this.#socket = socket
     this.#writeQueue = new WriteQueue(socket)
   }
 
-  /** Ids in use. */
+  /** Number of ids in use. */
   get size(): number {
     return this.active + this.abandoned
   }
@@ -35,14 +35,14 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     return this.#requests.values()
   }
 
-  /** Whether no request goes on. */
+  /** Whether END_REQUEST has arrived for all ids in use. */
   get allEnded(): boolean {
     let ended = 0
     for (const request of this.#requests) if (request.ended !== undefined) ended++
     return ended === this.size
   }
 
-  /** Takes out a request that the last read brought something for. */
+  /** Removes and returns the first request that the current read contains records for. */
   nextTouched(): ActiveRequest | undefined {
     const request = this.#firstTouched
     if (request === undefined) return undefined
@@ -53,7 +53,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     return request
   }
 
-  /** Gives a request the lowest id that is free. */
+  /** Assigns the lowest free id to a request. */
   take(exchange: Exchange): ActiveRequest {
     const request = this.#free()
     this.active++
@@ -65,7 +65,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     for (const request of this.#requests) if (request.free) return request
     const request = new ActiveRequest(
       this.#requests.length + 1,
-      this.#carrier,
+      this.#owner,
       this.#socket,
       this.#writeQueue,
     )
@@ -73,7 +73,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     return request
   }
 
-  /** The socket has room: in turn, so that one upload does not hold up the others. */
+  /** Called when the socket's write buffer is drained. Continues uploads in turn, so that one does not block the rest. */
   drained(): void {
     const all = this.#requests.length
     for (let n = 0; n < all && !this.#socket.writableNeedDrain; n++) {
@@ -82,7 +82,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     }
   }
 
-  // ---- what the application sends
+  // ---- records from the application
 
   onStream(type: RecordType, requestId: number, chunk: Buffer): void {
     this.#expect(type, requestId)?.output(type, chunk)
@@ -94,7 +94,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
 
   onMessage(type: number, requestId: number, content: Buffer): void {
     if (type === RecordType.GET_VALUES_RESULT || type === RecordType.UNKNOWN_TYPE) {
-      // Answers to management records we did not send (FastCGI 1.0 §4): harmless during a request.
+      // Answers to management records that were not sent (FastCGI 1.0 §4) are ignored.
       if (requestId !== 0) throw new ProtocolError(`management record with request id ${requestId}`)
       return
     }
@@ -104,11 +104,14 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     request?.end(content)
   }
 
-  /** Whom a record is for; undefined when the connection was closed in the course of this read. */
+  /**
+   * Returns the request of a record; undefined when the connection was closed earlier in the same read.
+   * @throws ProtocolError for an id that is not active, and for a record type that only a web server sends.
+   */
   #expect(type: number, requestId: number): ActiveRequest | undefined {
     const request = this.#requests[requestId - 1]
     if (request === undefined || request.free || request.ended !== undefined) {
-      if (this.#carrier.closed) return undefined
+      if (this.#owner.closed) return undefined
       throw new ProtocolError(
         `record of type ${type} for request id ${requestId}, which is not active`,
       )

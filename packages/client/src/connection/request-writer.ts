@@ -15,23 +15,23 @@ import { BodyPump, type BodySink } from './body-pump.ts'
 import { freeMemory } from './free-memory.ts'
 import type { WriteQueue, WriteQueueItem } from './write-queue.ts'
 
-/** Bytes of a body in memory that are written at once; the next ones follow when these have left. */
+/** How many bytes of a Buffer body are written before waiting for 'drain'. */
 const WRITE_SIZE = 4 * MAX_CONTENT_LENGTH
 
-/** What a {@link RequestWriter} tells. */
+/** Events of a {@link RequestWriter}. */
 export interface WriterEvents {
-  /** Something was written. */
+  /** Data was passed to the socket. */
   onWritten(now?: number): void
-  /** The system has taken something that was written. */
-  onTaken(): void
-  /** A body is not complete and never will be. */
+  /** Data that was written has been flushed to the kernel, or writing it has failed. */
+  onFlushed(): void
+  /** A body cannot be sent completely. */
   onBodyFailed(error: RequestBodyError): void
 }
 
-/** Writes the requests of one id: one after the other, with backpressure. */
+/** Writes the requests of one request id, one after the other, with backpressure. */
 export class RequestWriter implements BodySink, WriteQueueItem {
-  /** Bytes of a request in the writeQueue. */
-  unwritten = 0
+  /** Size in bytes of the request in the write queue; 0 when none is there. */
+  queuedBytes = 0
 
   readonly #id: number
   readonly #socket: Socket
@@ -40,11 +40,11 @@ export class RequestWriter implements BodySink, WriteQueueItem {
   #exchange: Exchange | undefined
   #pump: BodyPump | undefined
   #rest: Buffer | undefined
-  /** The stream that is being sent: STDIN, then a filter's DATA. */
+  /** The stream that is currently sent: STDIN, then DATA for a filter. */
   #type: typeof RecordType.STDIN | typeof RecordType.DATA = RecordType.STDIN
   #ended = false
-  #untaken = 0
-  /** A whole request, until it is written. */
+  #unflushed = 0
+  /** The request in the write queue. */
   #head: RequestHead | undefined
 
   constructor(id: number, socket: Socket, writeQueue: WriteQueue, events: WriterEvents) {
@@ -54,22 +54,26 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     this.#events = events
   }
 
-  /** Whether the ends of all streams have been written, and all of it has been handed to the system. */
+  /** Whether the end records of all streams have been written and everything has been flushed to the kernel. */
   get finished(): boolean {
-    return this.#ended && this.#untaken === 0 && this.unwritten === 0
+    return this.#ended && this.#unflushed === 0 && this.queuedBytes === 0
   }
 
-  /** Whether something of this request waits for the application to read. */
-  get waitsForReader(): boolean {
-    return this.#untaken > 0 && this.#socket.writableLength > 0
+  /** Whether data of this request waits for the application to read. */
+  get waitsForApplication(): boolean {
+    return this.#unflushed > 0 && this.#socket.writableLength > 0
   }
 
-  /** Whether it is the source of a body that is waited for. */
+  /** Whether it waits for the stream of a body. */
   get waitsForBody(): boolean {
     return this.#pump !== undefined
   }
 
-  /** Sends a request: in one write, where the body is known and short. @throws ParamsTooLargeError */
+  /**
+   * Starts to send a request. A complete request with a body of at most 65535 bytes goes through the write queue, which
+   * combines it with other requests into one write; other requests are written at once.
+   * @throws ParamsTooLargeError when `params` is an encoded block with a pair over 65528 bytes.
+   */
   start(exchange: Exchange, keepConnection: boolean, now: number): void {
     const { body } = exchange
     const bytes = body === null || Buffer.isBuffer(body) ? body : undefined
@@ -86,12 +90,12 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     this.#type = RecordType.STDIN
     this.#ended = whole && exchange.data === undefined
     if (this.#ended) {
-      this.unwritten = requestHeadLength(head)
+      this.queuedBytes = requestHeadLength(head)
       this.#head = head
       this.#writeQueue.add(this)
     } else {
-      this.#untaken++
-      this.#socket.write(encodeRequestHead(head), this.onHeadTaken)
+      this.#unflushed++
+      this.#socket.write(encodeRequestHead(head), this.onHeadFlushed)
     }
     this.#events.onWritten(now)
     if (whole) this.#startData()
@@ -104,17 +108,17 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     }
   }
 
-  /** Lets go of the bodies, sent or not. */
+  /** Stops sending and detaches from the body streams. */
   stop(): void {
     this.#exchange = undefined
     this.#head = undefined
-    this.unwritten = 0
+    this.queuedBytes = 0
     this.#rest = undefined
     this.#pump?.stop()
     this.#pump = undefined
   }
 
-  /** The socket has room again. */
+  /** Called when the write buffer of the socket has been drained. */
   drained(): void {
     if (this.#exchange === undefined) return
     this.#pump?.resume()
@@ -127,14 +131,14 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     const { disposeBody } = this.#exchange ?? {}
     const disposes =
       disposeBody === true && this.#type === RecordType.STDIN && this.#pump?.isOnlyReader === true
-    if (this.#pump !== undefined && this.#exchange !== undefined) this.#exchange.bodyTouched = true
+    if (this.#pump !== undefined && this.#exchange !== undefined) this.#exchange.bodyUsed = true
     socket.cork()
     for (let at = 0; at < chunk.length; at += MAX_CONTENT_LENGTH) {
       const piece = chunk.subarray(at, at + MAX_CONTENT_LENGTH)
       socket.write(encodeRecordHeader(this.#type, this.#id, piece.length))
-      this.#untaken++
+      this.#unflushed++
       const isLast = at + piece.length === chunk.length
-      socket.write(piece, disposes && isLast ? () => this.#dispose(chunk) : this.#onTaken)
+      socket.write(piece, disposes && isLast ? () => this.#dispose(chunk) : this.#onFlushed)
     }
     socket.uncork()
     this.#events.onWritten()
@@ -144,14 +148,14 @@ export class RequestWriter implements BodySink, WriteQueueItem {
   endBody(): void {
     this.#pump = undefined
     this.#ended = this.#type === RecordType.DATA || this.#exchange?.data === undefined
-    this.#untaken++
-    this.#socket.write(encodeRecord(this.#type, this.#id), this.#onTaken)
+    this.#unflushed++
+    this.#socket.write(encodeRecord(this.#type, this.#id), this.#onFlushed)
     this.#events.onWritten()
     this.#startData()
   }
 
   bodyFailed(error: RequestBodyError): void {
-    // Never the empty record: the application would take the part for the whole.
+    // The end record of the stream is not sent, so that the application does not take the part for the whole.
     this.#events.onBodyFailed(error)
   }
 
@@ -163,7 +167,8 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     this.#pump.start()
   }
 
-  // Not all in one write: of that nobody learns how far it got, and a slow application would look like a dead one.
+  // A Buffer body is written in parts. The callback of a single large write would come only at its end, and the write
+  // timeout would expire for an application that is slow but does read.
   #sendRest(): void {
     for (let rest = this.#rest; rest !== undefined; rest = this.#rest) {
       if (rest.length === 0) {
@@ -176,32 +181,32 @@ export class RequestWriter implements BodySink, WriteQueueItem {
     }
   }
 
-  // ---- a whole request, in the writeQueue
+  // ---- a complete request in the write queue
 
   writeTo(target: Buffer, at: number): number {
     const head = this.#head
     this.#head = undefined
-    this.unwritten = 0
+    this.queuedBytes = 0
     return head === undefined ? at : writeRequestHead(target, at, head)
   }
 
-  onHeadWritten(taken: boolean): void {
-    if (!taken) this.#untaken++
+  onHeadWritten(flushed: boolean): void {
+    if (!flushed) this.#unflushed++
     else if (this.#exchange !== undefined) this.#exchange.sent = true
   }
 
-  readonly onHeadTaken = (error?: Error | null): void => {
+  readonly onHeadFlushed = (error?: Error | null): void => {
     if (this.#exchange !== undefined && !error) this.#exchange.sent = true
-    this.#onTaken()
+    this.#onFlushed()
   }
 
   #dispose(chunk: Buffer): void {
     freeMemory(chunk)
-    this.#onTaken()
+    this.#onFlushed()
   }
 
-  readonly #onTaken = (): void => {
-    this.#untaken--
-    this.#events.onTaken()
+  readonly #onFlushed = (): void => {
+    this.#unflushed--
+    this.#events.onFlushed()
   }
 }

@@ -1,25 +1,29 @@
 import type { Socket } from 'node:net'
 import { type CheckPhaseTask, runInCheckPhase } from '../exchange/check-phase.ts'
 
-/** A whole request that waits to be written. */
+/** A complete request that waits to be written. */
 export interface WriteQueueItem {
-  /** Bytes it takes; 0 when it has been given up. */
-  readonly unwritten: number
-  /** Writes itself, and returns where it ends. */
+  /** Its encoded size in bytes; 0 when it was aborted. */
+  readonly queuedBytes: number
+  /** Encodes itself into `target` at offset `at`, and returns the offset of its end. */
   writeTo(target: Buffer, at: number): number
-  /** It has been written; with `taken`, the system has all of it. Else {@link WriteQueueItem.onHeadTaken} follows. */
-  onHeadWritten(taken: boolean): void
-  /** The system has taken it, or never will. */
-  onHeadTaken(error?: Error | null): void
+  /** It was written to the socket. Unless it was also flushed, {@link WriteQueueItem.onHeadFlushed} follows. */
+  onHeadWritten(flushed: boolean): void
+  /** It was flushed to the kernel, or writing it failed with `error`. */
+  onHeadFlushed(error?: Error | null): void
 }
 
 const SCRATCH_SIZE = 65_536
 const NOTHING = Buffer.alloc(0)
 
-// For all sockets: nearly always the system has copied what was written by the time that write() returns.
+// One buffer for all sockets. The kernel has nearly always copied the data when write() returns; if it has not, the
+// buffer is left to that write and replaced, since the next write would otherwise overwrite unsent data.
 let scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE)
 
-/** Whole requests for one socket: those of one turn of the event loop leave in one write, at its end. */
+/**
+ * Combines the complete requests that are sent on one socket during one iteration of the event loop into one write, in
+ * the check phase; see {@link runInCheckPhase}. With multiplexing this saves a system call per request.
+ */
 export class WriteQueue implements CheckPhaseTask {
   readonly #socket: Socket
   readonly #items: WriteQueueItem[] = []
@@ -35,9 +39,9 @@ export class WriteQueue implements CheckPhaseTask {
 
   onCheckPhase(): void {
     let length = 0
-    for (const item of this.#items) length += item.unwritten
+    for (const item of this.#items) length += item.queuedBytes
     if (length > 0) this.#write(length)
-    // One by one: of an array with one item that costs less than to set its length.
+    // For an array with one item, pop() is faster than setting its length.
     while (this.#items.pop() !== undefined);
   }
 
@@ -47,24 +51,24 @@ export class WriteQueue implements CheckPhaseTask {
     const target = fits ? scratch : Buffer.allocUnsafeSlow(most)
     const idle = socket.writableLength === 0
     socket.write(target.subarray(0, this.#fill(target)))
-    // Without a callback, which costs a turn of its own.
-    const taken = idle && socket.writableLength === 0 && socket.errored === null
-    if (!taken && fits) scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE)
-    for (const item of this.#items) item.onHeadWritten(taken)
-    if (taken) return
+    // libuv usually writes synchronously. Then no callback is needed, which would cost another iteration of the loop.
+    const flushed = idle && socket.writableLength === 0 && socket.errored === null
+    if (!flushed && fits) scratch = Buffer.allocUnsafeSlow(SCRATCH_SIZE)
+    for (const item of this.#items) item.onHeadWritten(flushed)
+    if (flushed) return
     const written = [...this.#items]
     socket.write(NOTHING, (error) => {
-      for (const item of written) item.onHeadTaken(error)
+      for (const item of written) item.onHeadFlushed(error)
     })
   }
 
-  /** Writes the items that have not been given up, forgets the others, and returns the length of it. */
+  /** Encodes the items that were not aborted, removes the others, and returns the total length in bytes. */
   #fill(target: Buffer): number {
     const items = this.#items
     let at = 0
     let written = 0
     for (const item of items) {
-      if (item.unwritten === 0) continue
+      if (item.queuedBytes === 0) continue
       at = item.writeTo(target, at)
       items[written++] = item
     }

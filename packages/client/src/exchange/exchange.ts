@@ -1,3 +1,4 @@
+// One request and its response inside a pool: parses what the connection delivers and calls the handler.
 import type { Readable } from 'node:stream'
 import {
   FastCGIError,
@@ -19,64 +20,71 @@ import type { FastCGIRequest, FilterData } from './request.ts'
 import { type AttemptState, isIdempotent, mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
 
-/** Bytes of a piece from which on lending it is worth more than what a copy costs. */
-const LEAST_LENT = 256
+/** Minimum size in bytes of a chunk that is lent to the handler. Below this a copy is cheaper. */
+const MIN_LENT_SIZE = 256
 
-/** Whoever has an exchange at the moment: the queue of a pool or a connection. */
+/** Where an exchange currently is: in the queue of a pool or on a connection. */
 export interface ExchangeHolder {
-  /** The exchange was given up; drop it without a word. */
+  /** Removes an aborted exchange; its handler is not called. */
   drop(exchange: Exchange): void
-  /** The handler can take more. */
+  /** Continues delivery after a pause. */
   resume(): void
 }
 
-/** Where a piece of a response comes from. */
+/** The connection that a chunk of a response was read from. */
 export interface Source {
-  /** When it was read, as of performance.now(). */
+  /** performance.now() of the last read. */
   readonly readAt: number
-  /** Keeps it valid for longer than it is handed in, until what is returned is called; undefined where that cannot be. */
+  /**
+   * Lends the buffer of the last read: it stays unchanged until the returned function is called. Returns undefined when
+   * the buffer is shared by all connections and will be overwritten by the next read.
+   */
   lend(): (() => void) | undefined
 }
 
-/** One request and its response, wherever they are: waiting, on a connection, on the next one after a retry. */
+/**
+ * One request and its response, from dispatch to the call of `onEnd` or `onError`. A pool may send it several times
+ * (see retry.ts); it keeps the state that decides whether it may.
+ */
 export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   readonly role: Role
   readonly params: Buffer
   readonly body: Buffer | Readable | null
   readonly bodyLength: number | undefined
-  /** Whether memory of a streamed body is freed once it has been sent. */
+  /** See {@link FastCGIRequest.disposeBody}. */
   readonly disposeBody: boolean
-  /** Whether there is a STDIN stream, be it empty. */
+  /** Whether STDIN is sent, if only its end record. */
   readonly stdin: boolean
-  /** What follows STDIN, where the role is filter. */
+  /** The DATA stream of a request with the role filter, sent after STDIN. */
   readonly data: FilterData | undefined
   readonly idempotent: boolean
   readonly timeouts: Timeouts
-  /** When it was dispatched, as of performance.now(). */
+  /** performance.now() when it was dispatched. */
   readonly startedAt: number
-  /** Attempts begun. */
+  /** Number of attempts started. */
   attempts = 0
-  /** Whether anything of a response came: from then on there is no other try. */
-  arrived = false
-  /** Whether a stream of the request has been touched: it cannot be sent again. */
-  bodyTouched = false
-  /** Whether the system has taken the first write of this attempt: before that, the application cannot have begun. */
+  /** Whether any part of a response arrived; the request is then not sent again. */
+  responseStarted = false
+  /** Whether a stream of the request has been read from, so that it cannot be sent again. */
+  bodyUsed = false
+  /** Whether the kernel accepted the first write of this attempt. Before that, the application cannot have begun. */
   sent = false
-  /** Whether its connection had carried requests before. */
+  /** Whether its connection had carried another request before. */
   reused = false
-  /** Whether its connection was closed so soon after the request was written that the application cannot have begun. */
+  /** Whether the connection was closed so soon after the request was written that the application cannot have begun. */
   stale = false
-  /** Whether the application said that it did not begin, because it cannot multiplex. */
+  /** Whether the application rejected it with FCGI_CANT_MPX_CONN, without having begun. */
   refused = false
-  /** Whether it is not to go on a kept connection: one has failed it, or it could not be sent again if one did. */
-  needsNew = false
-  /** It shares no connection made before this time, for one of those has failed it. */
-  sharesFrom = 0
+  /** Whether idle connections are not used: one has failed it, or it could not be sent again if one did. */
+  needsNewConnection = false
+  /** performance.now(); older connections are not shared with it, because one of them has failed it. */
+  minCreatedAt = 0
+  /** Where it currently is; undefined before it is queued or sent, and after its end. */
   holder: ExchangeHolder | undefined
   // Links of the pool's queue, see pool/request-queue.ts.
-  waitsUntil: number | undefined
-  before: this | undefined
-  behind: this | undefined
+  expiresAt: number | undefined
+  previous: this | undefined
+  next: this | undefined
 
   readonly #handler: DispatchHandler
   readonly #signal: AbortSignal | undefined
@@ -89,7 +97,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   #done = false
   #appStatus = 0
 
-  /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded; OptionError for role and data. */
+  /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded; OptionError for `role` and `data`. */
   constructor(
     request: FastCGIRequest,
     handler: DispatchHandler,
@@ -101,7 +109,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     const params = encodeParams(request.params)
     this.params = data === undefined ? params : withDataParams(params, data)
     this.data = data
-    // It is read when STDIN has been sent; that it breaks before must not end the process.
+    // The stream is read only after STDIN. Without a listener, an error before that would end the process.
     data?.stream.on('error', ignore)
     this.body = typeof body === 'string' ? Buffer.from(body) : (body ?? null)
     this.bodyLength = request.bodyLength
@@ -110,7 +118,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.idempotent = isIdempotent(request)
     const fixed = this.body === null || Buffer.isBuffer(this.body)
     const again = this.idempotent && fixed && data === undefined
-    this.needsNew = !again && settings.reuse !== 'always'
+    this.needsNewConnection = !again && settings.reuse !== 'always'
     this.timeouts =
       request.timeouts === undefined
         ? settings.timeouts
@@ -127,7 +135,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     return this.#done
   }
 
-  /** Whether the signal had fired before there was anything to give up. */
+  /** Whether the signal had fired before the request was dispatched. */
   get abortedEarly(): boolean {
     return this.#signal?.aborted === true
   }
@@ -147,7 +155,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.fail(new AbortedError({ cause: reason }))
   }
 
-  /** An attempt begins. */
+  /** Begins an attempt. */
   started(attempt: Attempt, now: number): void {
     this.#attempt = attempt
     this.#attemptAt = now
@@ -158,7 +166,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     }
   }
 
-  /** The attempt is over; the exchange may go on with another one. */
+  /** Completes and publishes the current attempt. The exchange may continue with another one. */
   finishAttempt(outcome: string, now: number = performance.now()): void {
     const attempt = this.#attempt
     if (attempt === undefined) return
@@ -169,11 +177,11 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   }
 
   /**
-   * Takes output; returns false when the handler wants a pause.
-   * @throws ProtocolError
+   * Processes STDOUT content; returns false when the handler asks for a pause.
+   * @throws ProtocolError for an invalid response head, and for output after the end of STDOUT.
    */
   stdout(chunk: Buffer, source: Source): boolean {
-    this.arrived = true
+    this.responseStarted = true
     if (this.#stdoutEnded) throw new ProtocolError('STDOUT goes on after its end')
     let rest = chunk
     while (this.#head !== undefined) {
@@ -185,9 +193,9 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     }
     if (rest.length === 0) return true
     const handler = this.#handler
-    const release = rest.length >= LEAST_LENT && handler.borrows ? source.lend() : undefined
+    const release = rest.length >= MIN_LENT_SIZE && handler.borrows ? source.lend() : undefined
     try {
-      // The chunk is a view of what the next read goes into: what is kept must be copied.
+      // The chunk is a view of the read buffer, which the next read overwrites. It is copied unless the buffer is lent.
       return release === undefined
         ? handler.onData(Buffer.from(rest))
         : handler.onData(rest, release)
@@ -197,12 +205,12 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   }
 
   stdoutEnd(): void {
-    this.arrived = true
+    this.responseStarted = true
     this.#stdoutEnded = true
   }
 
   stderr(chunk: Buffer): void {
-    this.arrived = true
+    this.responseStarted = true
     if (this.#handler.onStderr === undefined) return
     this.#stderr ??= new StderrLines((line) =>
       callSafely('onStderr of a dispatch handler', () => this.#handler.onStderr?.(line)),
@@ -210,7 +218,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.#stderr.push(chunk)
   }
 
-  /** All of one read has been handed in; returns false when the handler wants a pause. */
+  /** Called when all records of one read have been processed; returns false when the handler asks for a pause. */
   flush(): boolean {
     if (this.#done || this.#head !== undefined) return true
     try {
@@ -220,8 +228,8 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     }
   }
 
-  /** What END_REQUEST means as a failure, or undefined when the response is complete. */
-  judgeEnd(protocolStatus: number): FastCGIError | undefined {
+  /** Returns the error that END_REQUEST means, or undefined when the response is complete. */
+  endError(protocolStatus: number): FastCGIError | undefined {
     if (protocolStatus === ProtocolStatus.OVERLOADED)
       return new OverloadedError('the application is overloaded (FCGI_OVERLOADED)')
     this.refused = protocolStatus === ProtocolStatus.CANT_MPX_CONN && this.#head !== undefined
@@ -240,7 +248,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     return undefined
   }
 
-  /** The response is complete. */
+  /** Ends the exchange successfully; the handler is called in the check phase. */
   end(appStatus: number): void {
     this.#appStatus = appStatus
     runInCheckPhase(this)
@@ -256,6 +264,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     }
   }
 
+  /** Ends the exchange with an error; has no effect when it has ended. */
   fail(error: FastCGIError): void {
     if (this.#done) return
     const retryable = mayRetry(this, error)
@@ -285,8 +294,8 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   }
 
   /**
-   * A handler threw, or refused what the application sent: the request fails with that, and the application is let go.
-   * Others on the same connection go on.
+   * A handler threw, or rejected what the application sent. The request fails with that error and leaves its connection;
+   * other requests on the connection continue.
    */
   #handlerThrew(error: unknown): true {
     if (this.#done) reportThrown('a dispatch handler', error)
@@ -312,7 +321,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
 
 function ignore(): void {}
 
-/** Tells a handler of a failure; what it throws then is only reported. */
+/** Calls `onError`; what the handler throws is reported as a warning. */
 export function tellError(handler: DispatchHandler, error: FastCGIError, retryable: boolean): void {
   try {
     handler.onError(error, retryable)
@@ -321,7 +330,7 @@ export function tellError(handler: DispatchHandler, error: FastCGIError, retryab
   }
 }
 
-/** Turns what a handler, or a function among the options, threw into an error of ours. */
+/** Wraps what a handler, or an option that is a function, has thrown; a FastCGIError is returned as it is. */
 export function asFastCGIError(error: unknown): FastCGIError {
   return error instanceof FastCGIError
     ? error

@@ -1,3 +1,4 @@
+// Roles of a request, and the params that a filter needs for its data (FastCGI 1.0 §6).
 import { Readable } from 'node:stream'
 import { decodeNameValues, encodeNameValues, Role } from '@fastcgi/protocol'
 import { OptionError } from '../errors.ts'
@@ -11,7 +12,10 @@ const ROLES: Readonly<Record<string, Role>> = {
 
 const OWN_PARAMS: ReadonlySet<string> = new Set(['FCGI_DATA_LAST_MOD', 'FCGI_DATA_LENGTH'])
 
-/** The role of a request. @throws OptionError for one there is not, and where role and data do not agree. */
+/**
+ * Returns the role number of a request.
+ * @throws OptionError for an unknown role, for a filter without `data`, and for `data` with another role.
+ */
 export function roleOf({ role = 'responder', data }: FastCGIRequest): Role {
   if (role === 'responder' && data === undefined) return Role.RESPONDER
   const known = Object.hasOwn(ROLES, role) ? ROLES[role] : undefined
@@ -22,7 +26,10 @@ export function roleOf({ role = 'responder', data }: FastCGIRequest): Role {
   return known
 }
 
-/** Adds to params what a filter has to know of its data. @throws OptionError */
+/**
+ * Appends FCGI_DATA_LAST_MOD and FCGI_DATA_LENGTH to the params of a filter (FastCGI 1.0 §6.4).
+ * @throws OptionError for invalid `data`, and when the params already contain one of these names.
+ */
 export function withDataParams(params: Buffer, data: FilterData): Buffer {
   const { stream, length, lastModified } = data
   if (!(stream instanceof Readable)) throw new OptionError('data.stream must be a Readable')

@@ -1,9 +1,9 @@
 import type { FastCGIError } from '@fastcgi/protocol'
 import type { Attempt, DispatchHandler } from './handler.ts'
 
-/** Passes everything on to another handler: a base for those that only look at a part of it. */
+/** Passes all calls on to another handler: a base class for handlers that intercept some of them. */
 export class ForwardingHandler implements DispatchHandler {
-  /** Events of the exchange are published by the one it is for. */
+  /** The outer dispatcher publishes the events of the exchange; see {@link DispatchHandler.inner}. */
   readonly inner: boolean = true
   protected readonly handler: DispatchHandler
 

@@ -1,71 +1,86 @@
+// The callback interface of `dispatch()`, on which `request()` is built.
 import type { FastCGIError } from '@fastcgi/protocol'
 import type { FastCGIRequest } from './request.ts'
 
-/** One try to get a request answered. */
+/** One attempt to send a request and receive its response. Durations are in milliseconds. */
 export interface Attempt {
-  /** Where it went, in the form of `Address.name`. */
+  /** Address of the application, as `Address.name`. */
   address: string
-  /** Whether the connection had carried requests before. */
+  /** Whether the connection had carried another request before. */
   reused: boolean
-  /** Milliseconds the request waited for a place. */
+  /** Time the request waited for a connection. */
   queueTime: number
-  /** Milliseconds it took to connect; 0 on a reused connection. */
+  /** Time to open the connection; 0 on a reused connection. */
   connectTime: number
-  /** Milliseconds from sending to the response head; undefined before that. */
+  /** Time from the start of sending to the end of the response head; undefined until then. */
   headTime?: number
-  /** Milliseconds from sending to the end, whichever it was; undefined before that. */
+  /** Time from the start of sending to the end of the response or the failure; undefined until then. */
   totalTime?: number
-  /** How it ended: `'ok'`, or the code of the error; undefined before that. */
+  /** `'ok'` or the `code` of the error; undefined until the attempt has ended. */
   outcome?: string
 }
 
-/** Takes one response. Exactly one of `onEnd` and `onError` is called, once, and nothing after it. */
+/** Receives one response. Exactly one of `onEnd` and `onError` is called, once, and no other method after it. */
 export interface DispatchHandler {
-  /** Set by dispatchers that hand a request on to another one: events of the exchange are published once. */
+  /** Set by a dispatcher that passes a request on to another one, so that the exchange is traced only once. */
   readonly inner?: boolean
-  /** Whether pieces of the body may be lent to it, see `onData`; it may change with each. @default false */
+  /** Whether read buffers may be lent to `onData`. It is read before each call and may change. @default false */
   readonly borrows?: boolean
-  /** The request is being sent; once per attempt. The object is filled in as the attempt goes on. */
+  /** An attempt begins to send the request. The properties of `attempt` are filled in as it proceeds. */
   onStart?(attempt: Attempt): void
-  /** An informational (1xx) head came; another head follows. */
+  /** An informational response head (1xx) arrived; another head follows. `headers` as of `onHead`. */
   onInformational?(status: number, headers: string[]): void
   /**
-   * The response head: status, fields as flat name, value, name, value…; order, case and duplicates as they came,
-   * text as latin1; reason phrase ('' if none); whether the application gave the status, or it follows from the fields.
+   * The response head is complete.
+   * @param status status code, 200 to 999.
+   * @param headers fields, flat: name, value, name, value. Order, case and duplicates are preserved; text is latin1.
+   * @param reason reason phrase that the application sent, else ''.
+   * @param statusGiven whether the application sent the status; otherwise it is 302 with Location, else 200.
    */
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void
   /**
-   * A piece of the body. The handler owns it, unless `release` comes with it: then it is on loan, valid until `release`
-   * is called, which is once nobody reads it any more; that spares a copy of each piece. Return false for a pause, until {@link DispatchControl.resume}. What has
-   * been read still comes: up to 64 KiB, or with multiplexing `maxPausedSize` of the pool and 64 KiB.
+   * A chunk of the response body. Return false to pause until {@link DispatchControl.resume}. Data that has been read
+   * is still delivered: up to 64 KiB, with multiplexing up to `maxPausedSize` of the pool plus 64 KiB.
+   * @param release present when the chunk is lent (see `borrows`): its memory stays unchanged until `release` is
+   * called, and is then used for the next read. This saves copying each chunk. Without it, the handler owns the chunk.
    */
   onData(chunk: Buffer, release?: () => void): boolean
   /**
-   * All that one read brought has been handed over and the response goes on: a good moment to pass it on. Return false for
-   * a pause, as of `onData`; anything else goes on.
+   * All data of one read has been delivered and the response continues: the moment to pass on what was collected.
+   * Return false to pause, as in `onData`; any other value continues.
    */
   onFlush?(): unknown
-  /** A whole line of STDERR, control characters escaped, length and sum capped. */
+  /**
+   * A line of STDERR, without line end, control characters escaped. Lines are cut at 8192 bytes; after 65536 bytes per
+   * request the rest is dropped.
+   */
   onStderr?(line: string): void
-  /** The response is complete; `appStatus` is the application's exit status (FastCGI 1.0 §5.5). */
+  /** The response is complete; `appStatus` is the exit status of the application (FastCGI 1.0 §5.5). */
   onEnd(appStatus: number): void
   /**
-   * The request failed; whatever of the response came before is not whole. `retryable` tells that nothing of it came
-   * and that sending the request again, elsewhere, would do nothing twice.
+   * The request failed; a response that has begun is incomplete.
+   * @param retryable whether the request may be sent again, to another application: no part of a response arrived, the
+   * body can be sent again, and the application has not begun or the request is idempotent.
    */
   onError(error: FastCGIError, retryable: boolean): void
 }
 
-/** What the one who dispatched can do to a request under way. */
+/** Controls a dispatched request. */
 export interface DispatchControl {
-  /** Goes on after `onData` returned false. */
+  /** Ends a pause that `onData` or `onFlush` has asked for. */
   resume(): void
-  /** Gives the request up: `onError` is called with an AbortedError at once, see {@link FastCGIRequest.signal}. */
+  /**
+   * Aborts the request: calls `onError` with an AbortedError, whose cause is `reason`, before it returns. What is sent
+   * to the application: see {@link FastCGIRequest.signal}. Has no effect when the request has ended.
+   */
   abort(reason?: unknown): void
 }
 
-/** What the fast path of every dispatcher looks like. */
+/** The callback interface of a dispatcher. */
 export interface Dispatching {
-  /** The fast path: callbacks, no streams, no promises. Never throws for what the application does. */
+  /**
+   * Sends a request and reports the response by callbacks, without promises and streams. Errors are reported by
+   * `onError`; it does not throw.
+   */
   dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl
 }

@@ -3,14 +3,18 @@ import type { ParamsInit } from './request.ts'
 
 type Value = string | number | null | undefined
 
-/** Bytes of a block up to which its encoder is kept for the next one. */
-const MOST_KEPT = 65_536
+/** Maximum block size in bytes for which the encoder, with its buffer, is kept for the next request. */
+const MAX_KEPT_SIZE = 65_536
 let spare: NameValueEncoder | undefined
 
-/** Encodes params into one block. @throws ParamsTooLargeError, ProtocolError for a NUL (FastCGI 1.0 §6.1). */
+/**
+ * Encodes params into one block.
+ * @throws ParamsTooLargeError when a param is over 65528 bytes; ProtocolError when one contains a NUL (FastCGI 1.0
+ * §6.1).
+ */
 export function encodeParams(params: ParamsInit): Buffer {
   if (Buffer.isBuffer(params)) return params
-  // Taken, for what is iterated may encode params itself.
+  // The variable is cleared because the iteration may call this function again.
   const encoder = spare ?? new NameValueEncoder()
   spare = undefined
   encoder.restart()
@@ -22,7 +26,7 @@ export function encodeParams(params: ParamsInit): Buffer {
     encoder.add(name, text)
   }
   const block = encoder.finish()
-  if (block.length <= MOST_KEPT) spare = encoder
+  if (block.length <= MAX_KEPT_SIZE) spare = encoder
   return block
 }
 

@@ -3,62 +3,66 @@ import type { Timeouts } from '../options.ts'
 import type { BalanceHints } from './balance-hints.ts'
 
 /**
- * Params of a request. Strings are sent as UTF-8, numbers in decimal, null and undefined not at all; of a name
- * given twice the application decides. A Buffer is an encoded block (FastCGI 1.0 §3.4) and is sent as it is.
+ * Params of a request: an object, a Map or an iterable of pairs. Strings are sent as UTF-8, numbers in decimal; entries
+ * with null or undefined are omitted. A name may occur twice; the application decides which value counts. A Buffer is
+ * an encoded block (FastCGI 1.0 §3.4) and is sent unchanged. A param may have 65528 bytes, name and lengths included.
  */
 export type ParamsInit =
   | Buffer
   | Readonly<Record<string, string | number | null | undefined>>
   | Iterable<readonly [string, string | number | null | undefined]>
 
-/** The file that a filter is to work on (FastCGI 1.0 §6.4). */
+/** The file that a filter processes (FastCGI 1.0 §6.4). */
 export interface FilterData {
-  /** Its content, sent as DATA once STDIN is complete; never read where the application answers without it. */
+  /** Content of the file, sent as DATA after STDIN. It is not read if the application answers before that. */
   stream: Readable
   /**
-   * Bytes that `stream` must have: FCGI_DATA_LENGTH. When it ends short or runs over, the request fails, so that the
-   * application never takes a part for the whole.
+   * Length of `stream` in bytes, sent as FCGI_DATA_LENGTH. When the stream is shorter or longer, the request fails with
+   * a RequestBodyError and the end of DATA is not sent, so that the application does not treat a part as complete.
    */
   length: number
-  /** When the file was changed: FCGI_DATA_LAST_MOD, in whole seconds since 1970. */
+  /** Modification time of the file, sent as FCGI_DATA_LAST_MOD in whole seconds since 1970. */
   lastModified: Date
 }
 
 /** One FastCGI request. */
 export interface FastCGIRequest {
-  /** Role the application is to play (FastCGI 1.0 §6). @default 'responder' */
+  /** Role of the application (FastCGI 1.0 §6). @default 'responder' */
   role?: 'responder' | 'authorizer' | 'filter'
-  /** The request's environment, for instance as of RFC 3875 §4. */
+  /** The params, for instance the meta-variables of RFC 3875 §4. */
   params: ParamsInit
-  /** STDIN. A Readable is sent as it flows, with backpressure. @default null */
+  /** The request body, sent as STDIN. A Readable is sent with backpressure. @default null */
   body?: Readable | Buffer | string | null
-  /** Send the end of STDIN where there is no body. False is for authorizers that do not expect the stream. @default true */
+  /**
+   * Whether the end record of STDIN is sent when there is no body. Set it to false for authorizers that do not expect
+   * STDIN. @default true
+   */
   stdin?: boolean | undefined
   /**
-   * Bytes that `body` must have, for a Readable. When it ends short or runs over, the connection is closed, so
-   * that the application never takes a part for the whole.
+   * Length of `body` in bytes, if it is a Readable. When the stream is shorter or longer, the request fails with a
+   * RequestBodyError and the end of STDIN is not sent, so that the application does not treat a part as complete.
    */
   bodyLength?: number | undefined
   /**
-   * Whether the chunks of `body`, a Readable, are nobody else's: the memory of each is freed when it has been sent, as long
-   * as nobody else listens to `data`. Spares an upload most of its garbage collection.
-   * @default false
+   * Whether the chunks of `body`, a Readable, are used by no other code. The memory of each chunk is then freed when it
+   * has been sent, which saves an upload most of its garbage collection. Ignored while the stream has another `data`
+   * listener. @default false
    */
   disposeBody?: boolean | undefined
-  /** What a filter works on; with that role only. */
+  /** The file that a filter processes; required for that role, not allowed for others. */
   data?: FilterData | undefined
   /**
-   * Gives the request up; the connection is closed, which is the only abort php-fpm and libfcgi know. Where other
-   * requests are on it, ABORT_REQUEST is sent.
+   * Aborts the request. The connection is closed, which is the only abort that php-fpm and libfcgi detect; when other
+   * requests are active on it, ABORT_REQUEST is sent instead.
    */
   signal?: AbortSignal | undefined
   /**
-   * Whether doing it twice does the same as doing it once, so that it may be tried again.
-   * @default as REQUEST_METHOD says, where `params` is an object
+   * Whether the request may be repeated without a further effect (RFC 9110 §9.2.2), and so be sent again.
+   * @default whether REQUEST_METHOD is one of {@link IDEMPOTENT_METHODS}; false if `params` is not an object
    */
   idempotent?: boolean
-  /** Overrides of the dispatcher's timeouts for this request. */
+  /** Timeouts of this request in milliseconds, in place of those of the pool. */
   timeouts?: Partial<Timeouts>
-  /** What a balancer may go by. */
+  /** What a balancer uses for sticky sessions and hash keys. */
   balance?: BalanceHints | undefined
 }

@@ -4,20 +4,21 @@ import type { FastCGIError } from '@fastcgi/protocol'
 import type { Attempt, DispatchControl, DispatchHandler, Dispatching } from './handler.ts'
 import type { FastCGIRequest } from './request.ts'
 
-/** A response whose head is complete; the body may still be on its way. */
+/** A response whose head is complete. The body may still be arriving. */
 export class FastCGIResponse {
+  /** Status code, 200 to 999. */
   readonly status: number
-  /** Reason phrase as the application gave it, else ''. */
+  /** Reason phrase that the application sent, else ''. */
   readonly reason: string
-  /** Fields as flat name, value, name, value…; order, case and duplicates as they came. */
+  /** Fields, flat: name, value, name, value. Order, case and duplicates are preserved; text is latin1. */
   readonly headers: readonly string[]
-  /** The body; destroying it before its end gives the request up. */
+  /** The response body. Read or destroy it: it occupies a connection until then. Destroying it aborts the request. */
   readonly body: Readable
-  /** The attempt that was answered. */
+  /** The attempt that received this response. */
   readonly attempt: Attempt | undefined
-  /** Lines of STDERR so far. */
+  /** Lines of STDERR received so far. The array grows while the body arrives. */
   readonly stderr: readonly string[]
-  /** The application's exit status; undefined until the body has ended. */
+  /** Exit status of the application (FastCGI 1.0 §5.5); undefined until the body has ended. */
   appStatus: number | undefined
 
   constructor(
@@ -31,7 +32,7 @@ export class FastCGIResponse {
     this.stderr = init.stderr
   }
 
-  /** The first value of a field, whatever its case. */
+  /** Returns the first value of a field; the case of the name does not matter. */
   header(name: string): string | undefined {
     const wanted = name.toLowerCase()
     for (let at = 0; at < this.headers.length; at += 2)
@@ -39,49 +40,52 @@ export class FastCGIResponse {
     return undefined
   }
 
-  /** The whole body as UTF-8. @throws FastCGIError when the response breaks off. */
+  /** Reads the body to its end and decodes it as UTF-8. @throws FastCGIError when the response is incomplete. */
   text(): Promise<string> {
     return text(this.body)
   }
 
-  /** The whole body. @throws FastCGIError when the response breaks off. */
+  /** Reads the body to its end. @throws FastCGIError when the response is incomplete. */
   bytes(): Promise<Buffer> {
     return buffer(this.body)
   }
 }
 
-/** A response body as a stream: backpressure reaches the application, destroying it gives the request up. */
+/**
+ * A response body as a stream. A paused reader pauses the reading from the application; destroying the stream before its
+ * end aborts the request. A handler fills it with `accept()`, `flush()` and `finish()`; subclasses can override these.
+ */
 export class ResponseBody extends Readable {
   #control: DispatchControl | undefined
   #ended = false
 
   constructor() {
     super()
-    // Whoever reads learns of a failure; one who never looks at the body is not to lose the process for it.
+    // A caller that never uses the body has no 'error' listener; without this one a failure would end its process.
     this.on('error', () => {})
   }
 
-  /** The control of the request, once there is one. */
+  /** Sets the control of the request, which {@link Dispatching.dispatch} has returned. */
   set control(control: DispatchControl) {
     this.#control = control
   }
 
-  /** Whether pieces may be lent to it (see {@link DispatchHandler.onData}). */
+  /** Whether chunks may be lent to it; see {@link DispatchHandler.borrows}. */
   get borrows(): boolean {
     return false
   }
 
-  /** Takes a piece, with `release` one that is lent; false asks for a pause. */
+  /** Adds a chunk of the body, as {@link DispatchHandler.onData}; returns false to ask for a pause. */
   accept(chunk: Buffer, _release?: () => void): boolean {
     return this.push(chunk)
   }
 
-  /** There is no more for the moment; false asks for a pause. */
+  /** All data of one read has been added, as {@link DispatchHandler.onFlush}; returns false to ask for a pause. */
   flush(): boolean {
     return true
   }
 
-  /** The body is complete. */
+  /** Marks the body as complete. */
   finish(): void {
     this.#ended = true
     this.conclude()
@@ -91,12 +95,12 @@ export class ResponseBody extends Readable {
     this.goOn()
   }
 
-  /** Ends the stream, all having been taken. */
+  /** Ends the stream after the last chunk. */
   protected conclude(): void {
     this.push(null)
   }
 
-  /** Ends a pause. */
+  /** Resumes the request after a pause. */
   protected goOn(): void {
     this.#control?.resume()
   }
@@ -107,7 +111,7 @@ export class ResponseBody extends Readable {
   }
 }
 
-/** Sends a request through any dispatcher and resolves once the response head is complete. */
+/** Sends a request through a dispatcher and resolves when the response head is complete. @throws FastCGIError */
 export function request(dispatcher: Dispatching, init: FastCGIRequest): Promise<FastCGIResponse> {
   return new Promise((resolve, reject) => {
     const collector = new Collector(resolve, reject)
@@ -115,6 +119,7 @@ export function request(dispatcher: Dispatching, init: FastCGIRequest): Promise<
   })
 }
 
+/** Builds a {@link FastCGIResponse} from the callbacks of a dispatcher. */
 class Collector implements DispatchHandler {
   readonly body: ResponseBody = new ResponseBody()
   readonly #resolve: (response: FastCGIResponse) => void

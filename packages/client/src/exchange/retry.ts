@@ -1,36 +1,31 @@
+// Decides whether a failed request may be sent again (RFC 9110 §9.2.2).
 import type { FastCGIError } from '@fastcgi/protocol'
 import type { FastCGIRequest } from './request.ts'
 
-/** What of an exchange decides whether it may be sent again. */
+/** The state of an exchange that decides whether it may be sent again; see the properties of `Exchange`. */
 export interface AttemptState {
-  /** Whether it has ended. */
   readonly done: boolean
-  /** Whether anything of a response came. */
-  readonly arrived: boolean
-  /** Whether a stream of the request has been read from: it cannot be sent again. */
-  readonly bodyTouched: boolean
-  /** Whether the application said that it did not begin, because it cannot multiplex. */
+  readonly responseStarted: boolean
+  readonly bodyUsed: boolean
   readonly refused: boolean
   readonly idempotent: boolean
-  /** Whether the system has taken the first write: before that, the application cannot have begun. */
   readonly sent: boolean
-  /** Whether the connection was closed before the application can have begun with the request, as far as can be told. */
   readonly stale: boolean
 }
 
 /**
  * Whether a failed request may be sent again without anything being done twice or a part passing for the whole:
- * nothing of a response arrived, the body can be sent again, and either the application cannot have begun or the
+ * nothing of a response responseStarted, the body can be sent again, and either the application cannot have begun or the
  * request is idempotent.
  */
 export function mayRetry(exchange: AttemptState, error: FastCGIError): boolean {
-  if (exchange.done || exchange.arrived || exchange.bodyTouched) return false
+  if (exchange.done || exchange.responseStarted || exchange.bodyUsed) return false
   if (exchange.refused || NOT_BEGUN.has(error.code)) return true
   if (error.code === 'FCGI_CLOSED') return !exchange.sent
   return error.code === 'FCGI_PREMATURE_CLOSE' && (exchange.idempotent || !exchange.sent)
 }
 
-/** No connection, no place, or the application's own word that it has no room. */
+/** Error codes that mean that the application has not begun to process the request. */
 const NOT_BEGUN: ReadonlySet<string> = new Set([
   'FCGI_CONNECT',
   'FCGI_CONNECT_TIMEOUT',
@@ -38,15 +33,15 @@ const NOT_BEGUN: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Whether another connection to the same address is worth a try: the one that failed had been kept and was closed
- * meanwhile, or the application wants a connection for this request alone.
+ * Whether the request may be sent again on another connection to the same address: the failed connection was a reused
+ * one that the application closed, or the application refused to multiplex the request.
  */
 export function mayRetryHere(exchange: AttemptState, error: FastCGIError): boolean {
   const stale = exchange.stale && error.code === 'FCGI_PREMATURE_CLOSE'
   return (stale || exchange.refused) && mayRetry(exchange, error)
 }
 
-/** Methods that do the same once or twice (RFC 9110 §9.2.2, and those of WebDAV that only read). */
+/** Idempotent methods: those of RFC 9110 §9.2.2, and PROPFIND, REPORT, SEARCH and QUERY, which only read. */
 export const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
   'GET',
   'HEAD',
@@ -60,7 +55,7 @@ export const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
   'QUERY',
 ])
 
-/** What the request says of itself, else what its method says. */
+/** Returns the option `idempotent`, or by default whether REQUEST_METHOD is an idempotent method. */
 export function isIdempotent({ idempotent, params }: FastCGIRequest): boolean {
   if (idempotent !== undefined) return idempotent
   const method = 'REQUEST_METHOD' in params ? params.REQUEST_METHOD : undefined

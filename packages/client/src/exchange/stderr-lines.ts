@@ -1,9 +1,10 @@
+/** Maximum length of a line in bytes; the rest of a longer line is dropped. */
 const MAX_LINE = 8192
 const LF = 0x0a
 
 /**
- * Puts STDERR together into lines: record borders are no line borders. What an application prints may hold
- * text from a request, so control characters are escaped (log injection), and length and sum are capped.
+ * Splits STDERR into lines, which may span several records. The output may contain text from a request, so control
+ * characters are escaped against log injection, and the length of a line and the total size are limited.
  */
 export class StderrLines {
   readonly #onLine: (line: string) => void
@@ -12,12 +13,13 @@ export class StderrLines {
   #rest: Buffer[] = []
   #restLength = 0
 
-  /** @param cap most bytes taken of one request; what comes after is dropped, and a line says so. */
+  /** @param cap maximum total size in bytes. The rest is dropped, and a last line says so. */
   constructor(onLine: (line: string) => void, cap = 65_536) {
     this.#onLine = onLine
     this.#left = cap
   }
 
+  /** Processes a chunk and reports its complete lines. */
   push(chunk: Buffer): void {
     if (this.#dropped) return
     let piece = chunk
@@ -38,7 +40,7 @@ export class StderrLines {
     }
   }
 
-  /** Hands out a last line that had no line end. */
+  /** Reports a last line without a line end. */
   end(): void {
     this.#emit()
   }
@@ -64,7 +66,7 @@ export class StderrLines {
 // biome-ignore lint/suspicious/noControlCharactersInRegex: finding them is the purpose
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]/g
 
-/** Writes control characters as \xNN (and line separators as \uNNNN), so that a text stays one line of a log. */
+/** Escapes control characters as \xNN and U+2028, U+2029 as \uNNNN, so that a text stays on one line of a log. */
 export function escapeControls(text: string): string {
   return text.replace(CONTROL, (char) => {
     const code = char.charCodeAt(0)

@@ -1,3 +1,4 @@
+// Publishes exchanges on the tracing channel `fastcgi:exchange`.
 import { type TracingChannel, tracingChannel } from 'node:diagnostics_channel'
 import type { FastCGIError } from '@fastcgi/protocol'
 import { publish } from '../diagnostics.ts'
@@ -5,23 +6,25 @@ import { ForwardingHandler } from './forwarding-handler.ts'
 import type { Attempt, DispatchHandler } from './handler.ts'
 import type { FastCGIRequest } from './request.ts'
 
-/** What `tracing:fastcgi:exchange:*` subscribers get; one object for all events of an exchange. */
+/** The message of the channels `tracing:fastcgi:exchange:*`: one object for all events of an exchange. */
 export interface ExchangeEvent {
+  /** The request as it was dispatched. */
   readonly request: FastCGIRequest
-  /** Every try so far, the one that was answered last. */
+  /** All attempts so far, in order. */
   readonly attempts: Attempt[]
+  /** Status code; set when the response head is complete. */
   status?: number
-  /** Set with `asyncEnd` of an exchange that was answered. */
+  /** Exit status of the application; set before `asyncStart` when the response is complete. */
   appStatus?: number
-  /** Set with `error`. */
+  /** Why the exchange failed; set before `error`. */
   error?: FastCGIError
 }
 
 const exchanges: TracingChannel<unknown, ExchangeEvent> = tracingChannel('fastcgi:exchange')
 
 /**
- * The handler to dispatch with: where somebody listens, one that reports the exchange as a tracing channel does
- * (`start`, `end`, `asyncStart`, `asyncEnd`, `error`). Dispatchers nest; the outermost one reports.
+ * Returns the handler to dispatch with. If the tracing channel has subscribers, it is a wrapper that publishes `start`,
+ * `end`, `asyncStart`, `asyncEnd` and `error`. When dispatchers are nested, only the outermost one publishes.
  */
 export function traced(request: FastCGIRequest, handler: DispatchHandler): DispatchHandler {
   const listened =
@@ -53,19 +56,19 @@ class TracedHandler extends ForwardingHandler {
 
   override onEnd(appStatus: number): void {
     this.#event.appStatus = appStatus
-    this.#over(() => super.onEnd(appStatus))
+    this.#finish(() => super.onEnd(appStatus))
   }
 
   override onError(error: FastCGIError, retryable: boolean): void {
     this.#event.error = error
     publish(exchanges.error, this.#event)
-    this.#over(() => super.onError(error, retryable))
+    this.#finish(() => super.onError(error, retryable))
   }
 
-  #over(tell: () => void): void {
+  #finish(callback: () => void): void {
     publish(exchanges.asyncStart, this.#event)
     try {
-      tell()
+      callback()
     } finally {
       publish(exchanges.asyncEnd, this.#event)
     }

@@ -1,10 +1,11 @@
+// Retries of connecting when the listen backlog of a unix socket is full (EAGAIN).
 import type { FastCGIError } from '@fastcgi/protocol'
 import type { Exchange } from '../exchange/exchange.ts'
 
-/** Milliseconds before another try where a unix socket's backlog was full. */
+/** Delays in milliseconds before the second, third… attempt to connect. */
 const PAUSES: readonly number[] = [5, 20, 80, 200]
 
-/** Requests that found a full backlog and try again shortly. */
+/** The requests that wait to be retried after the listen backlog was full. */
 export class Backoff {
   readonly #timers = new Map<Exchange, NodeJS.Timeout>()
   readonly #onRetry: (exchange: Exchange) => void
@@ -17,7 +18,7 @@ export class Backoff {
     return this.#timers.size
   }
 
-  /** Takes a request that failed with `error`, unless that was something else, or it has tried often enough. */
+  /** Schedules a retry if `error` is a full backlog and attempts are left; returns whether it did. */
   take(exchange: Exchange, error: FastCGIError): boolean {
     const pause = isBacklogFull(error) ? PAUSES[exchange.attempts - 1] : undefined
     if (pause === undefined) return false
@@ -34,8 +35,8 @@ export class Backoff {
     this.#timers.delete(exchange)
   }
 
-  /** Takes all of them out. */
-  empty(): Exchange[] {
+  /** Removes and returns all requests. */
+  removeAll(): Exchange[] {
     const all = [...this.#timers.keys()]
     for (const exchange of all) this.remove(exchange)
     return all

@@ -1,43 +1,54 @@
-/** Largest number of connections that `'auto'` goes up to. */
+/** Upper bound of the limit with `'auto'`. */
 export const AUTO_MAXIMUM = 64
 
-const FIRST_PROBE_PAUSE = 25
-const LAST_PROBE_PAUSE = 1000
+/** Bounds in milliseconds of the interval between probes that do not succeed. */
+const MIN_PROBE_INTERVAL = 25
+const MAX_PROBE_INTERVAL = 1000
 
-/** How a {@link ConcurrencyLimit} is set up. */
+/** Options of a {@link ConcurrencyLimit}. */
 export interface ConcurrencyLimitOptions {
-  /** A number fixes the limit; 'auto' learns it between `least` and {@link AUTO_MAXIMUM}. */
+  /** A fixed limit, or 'auto' to learn it between `least` and {@link AUTO_MAXIMUM}. */
   most: number | 'auto'
+  /** Lower bound of a learned limit. */
   least: number
-  /** Milliseconds, see PoolOptions.fairness. */
+  /** Milliseconds; see PoolOptions.fairness. */
   fairness: number
 }
 
 /**
- * Learns how many connections of a pool are really served at once, and says when a kept one must give way.
+ * Estimates how many connections the application serves at the same time, limits the pool to that number, and decides
+ * when a kept connection must be closed to free its worker.
  *
- * php-fpm and most others serve one connection per worker: a kept connection holds its worker, and what connects
- * beyond the workers waits in the socket's backlog, unseen. What can be seen is who answers:
- * - whoever has answered once is *served*;
- * - the kernel hands connections out in the order they came, so when one answers, all that connected before it have
- *   been taken too, however slow they are;
- * - the others *wait*. One that waits longer than served connections usually take to answer is starved.
+ * php-fpm and most other applications serve one connection per worker. A kept connection occupies its worker, and
+ * connections beyond the number of workers wait in the kernel's listen backlog. The client cannot see that: connecting
+ * succeeds. It infers the state from the responses:
+ * - A connection that has answered once is *served*.
+ * - The kernel delivers connections to accept() in order, so when one answers, all that were opened before it are
+ *   served, too, however slow they are.
+ * - All others are *waiting*. One that waits longer than `fairness` plus three times the usual time to answer is
+ *   *starved*: every worker is occupied.
  *
- * No I/O and no clock: the pool reports events, times are in milliseconds. `Seat` is the pool's connection.
+ * When a connection is starved, the limit falls to the number of served connections, and the next connection that
+ * completes a request is closed (a handover), so that its worker accepts the starved one. Without that, kept
+ * connections would block new ones, also those of other processes, until `idleTimeout` or `maxAge`. While requests are
+ * queued, probes open one connection more than the limit; the limit rises when a probe is answered.
+ *
+ * The class does no I/O and reads no clock: the pool reports events with their time in milliseconds.
  */
-export class ConcurrencyLimit<Seat extends object> {
+export class ConcurrencyLimit<Connection extends object> {
   #limit: number
   readonly #adaptive: boolean
   readonly #least: number
   readonly #fairness: number
-  readonly #served = new Set<Seat>()
-  readonly #waiting = new Map<Seat, number>()
+  readonly #served = new Set<Connection>()
+  readonly #waiting = new Map<Connection, number>()
   #answerTime: number | undefined
-  // Workers freed for a starved connection that has not answered yet: freeing another one for it would be waste.
+  // Expiry times of handovers: workers that were freed for starved connections which have not answered yet. No second
+  // worker is freed for the same connection until then.
   #handovers: number[] = []
-  #probes = new Set<Seat>()
+  #probes = new Set<Connection>()
   #probeBurst = 1
-  #probePause = FIRST_PROBE_PAUSE
+  #probeInterval = MIN_PROBE_INTERVAL
   #nextProbeAt = 0
 
   constructor(options: ConcurrencyLimitOptions) {
@@ -47,19 +58,20 @@ export class ConcurrencyLimit<Seat extends object> {
     this.#fairness = options.fairness
   }
 
-  /** How many connections there should be at the most. */
+  /** The current limit. */
   get value(): number {
     return this.#limit
   }
 
-  /** A connection was made for a request, in this order. */
-  opened(seat: Seat, now: number): void {
-    this.#waiting.set(seat, now)
+  /** Reports that a connection was opened for a request. Must be called in the order of connecting. */
+  opened(connection: Connection, now: number): void {
+    this.#waiting.set(connection, now)
   }
 
-  /** The first bytes of a response came, `elapsed` milliseconds after its request was sent. */
-  answered(seat: Seat, elapsed: number): void {
-    const first = this.#waiting.has(seat)
+  /** Reports the first bytes of a response, `elapsed` milliseconds after its request was sent. */
+  answered(connection: Connection, elapsed: number): void {
+    const first = this.#waiting.has(connection)
+    // The first answer on a connection includes its time in the backlog, so it must not raise the average.
     if (!first || this.#answerTime === undefined || elapsed < this.#answerTime)
       this.#answerTime =
         this.#answerTime === undefined
@@ -69,25 +81,25 @@ export class ConcurrencyLimit<Seat extends object> {
     for (const earlier of this.#waiting.keys()) {
       this.#waiting.delete(earlier)
       this.#served.add(earlier)
-      if (earlier === seat) break
+      if (earlier === connection) break
     }
     this.#handovers.shift()
-    const probe = this.#probes.delete(seat)
+    const probe = this.#probes.delete(connection)
     if (!this.#adaptive || this.#served.size <= this.#limit) return
     this.#limit = Math.min(AUTO_MAXIMUM, this.#served.size)
     if (probe) this.#probeSucceeded()
   }
 
-  /** The connection is gone. */
-  closed(seat: Seat): void {
-    this.#served.delete(seat)
-    this.#waiting.delete(seat)
-    this.#probes.delete(seat)
+  /** Reports that a connection was closed. */
+  closed(connection: Connection): void {
+    this.#served.delete(connection)
+    this.#waiting.delete(connection)
+    this.#probes.delete(connection)
   }
 
   /**
-   * Whether a connection that just completed is to be closed so that its worker takes a starved one. Learns the
-   * limit on the way: it falls to the number of connections that are served.
+   * Whether a connection that has just completed a request must be closed, so that its worker accepts a starved one.
+   * If a connection is starved, this lowers a learned limit to the number of connections that are served.
    */
   mustYield(now: number): boolean {
     const starved = this.#countStarved(now)
@@ -99,20 +111,20 @@ export class ConcurrencyLimit<Seat extends object> {
     }
     this.#probeFailed(now)
     if (starved <= this.#handovers.length) return false
-    this.#handovers.push(now + 2 * this.#patience() + FIRST_PROBE_PAUSE)
+    this.#handovers.push(now + 2 * this.#starvedAfter() + MIN_PROBE_INTERVAL)
     return true
   }
 
-  /** Milliseconds until an idle connection may have to yield, or undefined when no connection waits. */
+  /** Milliseconds until {@link mustYield} may become true; undefined when no connection is waiting. */
   starvesIn(now: number): number | undefined {
     this.#expireHandovers(now)
     let handed = this.#handovers.length
     for (const since of this.#waiting.values())
-      if (handed-- === 0) return Math.max(1, since + this.#patience() - now + 1)
+      if (handed-- === 0) return Math.max(1, since + this.#starvedAfter() - now + 1)
     return this.#waiting.size === 0 ? undefined : Math.max(1, (this.#handovers[0] ?? now) - now + 1)
   }
 
-  /** Whether one more connection than the limit may be tried now, as requests are waiting. */
+  /** Whether a probe, a connection beyond the limit, may be opened now for a queued request. */
   mayProbe(now: number): boolean {
     return (
       this.#adaptive &&
@@ -122,16 +134,16 @@ export class ConcurrencyLimit<Seat extends object> {
     )
   }
 
-  /** Milliseconds until a probe may be tried, or undefined when there is nothing to learn. */
+  /** Milliseconds until the next probe; undefined when the limit is fixed or at its maximum. */
   nextProbeIn(now: number): number | undefined {
     if (!this.#adaptive || this.#limit >= AUTO_MAXIMUM) return undefined
     return Math.max(1, this.#nextProbeAt - now)
   }
 
-  /** The connection was opened beyond the limit. */
-  probing(seat: Seat, now: number): void {
-    this.#probes.add(seat)
-    if (this.#probes.size >= this.#probeBurst) this.#nextProbeAt = now + this.#probePause
+  /** Reports that a connection was opened as a probe. */
+  probing(connection: Connection, now: number): void {
+    this.#probes.add(connection)
+    if (this.#probes.size >= this.#probeBurst) this.#nextProbeAt = now + this.#probeInterval
   }
 
   #expireHandovers(now: number): void {
@@ -139,21 +151,21 @@ export class ConcurrencyLimit<Seat extends object> {
   }
 
   #countStarved(now: number): number {
-    const patience = this.#patience()
+    const starvedAfter = this.#starvedAfter()
     let starved = 0
     for (const since of this.#waiting.values()) {
-      if (now - since <= patience) break
+      if (now - since <= starvedAfter) break
       starved++
     }
     return starved
   }
 
-  #patience(): number {
+  #starvedAfter(): number {
     return this.#fairness + 3 * (this.#answerTime ?? 0)
   }
 
   #probeSucceeded(): void {
-    this.#probePause = FIRST_PROBE_PAUSE
+    this.#probeInterval = MIN_PROBE_INTERVAL
     this.#probeBurst = Math.min(this.#probeBurst * 2, 16)
     this.#nextProbeAt = 0
   }
@@ -162,7 +174,7 @@ export class ConcurrencyLimit<Seat extends object> {
     if (this.#probes.size === 0) return
     this.#probes.clear()
     this.#probeBurst = 1
-    this.#probePause = Math.min(this.#probePause * 2, LAST_PROBE_PAUSE)
-    this.#nextProbeAt = now + this.#probePause
+    this.#probeInterval = Math.min(this.#probeInterval * 2, MAX_PROBE_INTERVAL)
+    this.#nextProbeAt = now + this.#probeInterval
   }
 }

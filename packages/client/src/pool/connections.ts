@@ -3,11 +3,11 @@ import type { Connection } from '../connection/connection.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { PoolSettings } from '../options.ts'
 
-/** The connections of a pool, and which of them can carry a further request. */
+/** The connections of a pool: finds one for a further request, and closes those that were idle too long or are too old. */
 export class Connections {
   readonly #settings: PoolSettings
   readonly #all = new Set<Connection>()
-  /** The last that came is the first to go; the others grow old and are closed. */
+  /** A stack: the last one to become idle is used first, so that those not needed reach `idleTimeout`. */
   readonly #idle: Connection[] = []
   #timer: NodeJS.Timeout | undefined
 
@@ -15,17 +15,17 @@ export class Connections {
     this.#settings = settings
   }
 
-  /** How many there are. */
+  /** Number of connections, those being opened included. */
   get size(): number {
     return this.#all.size
   }
 
-  /** How many of them wait for a request. */
+  /** Number of idle connections. */
   get idle(): number {
     return this.#idle.length
   }
 
-  /** Requests on all of them. */
+  /** Number of active requests on all connections. */
   get active(): number {
     let active = 0
     for (const connection of this.#all) active += connection.active
@@ -36,66 +36,67 @@ export class Connections {
     this.#all.add(connection)
   }
 
-  /** It is closed. */
+  /** Removes a closed connection. */
   remove(connection: Connection): void {
     this.#all.delete(connection)
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
   }
 
-  /** It waits for a request. */
-  putAside(connection: Connection, now: number): void {
+  /** Makes a connection available for later requests. */
+  addIdle(connection: Connection, now: number): void {
     connection.idleSince = now
     this.#idle.push(connection)
     this.#timer ??= setTimeout(this.#sweep, this.#pause())
   }
 
-  /** One that waits and can still be used. */
+  /** Returns an idle connection that can still be used, and closes those that cannot. */
   takeIdle(now: number): Connection | undefined {
     for (;;) {
       const connection = this.#idle.pop()
       if (connection === undefined) return undefined
-      if (!connection.closed && !this.isOld(connection, now)) return connection
+      if (!connection.closed && !this.isExpired(connection, now)) return connection
       connection.destroy()
     }
   }
 
-  /** One that carries requests already and takes this one, too. */
-  joinable(exchange: Exchange, now: number): Connection | undefined {
+  /** Returns a connection with active requests that accepts this one, too (multiplexing). */
+  findShareable(exchange: Exchange, now: number): Connection | undefined {
     for (const connection of this.#all) {
-      const may = connection.hasRoom && connection.createdAt >= exchange.sharesFrom
-      if (may && !this.isOld(connection, now)) return connection
+      const may = connection.hasRoom && connection.createdAt >= exchange.minCreatedAt
+      if (may && !this.isExpired(connection, now)) return connection
     }
     return undefined
   }
 
-  /** Whether it must not be used again: over `maxAge`, or `maxRequests`. */
-  isOld({ createdAt, requests }: Connection, now: number): boolean {
+  /** Whether a connection has reached `maxAge` or `maxRequests` and must not be used again. */
+  isExpired({ createdAt, requests }: Connection, now: number): boolean {
     const { maxAge, maxRequests } = this.#settings
     const usedUp = maxRequests !== 0 && requests >= maxRequests
     return usedUp || (maxAge !== 0 && now - createdAt >= maxAge)
   }
 
-  /** How many requests each of them takes at a time. */
+  /** Sets how many requests each connection accepts at the same time. */
   set capacity(capacity: number) {
     for (const connection of this.#all) connection.capacity = capacity
   }
 
-  /** Closes the one that has waited longest. */
+  /** Closes the connection that has been idle longest. */
   closeOneIdle(): void {
     this.#idle[0]?.destroy()
   }
 
-  /** Closes those without a request. */
+  /** Closes all connections without an active request. */
   closeIdle(): void {
     for (const connection of [...this.#all]) if (connection.active === 0) connection.destroy()
   }
 
+  /** Closes all connections; their requests fail with `reason`. */
   destroy(reason: FastCGIError): void {
     for (const connection of [...this.#all]) connection.destroy(reason)
   }
 
-  /** Stops looking after those that wait; there are none. */
+  /** Stops the timer that closes idle connections. */
   stop(): void {
     clearTimeout(this.#timer)
   }
@@ -112,8 +113,8 @@ export class Connections {
     const { idleTimeout, softMaxConnections } = this.#settings
     for (const connection of [...this.#idle]) {
       const spare = this.#idle.length > softMaxConnections
-      const retry = idleTimeout !== 0 && now - connection.idleSince >= idleTimeout
-      if (this.isOld(connection, now) || (spare && retry)) connection.destroy()
+      const timedOut = idleTimeout !== 0 && now - connection.idleSince >= idleTimeout
+      if (this.isExpired(connection, now) || (spare && timedOut)) connection.destroy()
     }
     if (this.#idle.length > 0) this.#timer = setTimeout(this.#sweep, this.#pause())
   }

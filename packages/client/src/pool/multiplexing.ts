@@ -1,16 +1,16 @@
 import type { FastCGIError } from '@fastcgi/protocol'
 
-/** What an application says of itself (FastCGI 1.0 §4.1). Names that it does not know are missing. */
+/** Variables of an application and their values (FastCGI 1.0 §4.1). Variables that it does not know are missing. */
 export type ApplicationValues = Readonly<Record<string, string>>
 
-/** How many requests may be sent to an application at a time, and how many of them on one connection. */
+/** What the application supports: requests at the same time per connection and in total, and connections. */
 export class Multiplexing {
-  /** Most requests at a time, on all connections. */
+  /** FCGI_MAX_REQS: maximum number of active requests on all connections. */
   maxRequests: number = Number.POSITIVE_INFINITY
-  /** Most connections. */
+  /** FCGI_MAX_CONNS: maximum number of connections. */
   maxConnections: number = Number.POSITIVE_INFINITY
 
-  /** Whether there is a limit to the requests on all connections. */
+  /** Whether `maxRequests` is finite. */
   limited = false
 
   readonly #most: number
@@ -18,30 +18,29 @@ export class Multiplexing {
   #capacity: number
   #refused = false
 
-  /** @param most requests on a connection. */
+  /** @param most maximum number of requests at the same time on a connection that multiplexes. */
   constructor(multiplex: boolean | 'auto', most: number) {
     this.#mustAsk = multiplex === 'auto'
     this.#most = most
     this.#capacity = multiplex === true ? most : 1
   }
 
-  /** Most requests at a time on one connection. */
+  /** Current maximum number of requests at the same time on one connection; 1 without multiplexing. */
   get capacity(): number {
     return this.#capacity
   }
 
   /**
-   * Asks the application, where that is still to be done. Nobody has to wait for it: without an answer all stays as it
-   * is.
-   * @param ask gets the answer; rejects with a FastCGIError.
+   * Queries the application, if that is still to be done. Without an answer the capacity stays 1.
+   * @param ask sends the query; rejects with a FastCGIError.
    */
-  async find(ask: () => Promise<ApplicationValues>): Promise<void> {
+  async query(ask: () => Promise<ApplicationValues>): Promise<void> {
     if (!this.#mustAsk) return
     this.#mustAsk = false
     try {
       this.#learn(await ask())
     } catch (error) {
-      // It was not there to be asked.
+      // The application was not running; query it again with the next connection.
       this.#mustAsk = (error as FastCGIError).code === 'FCGI_CONNECT'
     }
   }
@@ -54,14 +53,14 @@ export class Multiplexing {
     this.#capacity = Math.min(this.#most, this.maxRequests)
   }
 
-  /** The application said CANT_MPX_CONN, whatever was said before. */
+  /** Disables multiplexing for good after FCGI_CANT_MPX_CONN, whatever the application has reported before. */
   refused(): void {
     this.#refused = true
     this.#capacity = 1
   }
 }
 
-/** A number of at least 1; anything else is no limit. */
+/** Parses an integer of at least 1; returns Infinity for anything else. */
 function count(text: string | undefined): number {
   return text !== undefined && /^[1-9]\d{0,8}$/.test(text) ? Number(text) : Number.POSITIVE_INFINITY
 }

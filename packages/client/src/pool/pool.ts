@@ -18,14 +18,14 @@ import { type ApplicationValues, Multiplexing } from './multiplexing.ts'
 import { RequestQueue } from './request-queue.ts'
 import { type GetValuesOptions, ValuesQueries } from './values-queries.ts'
 
-const NO_CONTROL: DispatchControl = { resume() {}, abort() {} }
+const INERT_CONTROL: DispatchControl = { resume() {}, abort() {} }
 
 /**
- * Connections to one address: made on demand, kept for a short time, shared out in order of arrival.
- * See {@link PoolOptions.reuse} and {@link PoolOptions.maxConnections} for what makes it fair to php-fpm.
+ * Sends requests to one address. It opens connections on demand, keeps them for a short time, and serves queued requests
+ * in order of arrival. See {@link PoolOptions.reuse} and {@link PoolOptions.maxConnections} on sharing php-fpm fairly.
  */
 export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHolder {
-  /** Where it connects to. */
+  /** Address of the application. */
   readonly address: Address
 
   readonly #settings: PoolSettings
@@ -44,7 +44,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   #failed = 0
   #retries = 0
 
-  /** @throws OptionError for a bad address or option. */
+  /** Opens no connection before the first request. @throws OptionError for an invalid address or option. */
   constructor(address: string | Address, options: PoolOptions = {}) {
     super()
     this.address = typeof address === 'string' ? parseAddress(address) : address
@@ -53,9 +53,11 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#queries = new ValuesQueries(this.address)
     this.#connections = new Connections(settings)
     this.#multiplexing = new Multiplexing(settings.multiplex, settings.maxMultiplexed)
-    this.#queue = new RequestQueue(settings.queueTimeout, (exchange) => this.#expired(exchange))
+    this.#queue = new RequestQueue(settings.queueTimeout, (exchange) =>
+      this.#onQueueTimeout(exchange),
+    )
     const { reuse, maxConnections, minConnections, fairness } = settings
-    // Without reuse nobody holds a worker back, and there is nothing to learn.
+    // Without reuse no connection occupies a worker between requests, so there is no limit to learn.
     const most = maxConnections === 'auto' && !reuse ? AUTO_MAXIMUM : maxConnections
     this.#limit = new ConcurrencyLimit({ most, least: minConnections, fairness })
   }
@@ -71,7 +73,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
         this.#failed++
         tellError(handler, asFastCGIError(error), false)
       })
-      return NO_CONTROL
+      return INERT_CONTROL
     }
     if (refusal !== undefined || exchange.abortedEarly) {
       const error = refusal ?? new AbortedError({ cause: request.signal?.reason })
@@ -94,9 +96,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   /**
-   * Asks the application for variables, with FCGI_GET_VALUES (FastCGI 1.0 §4.1) on a connection of its own. Resolves
-   * with those that it knows.
-   * @throws FastCGIError when it does not answer, as many do not.
+   * Queries variables of the application with FCGI_GET_VALUES (FastCGI 1.0 §4.1), on a separate connection. Resolves with
+   * those that it knows.
+   * @throws OptionError for invalid options; FastCGIError when the application does not answer, as many do not.
    */
   async getValues(options: GetValuesOptions = {}): Promise<ApplicationValues> {
     if (this.#closing) throw this.#closedError()
@@ -115,7 +117,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   override destroy(error?: Error): Promise<void> {
     this.#closing = true
     const reason = this.#closedError(error)
-    for (const exchange of this.#backoff.empty()) this.#failExchange(exchange, reason)
+    for (const exchange of this.#backoff.removeAll()) this.#failExchange(exchange, reason)
     for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
       this.#failExchange(next, reason)
     this.#queries.destroy(reason)
@@ -127,19 +129,19 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   #start(exchange: Exchange, now: number = performance.now()): void {
     const connection = this.#connectionFor(exchange, now)
-    // Its worker is the one that takes the new connection.
-    if (connection === undefined && exchange.needsNew) this.#connections.closeOneIdle()
-    if (connection !== undefined) connection.run(exchange, this.#keeps(connection), now)
+    // The request needs a new connection, and closing an idle one frees a worker to accept it.
+    if (connection === undefined && exchange.needsNewConnection) this.#connections.closeOneIdle()
+    if (connection !== undefined) connection.run(exchange, this.#keepOpen(connection), now)
     else if (this.#mayOpen) this.#open(exchange, now)
     else this.#enqueue(exchange, now)
   }
 
-  /** A connection that stands and takes the request. */
+  /** Returns an open connection for the request, if there is one. */
   #connectionFor(exchange: Exchange, now: number): Connection | undefined {
     if (this.#isFull) return undefined
     const shared =
-      this.#multiplexing.capacity > 1 ? this.#connections.joinable(exchange, now) : undefined
-    return shared ?? (exchange.needsNew ? undefined : this.#connections.takeIdle(now))
+      this.#multiplexing.capacity > 1 ? this.#connections.findShareable(exchange, now) : undefined
+    return shared ?? (exchange.needsNewConnection ? undefined : this.#connections.takeIdle(now))
   }
 
   get #mayOpen(): boolean {
@@ -150,7 +152,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     return Math.min(this.#limit.value, this.#multiplexing.maxConnections)
   }
 
-  /** Whether the application has as many requests as it said it takes. */
+  /** Whether the application has as many active requests as it has reported to support (FCGI_MAX_REQS). */
   get #isFull(): boolean {
     const multiplexing = this.#multiplexing
     return multiplexing.limited && this.#connections.active >= multiplexing.maxRequests
@@ -161,9 +163,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     const connection = new Connection(this.address, this.#settings, this, capacity, now)
     this.#connections.add(connection)
     this.#limit.opened(connection, now)
-    connection.open(exchange, this.#keeps(connection))
+    connection.open(exchange, this.#keepOpen(connection))
     if (this.#settings.multiplex === 'auto')
-      void this.#multiplexing.find(() => this.getValues()).then(() => this.#setCapacity())
+      void this.#multiplexing.query(() => this.getValues()).then(() => this.#setCapacity())
     return connection
   }
 
@@ -173,10 +175,10 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   /**
-   * Whether the next request on a connection leaves it open; the last of `maxRequests` tells the application so. Where
-   * others are on it, only we can know when to close it.
+   * Whether the next request on a connection sets KEEP_CONN. The last of `maxRequests` does not; with multiplexing all
+   * do, because the application would close the connection while other requests are active on it.
    */
-  #keeps(connection: Connection): boolean {
+  #keepOpen(connection: Connection): boolean {
     if (connection.capacity > 1 || connection.active > 0) return true
     const { reuse, maxRequests } = this.#settings
     return (
@@ -197,9 +199,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#scheduleProbe(now)
   }
 
-  /** Puts waiting requests onto whatever room there is. */
+  /** Sends queued requests as long as connections are available. */
   #serveQueue(): void {
-    // What happens on the way, such as an old connection being closed, would call it again.
+    // Closing an expired connection in this loop calls onClosed(), which would start the loop again.
     if (this.#serving) return
     this.#serving = true
     try {
@@ -208,7 +210,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
         const connection = this.#connectionFor(next, now)
         if (connection === undefined && !this.#mayOpen) break
         this.#queue.remove(next)
-        if (connection !== undefined) connection.run(next, this.#keeps(connection), now)
+        if (connection !== undefined) connection.run(next, this.#keepOpen(connection), now)
         else this.#open(next, now)
       }
     } finally {
@@ -223,7 +225,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (pause !== undefined) this.#probeTimer = setTimeout(this.#probe, pause)
   }
 
-  // One connection more than seems to be served, to find out whether it still is so.
+  // Opens a connection beyond the limit, to find out whether the application serves more than before.
   readonly #probe = (): void => {
     this.#probeTimer = undefined
     const now = performance.now()
@@ -232,7 +234,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (this.#queue.size > 0) this.#scheduleProbe(now)
   }
 
-  #expired(exchange: Exchange): void {
+  #onQueueTimeout(exchange: Exchange): void {
     const { size } = this.#connections
     this.#failExchange(exchange, queueTimeoutError(this.address, this.#settings.queueTimeout, size))
   }
@@ -256,7 +258,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     return new ClosedError(`the pool of ${this.address.name} is closed`, { cause })
   }
 
-  // ---- what connections tell
+  // ---- events of connections
 
   onAnswer(connection: Connection, elapsed: number): void {
     this.#limit.answered(connection, elapsed)
@@ -264,16 +266,16 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   onIdle(connection: Connection): void {
     const now = connection.readAt
-    const needsNew = this.#queue.first?.needsNew === true
-    const old = this.#connections.isOld(connection, now)
-    if (this.#closing || needsNew || old || this.#mustYield(now)) {
+    const needsNewConnection = this.#queue.first?.needsNewConnection === true
+    const old = this.#connections.isExpired(connection, now)
+    if (this.#closing || needsNewConnection || old || this.#mustYield(now)) {
       connection.destroy()
       return
     }
     const next = this.#queue.shift()
-    if (next !== undefined) connection.run(next, this.#keeps(connection), now)
+    if (next !== undefined) connection.run(next, this.#keepOpen(connection), now)
     else {
-      this.#connections.putAside(connection, now)
+      this.#connections.addIdle(connection, now)
       this.#scheduleYield(now)
     }
   }
@@ -296,8 +298,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   onFailure(connection: Connection, exchange: Exchange, error: FastCGIError): void {
     exchange.finishAttempt(error.code)
-    // Of what a kept connection did not take, the application knows nothing: that was no attempt.
-    if (exchange.reused && !exchange.sent && !exchange.needsNew) exchange.attempts--
+    // A request that a reused connection did not accept was never seen by the application: it is no attempt.
+    if (exchange.reused && !exchange.sent && !exchange.needsNewConnection) exchange.attempts--
     if (exchange.refused && this.#multiplexing.capacity > 1) {
       this.#multiplexing.refused()
       this.#setCapacity()
@@ -309,15 +311,15 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       !this.#closing
     ) {
       this.#retries++
-      exchange.needsNew = true
-      exchange.sharesFrom = connection.closedAt || performance.now()
+      exchange.needsNewConnection = true
+      exchange.minCreatedAt = connection.closedAt || performance.now()
       this.#start(exchange)
     } else this.#failExchange(exchange, error)
   }
 
   // ---- idle connections
 
-  /** An idle connection, too, keeps its worker from those that wait. */
+  /** Schedules a check whether an idle connection must be closed for a starved one: it occupies a worker, too. */
   #scheduleYield(now: number): void {
     const pause = this.#limit.starvesIn(now)
     if (pause !== undefined) this.#yieldTimer ??= setTimeout(this.#yieldIdle, pause)
@@ -330,7 +332,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     if (this.#connections.idle > 0) this.#scheduleYield(now)
   }
 
-  // Whoever multiplexes serves a connection whatever becomes of the others.
+  // An application that multiplexes does not need a worker per connection, so no connection has to yield.
   #mustYield(now: number): boolean {
     return this.#multiplexing.capacity === 1 && this.#limit.mustYield(now)
   }
@@ -341,7 +343,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#connections.stop()
     clearTimeout(this.#probeTimer)
     clearTimeout(this.#yieldTimer)
-    // Behind the ends of responses that have not been told.
+    // Runs after the onEnd() calls that are pending in the check phase.
     for (const resolve of this.#onDrained.splice(0)) runInCheckPhase({ onCheckPhase: resolve })
   }
 }

@@ -1,3 +1,4 @@
+// Queries variables of an application with FCGI_GET_VALUES (FastCGI 1.0 §4.1).
 import {
   decodeNameValues,
   encodeGetValues,
@@ -15,25 +16,22 @@ import { ConnectTimeoutError, PrematureCloseError, TimeoutError } from '../error
 import { asFastCGIError } from '../exchange/exchange.ts'
 import type { ApplicationValues } from './multiplexing.ts'
 
-/** What an application is asked for. */
+/** Options of `Pool.getValues()`. */
 export interface GetValuesOptions {
   /** Names of variables. @default the three of FastCGI 1.0: FCGI_MAX_CONNS, FCGI_MAX_REQS and FCGI_MPXS_CONNS */
   names?: readonly string[] | undefined
-  /** Milliseconds that connecting and answering may take together; 0 for no limit. @default 3000 */
+  /** Maximum time in milliseconds for connecting and the answer together; 0 for no limit. @default 3000 */
   timeout?: number | undefined
 }
 
 const CHECKS: Checks = { names: listOf(text), timeout: milliseconds }
 
 /** Names of the variables that FastCGI 1.0 §4.1 defines. */
-const NAMES: readonly string[] = ['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS']
+const STANDARD_NAMES: readonly string[] = ['FCGI_MAX_CONNS', 'FCGI_MAX_REQS', 'FCGI_MPXS_CONNS']
 
-/**
- * Asks an application for variables with FCGI_GET_VALUES (FastCGI 1.0 §4.1), on a connection of its own: php-fpm
- * closes it after the answer.
- */
+/** One query. It has a connection of its own, because php-fpm closes the connection after the answer. */
 class ValuesQuery implements SocketEvents, RecordHandler {
-  /** The answer; rejects with a FastCGIError. */
+  /** Resolves with the answer; rejects with a FastCGIError. */
   readonly answer: Promise<ApplicationValues>
 
   readonly #address: Address
@@ -45,7 +43,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   #connected = false
   #socketError: Error | undefined
 
-  /** @param timeout milliseconds for all of it; 0 for ever. */
+  /** @param timeout maximum time in milliseconds for the whole query; 0 for no limit. */
   constructor(address: Address, names: readonly string[], timeout: number) {
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve
@@ -55,20 +53,20 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     this.#socket = new ApplicationSocket(this)
     this.#socket.once('connect', () => {
       this.#connected = true
-      // libfcgi answers once the next record begins, so there is one that asks for nothing.
+      // libfcgi answers only when the next record arrives, so a second query without names follows.
       this.#socket.write(Buffer.concat([encodeGetValues(names), encodeGetValues([])]))
     })
     this.#socket.on('error', (error) => {
       this.#socketError ??= error
     })
-    this.#socket.on('end', this.#lost).on('close', this.#lost)
-    if (timeout > 0) this.#timer = setTimeout(() => this.#expired(timeout), timeout)
+    this.#socket.on('end', this.#onLost).on('close', this.#onLost)
+    if (timeout > 0) this.#timer = setTimeout(() => this.#onTimeout(timeout), timeout)
     this.#socket.open(address, false)
   }
 
-  /** Gives up. */
+  /** Closes the connection; `answer` rejects with `error`. */
   destroy(error: FastCGIError): void {
-    this.#end()
+    this.#close()
     this.#reject(error)
   }
 
@@ -82,7 +80,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
 
   onWriteFailed(error: Error): void {
     this.#socketError = error
-    this.#lost()
+    this.#onLost()
   }
 
   onStream(type: RecordType): void {
@@ -94,18 +92,18 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   }
 
   onMessage(type: number, requestId: number, content: Buffer): void {
-    // UNKNOWN_TYPE: it knows no variables at all (FastCGI 1.0 §4.2).
+    // UNKNOWN_TYPE means that the application does not support FCGI_GET_VALUES (FastCGI 1.0 §4.2).
     const known = type === RecordType.GET_VALUES_RESULT
     if ((!known && type !== RecordType.UNKNOWN_TYPE) || requestId !== 0)
       throw new ProtocolError(
         `${this.#address.name} answers FCGI_GET_VALUES with type ${type} for request id ${requestId}`,
       )
     const values = Object.fromEntries(known ? decodeNameValues(content) : [])
-    this.#end()
+    this.#close()
     this.#resolve(values)
   }
 
-  readonly #lost = (): void => {
+  readonly #onLost = (): void => {
     const { name } = this.#address
     const cause = this.#socketError
     this.destroy(
@@ -118,7 +116,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     )
   }
 
-  #expired(timeout: number): void {
+  #onTimeout(timeout: number): void {
     const { name } = this.#address
     this.destroy(
       this.#connected
@@ -130,13 +128,13 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     )
   }
 
-  #end(): void {
+  #close(): void {
     clearTimeout(this.#timer)
     this.#socket.destroy()
   }
 }
 
-/** The questions under way to one application. */
+/** The queries that are in progress to one application. */
 export class ValuesQueries {
   readonly #address: Address
   readonly #all = new Set<ValuesQuery>()
@@ -149,10 +147,10 @@ export class ValuesQueries {
     return this.#all.size
   }
 
-  /** Asks and waits for the answer. @throws FastCGIError */
+  /** Sends a query and resolves with the answer. @throws FastCGIError */
   async ask(options: GetValuesOptions): Promise<ApplicationValues> {
     checkOptions('getValues', options, CHECKS)
-    const { names = NAMES, timeout = 3000 } = options
+    const { names = STANDARD_NAMES, timeout = 3000 } = options
     const query = new ValuesQuery(this.#address, names, timeout)
     this.#all.add(query)
     try {

@@ -1,3 +1,5 @@
+// createAuthorizer: asks a list of authorizers, in order, whether a request is allowed.
+
 import type { IncomingMessage } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { containedLogger } from '@fastcgi/client/internal'
@@ -8,18 +10,21 @@ import { createHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
-import { locate } from '../request/request-target.ts'
+import { parseMountedTarget } from '../request/request-target.ts'
 import { containedCallback } from '../response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
-import { isForbidden, isSourceLike } from '../script/script-path.ts'
-import { joinDispatchers } from '../status/dispatchers.ts'
+import { isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
+
+import { joinDispatchers } from '../status/join-dispatchers.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
-import { Guard, type Question } from './guard.ts'
+import { type AuthorizationRequest, Guard } from './guard.ts'
 import { type AuthorizerOptions, checkAuthorizerOptions } from './options.ts'
 
 /**
- * Makes an authorizer of one guard or of a list, which are asked in order. It has a gateway's face: what it lets through
- * goes to `next`, or, for {@link Gateway.handle}, ends without a response.
+ * Makes an authorizer (FastCGI 1.0 §6.3) of one guard, or of a list of guards that are asked in order. It has the interface
+ * of a gateway: an allowed request goes to `next`; `done` of {@link Gateway.handle} is then called without a response.
+ * @param guards options of one guard or of several.
+ * @param where name of the caller, for messages about wrong options.
  * @throws OptionError
  */
 export function createAuthorizer<Source = IncomingMessage>(
@@ -72,26 +77,29 @@ class Authorizer<Source> implements Gateway<Source> {
     logger: GatewayLogger,
   ): Promise<GatewayResponse | undefined> {
     const { req, res } = request
-    const { target, path } = locate(request.url, request.rewrittenUrl, request.mount)
-    const gone = new AbortController()
-    const onGone = (): void => gone.abort()
-    onResponseClose(req, res, onGone)
-    const { signal } = gone
-    const question = { request, target, path: path ?? target.path, logger, signal }
-    return this.#ask(question, path).finally(() => offResponseClose(req, res, onGone))
+    const { target, path } = parseMountedTarget(request.url, request.rewrittenUrl, request.mount)
+    const aborter = new AbortController()
+    const onDisconnect = (): void => aborter.abort()
+    onResponseClose(req, res, onDisconnect)
+    const { signal } = aborter
+    const subject = { request, target, path: path ?? target.path, logger, signal }
+    return this.#ask(subject, path).finally(() => offResponseClose(req, res, onDisconnect))
   }
 
-  /** Asks one guard after the other. Of those without authority and the one behind them the first yes counts. */
+  /**
+   * Asks one guard after the other. Consecutive guards that are not authoritative form a group with the authoritative one
+   * after them; the first of a group that allows the request decides for the group.
+   */
   async #ask(
-    question: Question<Source>,
+    subject: AuthorizationRequest<Source>,
     below: string | undefined,
   ): Promise<GatewayResponse | undefined> {
     let docroot: string | undefined
     let state: 'open' | 'allowed' | 'refused' = 'open'
     for (const guard of this.#guards) {
-      // A no that was passed on needs somebody who has the last word, whatever he is usually asked about.
+      // After a denial that was not authoritative the next guard is asked even if its `match` does not cover the path.
       if (state === 'refused' || (state === 'open' && guard.matches(below))) {
-        const decision = await guard.ask(question)
+        const decision = await guard.ask(subject)
         if (decision.allowed) docroot = guard.docroot ?? docroot
         else if (guard.authoritative) return decision.response
         state = decision.allowed ? 'allowed' : 'refused'
@@ -100,13 +108,13 @@ class Authorizer<Source> implements Gateway<Source> {
     }
     return docroot === undefined || below === undefined
       ? undefined
-      : docrootFile(question, docroot, below)
+      : docrootFile(subject, docroot, below)
   }
 }
 
-/** A file of a private tree; undefined where there is none of that name, and the request goes on. */
+/** The response that sends a file of `docroot`; undefined if there is no such file, so that the request goes on. */
 async function docrootFile(
-  { request, logger }: Question<unknown>,
+  { request, logger }: AuthorizationRequest<unknown>,
   docroot: string,
   path: string,
 ): Promise<GatewayResponse | undefined> {

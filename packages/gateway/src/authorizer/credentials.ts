@@ -1,6 +1,8 @@
+// Basic authentication (RFC 7617): reads the credentials of a request and makes the challenge.
+
 import type { IncomingMessage } from 'node:http'
 
-/** A name and a password as RFC 7617 carries them; latin1, one character a byte. */
+/** User name and password (RFC 7617); latin1, one character per byte. */
 export interface Credentials {
   user: string
   password: string
@@ -9,19 +11,19 @@ export interface Credentials {
 const BASIC = /^basic +([a-z0-9+/_-]+={0,2}) *$/i
 const COLON = 0x3a
 
-/** The Basic credentials of a request; undefined where there are none that make sense. */
+/** The Basic credentials of a request; undefined if there are none or they are malformed. */
 export function basicCredentials(req: IncomingMessage): Credentials | undefined {
   const match = BASIC.exec(req.headers.authorization ?? '')
   if (match === null) return undefined
   const bytes = Buffer.from(match[1] ?? '', 'base64')
   const colon = bytes.indexOf(COLON)
-  // RFC 7617 §2: no control characters. A NUL would be the end of the name for an application in C.
+  // RFC 7617 §2 forbids control characters. For an application in C, a NUL would end the name.
   if (colon === -1 || bytes.some((byte) => byte < 0x20 || byte === 0x7f)) return undefined
   const user = bytes.toString('latin1', 0, colon)
   return { user, password: bytes.toString('latin1', colon + 1) }
 }
 
-/** The challenge of a realm (RFC 7617 §2). */
+/** The value of WWW-Authenticate for a realm (RFC 7617 §2). */
 export function challenge(realm: string): string {
   return `Basic realm="${realm.replace(/["\\]/g, '\\$&')}", charset="UTF-8"`
 }

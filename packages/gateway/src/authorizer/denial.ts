@@ -1,30 +1,36 @@
+// Makes the responses of denied requests.
+
+import { withoutFields } from '../response/field-list.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
-import { responseFields, withoutFields } from '../response/response-fields.ts'
+import { responseFields } from '../response/response-fields.ts'
 import { challenge } from './credentials.ts'
 import type { Denial } from './exchange.ts'
 import type { PhaseRules } from './phases.ts'
 
-/** How one guard says no. */
+/** How the denials of one guard are answered. */
 export interface DenialRules {
   phase: PhaseRules
   authoritative: boolean
-  /** False for mod_fastcgi's way: the status of the phase, the application's fields, no body. */
+  /**
+   * False for the behaviour of mod_fastcgi without `-compat`: the status of the phase, the application's fields, no
+   * body.
+   */
   compat: boolean
   realm: string
 }
 
-/** What becomes of a no of the application. */
+/** How a denial of the application is passed on. */
 export function denialOf(rules: DenialRules): Denial {
   const { phase, authoritative, compat, realm } = rules
   if (!authoritative) return { kind: 'none' }
   if (!compat) return { kind: 'head', make: (headers) => legacyDenial(headers, rules) }
-  // RFC 9110 §11.6.1: no 401 without a challenge. Guards of other phases know their own scheme.
+  // RFC 9110 §11.6.1 requires a challenge with 401. Guards without credentials send the challenge of their own scheme.
   const amend = (status: number, headers: string[]): string[] =>
     status === 401 && phase.credentials ? withChallenge(headers, realm) : headers
   return { kind: 'whole', amend }
 }
 
-/** For a request without credentials, about which the application is not asked. */
+/** The response to a request without credentials, about which the application is not asked. */
 export function challengeResponse(realm: string): GatewayResponse {
   const headers = withChallenge(['Content-Length', '0'], realm)
   return { status: 401, reason: '', headers, body: null }
@@ -32,7 +38,7 @@ export function challengeResponse(realm: string): GatewayResponse {
 
 function legacyDenial(given: string[], { phase, realm }: DenialRules): GatewayResponse {
   const status = phase.legacyStatus
-  const kept = withoutFields(responseFields(given).headers, OF_THE_BODY)
+  const kept = withoutFields(responseFields(given).headers, BODY_FIELDS)
   const headers = [...kept, 'Content-Length', '0']
   return {
     status,
@@ -42,7 +48,7 @@ function legacyDenial(given: string[], { phase, realm }: DenialRules): GatewayRe
   }
 }
 
-const OF_THE_BODY: ReadonlySet<string> = new Set([
+const BODY_FIELDS: ReadonlySet<string> = new Set([
   'content-encoding',
   'content-length',
   'content-range',

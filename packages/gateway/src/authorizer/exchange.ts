@@ -1,3 +1,5 @@
+// One exchange with an authorizer (FastCGI 1.0 §6.3).
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   AbortedError,
@@ -13,47 +15,50 @@ import type { GatewayLogger } from '../logger.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
 import { Responder } from '../response/responder.ts'
 
-/** What an authorizer said. */
+/** The answer of an authorizer. */
 export type Answer =
   | { readonly allowed: true; readonly headers: readonly string[] }
   | {
       readonly allowed: false
-      /** For the client; undefined where the no is passed on to the next guard. */
+      /** Response for the client; undefined if the next guard is to decide. */
       readonly response: GatewayResponse | undefined
     }
 
-/** What a no means: the client gets it whole, a status and fields made of it, or nothing at all. */
+/**
+ * How a denial is passed on: `whole` sends the application's response with amended fields, `head` sends a response made of its
+ * fields alone, `none` sends nothing because the next guard decides.
+ */
 export type Denial =
   | { readonly kind: 'whole'; amend(status: number, headers: string[]): string[] }
   | { readonly kind: 'head'; make(headers: string[]): GatewayResponse }
   | { readonly kind: 'none' }
 
-/** What an {@link AuthorizerExchange} has to know. */
+/** The request that an {@link AuthorizerExchange} is about. */
 export interface ExchangeContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly logger: GatewayLogger
   readonly scriptFilename: string | undefined
   readonly denial: Denial
-  /** Called once: with an answer, or with the reason why there is none. */
+  /** Called once, with an answer or with an error. */
   done(error: Error | undefined, answer: Answer | undefined): void
 }
 
-/** How much of a body that nobody wants is read. */
-const MOST_DISCARDED = 1_048_576
+/** Bytes of an unwanted body that are read before the exchange is aborted. */
+const MAX_DISCARDED = 1_048_576
 
 /**
- * One question to an authorizer (FastCGI 1.0 §6.3). Status 200 allows, but not before the answer is whole: what breaks off
- * behind a head that allows is a failure, and a failure denies.
+ * One exchange with an authorizer. Status 200 allows the request, but only once the response is complete: if it breaks off
+ * after the head, the authorizer has failed, and a failure denies.
  */
 export class AuthorizerExchange implements DispatchHandler {
   readonly attempts: Attempt[] = []
   readonly #context: ExchangeContext
   #control: DispatchControl | undefined
   #answer: Answer | undefined
-  /** Whether it has said no: that stands, whatever becomes of the rest. */
+  /** Whether the authorizer has denied; a denial stands even if the rest of the response fails. */
   #refused = false
-  /** Carries a no to the client. */
+  /** Passes a denial on to the client. */
   #responder: Responder | undefined
   #discarded = 0
 
@@ -88,8 +93,8 @@ export class AuthorizerExchange implements DispatchHandler {
   onData(chunk: Buffer, release?: () => void): boolean {
     if (this.#responder !== undefined) return this.#responder.onData(chunk, release)
     this.#discarded += chunk.length
-    // Whatever this is, it is no authorizer; to go on reading would be to wait for ever.
-    if (this.#discarded > MOST_DISCARDED) this.#control?.abort(new Error(TOO_MUCH))
+    // An application that sends this much is not an authorizer; its response might never end.
+    if (this.#discarded > MAX_DISCARDED) this.#control?.abort(new Error(TOO_MUCH))
     return true
   }
 
@@ -109,13 +114,13 @@ export class AuthorizerExchange implements DispatchHandler {
   }
 
   onError(error: FastCGIError): void {
-    const tooMuch = this.#discarded > MOST_DISCARDED
+    const tooMuch = this.#discarded > MAX_DISCARDED
     const cause = tooMuch ? new PrematureCloseError(TOO_MUCH, { cause: error }) : error
     if (this.#responder !== undefined) this.#responder.onError(error)
     else this.#fail(cause)
   }
 
-  /** A no that breaks off is no reason to let anybody through, not even with the option failOpen. */
+  /** A denial that breaks off still denies, even with the option failOpen: AuthorizerError is not let through. */
   #fail(error: Error): void {
     const cause = error instanceof GatewayError ? (error.cause as Error) : error
     const broken = this.#refused && !(cause instanceof AbortedError)
@@ -143,4 +148,4 @@ export class AuthorizerExchange implements DispatchHandler {
   }
 }
 
-const TOO_MUCH = `the authorizer goes on sending after ${MOST_DISCARDED} bytes of a body that nobody reads; is it an authorizer?`
+const TOO_MUCH = `the authorizer sent more than ${MAX_DISCARDED} bytes of a body, which is not used; is the application in option upstream an authorizer?`

@@ -1,7 +1,9 @@
+// One authorizer of a list (a guard): asks it about a request and applies its answer to the request.
+
 import type { IncomingMessage } from 'node:http'
 import { AbortedError, type Dispatcher } from '@fastcgi/client'
 import { Environment, envOf } from '../environment/environment.ts'
-import type { Env, RequestTarget } from '../environment/request-facts.ts'
+import type { Env, RequestTarget } from '../environment/environment-input.ts'
 import { ensureVariables, stripHeader, variablesFor } from '../environment/request-variables.ts'
 import { imitates, Variables, variablesOf } from '../environment/variables.ts'
 import { AuthorizerError } from '../errors.ts'
@@ -18,23 +20,24 @@ import { type Answer, AuthorizerExchange } from './exchange.ts'
 import type { AuthorizerOptions } from './options.ts'
 import { type PhaseRules, phaseRules } from './phases.ts'
 
-/** What a guard is asked. */
-export interface Question<Source> {
+/** A request that a guard is asked about. */
+export interface AuthorizationRequest<Source> {
   readonly request: GatewayRequest<Source>
   readonly target: RequestTarget
   /** Decoded path below the mount point. */
   readonly path: string
   readonly logger: GatewayLogger
-  /** Fires when the client has gone. */
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal
 }
 
-/** A yes, or what the client gets instead; undefined when a no is passed on. */
+/** The decision of a guard. `response` is for the client; undefined if the next guard is to decide. */
 export type Decision = { allowed: true } | { allowed: false; response: GatewayResponse | undefined }
 
-const MOST_REFUSED_NAMES = 100
+/** Refused variable names that are remembered, so that each is logged once. */
+const MAX_REFUSED_NAMES = 100
 
-/** One authorizer, and what its answers mean. */
+/** One authorizer with its options. */
 export class Guard<Source> {
   readonly authoritative: boolean
   readonly docroot: string | undefined
@@ -82,7 +85,7 @@ export class Guard<Source> {
       : []
   }
 
-  /** Whether it is to be asked about a path below the mount point; in doubt it is. */
+  /** Whether the guard is to be asked about a path below the mount point. It is asked in case of doubt. */
   matches(path: string | undefined): boolean {
     if (this.#patterns === undefined || path === undefined) return true
     const name = foldPath(path)
@@ -94,51 +97,52 @@ export class Guard<Source> {
   }
 
   /**
-   * Asks; after a yes the request carries what the guard said of it. @throws AuthorizerError when the guard fails, and
-   * whatever is wrong with the request itself.
+   * Asks whether a request is allowed. If it is, the guard's variables are set on the request and header fields that imitate
+   * them are removed.
+   * @throws AuthorizerError if the guard fails; also the errors of an invalid request.
    */
-  async ask(question: Question<Source>): Promise<Decision> {
-    const { req } = question.request
+  async ask(subject: AuthorizationRequest<Source>): Promise<Decision> {
+    const { req } = subject.request
     const credentials = this.#phase.credentials ? basicCredentials(req) : undefined
     if (this.#phase.credentials && credentials === undefined)
-      return { allowed: false, response: this.#unknown() }
-    const answer = await this.#answer(question, credentials)
-    if (answer === 'failed open') this.#strip(req)
+      return { allowed: false, response: this.#missingCredentials() }
+    const answer = await this.#decide(subject, credentials)
+    if (answer === 'failed open') this.#stripFields(req)
     else if (!answer.allowed) return { allowed: false, response: answer.response }
     else {
-      const refuse = (name: string): void => this.#refuse(name, question.logger)
+      const refuse = (name: string): void => this.#warnRefusedVariable(name, subject.logger)
       this.#grant(req, variablesOf(answer.headers, !this.#denials.compat, refuse), credentials)
     }
     return { allowed: true }
   }
 
-  /** A client that has not said who it is. */
-  #unknown(): GatewayResponse | undefined {
+  /** The response to a request without credentials. */
+  #missingCredentials(): GatewayResponse | undefined {
     return this.authoritative ? challengeResponse(this.#denials.realm) : undefined
   }
 
-  // ---- the question
+  // ---- asking
 
-  async #answer(
-    question: Question<Source>,
+  async #decide(
+    subject: AuthorizationRequest<Source>,
     credentials: Credentials | undefined,
   ): Promise<Answer | 'failed open'> {
-    const { source, req } = question.request
+    const { source, req } = subject.request
     const key = this.#cache?.keyOf(source, credentials)
     const known = key === undefined ? undefined : this.#cache?.get(key)
     if (known !== undefined) return known
-    const params = this.#params(question, credentials)
+    const params = this.#params(subject, credentials)
     try {
-      const answer = await this.#exchange(question, params)
+      const answer = await this.#exchange(subject, params)
       if (key !== undefined) this.#cache?.set(key, req.method, answer)
       return answer
     } catch (cause) {
-      return this.#failed(question, cause)
+      return this.#handleFailure(subject, cause)
     }
   }
 
   #params(
-    { request, target, path }: Question<Source>,
+    { request, target, path }: AuthorizationRequest<Source>,
     credentials: Credentials | undefined,
   ): Buffer {
     const { script } = this.#options
@@ -150,14 +154,14 @@ export class Guard<Source> {
     if (credentials !== undefined) {
       variables.set('REMOTE_USER', credentials.user).set('AUTH_TYPE', 'Basic')
       variables.set('REMOTE_PASSWD', credentials.password)
-      // It says the same again, in a form that is easily written to some log.
+      // It repeats the password, in a param that applications are likely to log.
       extra.HTTP_AUTHORIZATION = null
     }
     return this.#environment.encode({
       req: request.req,
       target,
       client: request.client,
-      // FastCGI 1.0 §6.3: neither CONTENT_LENGTH nor PATH_INFO, PATH_TRANSLATED and SCRIPT_NAME.
+      // FastCGI 1.0 §6.3: an authorizer does not get CONTENT_LENGTH, PATH_INFO, PATH_TRANSLATED and SCRIPT_NAME.
       scriptName: undefined,
       pathInfo: '',
       contentLength: undefined,
@@ -168,7 +172,10 @@ export class Guard<Source> {
     })
   }
 
-  #exchange({ request, logger, signal }: Question<Source>, params: Buffer): Promise<Answer> {
+  #exchange(
+    { request, logger, signal }: AuthorizationRequest<Source>,
+    params: Buffer,
+  ): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const { req, res } = request
       const exchange = new AuthorizerExchange({
@@ -180,57 +187,61 @@ export class Guard<Source> {
         done: (error, answer) => (answer === undefined ? reject(error) : resolve(answer)),
       })
       exchange.control = this.#dispatcher.dispatch(
-        // To ask twice whether somebody may do something does nothing twice.
+        // A question to an authorizer has no side effects, so it may be repeated whatever the method of the request.
         { role: 'authorizer', params, stdin: this.#options.sendStdin, idempotent: true, signal },
         exchange,
       )
     })
   }
 
-  #failed({ request, logger }: Question<Source>, cause: unknown): 'failed open' {
+  #handleFailure({ request, logger }: AuthorizationRequest<Source>, cause: unknown): 'failed open' {
     if (cause instanceof AbortedError || cause instanceof AuthorizerError) throw cause
     const { message } = cause as Error
     const { method } = request.req
     if (this.#options.failOpen === true) {
       logger.error(
         { err: cause },
-        `${method} let through (option failOpen) though the authorizer failed: ${message}`,
+        `${method} let through (option failOpen) although the authorizer failed: ${message}`,
       )
       return 'failed open'
     }
-    throw new AuthorizerError(`denied, for the authorizer failed (option failOpen): ${message}`, {
-      cause,
-    })
+    throw new AuthorizerError(
+      `denied because the authorizer failed (option failOpen): ${message}`,
+      {
+        cause,
+      },
+    )
   }
 
-  // ---- a yes
+  // ---- an allowed request
 
-  #grant(req: IncomingMessage, said: Variables, credentials: Credentials | undefined): void {
+  #grant(req: IncomingMessage, variables: Variables, credentials: Credentials | undefined): void {
     const granted = new Variables()
     if (credentials !== undefined) {
       granted.set('REMOTE_USER', credentials.user)
       granted.set('AUTH_TYPE', 'Basic')
     }
-    granted.merge(said)
+    granted.merge(variables)
     ensureVariables(req).merge(granted)
-    this.#strip(req)
+    this.#stripFields(req)
     if (this.#options.stripHeaders === false) return
     for (const name of Object.keys(req.headers)) if (imitates(name, granted)) stripHeader(req, name)
   }
 
-  /** What nobody behind the guard is to see, whatever it said. */
-  #strip(req: IncomingMessage): void {
+  /** Removes the credentials and the fields named by `stripHeaders`, which no later handler may see. */
+  #stripFields(req: IncomingMessage): void {
     if (this.#phase.credentials) stripHeader(req, 'authorization')
     for (const name of this.#stripped) stripHeader(req, name)
   }
 
-  #refuse(name: string, logger: GatewayLogger): void {
-    // An empty one is how the examples of the FastCGI developer's kit take the password away, which nobody gets anyway.
+  #warnRefusedVariable(name: string, logger: GatewayLogger): void {
+    // The examples of the FastCGI developer's kit send an empty REMOTE_PASSWD to remove the password. It is never passed
+    // on, so this needs no warning.
     if (name === 'REMOTE_PASSWD' || this.#refused.has(name)) return
-    if (this.#refused.size < MOST_REFUSED_NAMES) this.#refused.add(name)
+    if (this.#refused.size < MAX_REFUSED_NAMES) this.#refused.add(name)
     logger.warn(
       { variable: name },
-      `the authorizer's Variable-${name} is not let through: the name is one of the environment's own, or the value has control characters`,
+      `the authorizer's Variable-${name} is not let through: its name is reserved for the gateway or its value has control characters`,
     )
   }
 }

@@ -1,3 +1,5 @@
+// Options of an authorizer and their checks.
+
 import type { IncomingMessage } from 'node:http'
 import { OptionError, type PoolOptions } from '@fastcgi/client'
 import {
@@ -16,17 +18,17 @@ import { isStrippable } from '../environment/request-variables.ts'
 import { absolute, extension, type GatewayOptions, sharedChecks, urlPath } from '../options.ts'
 import { PHASE_NAMES, type Phase } from './phases.ts'
 
-/** Decisions that are remembered. */
+/** Options of the decision cache of an authorizer. */
 export interface DecisionCacheOptions<Source = IncomingMessage> {
   /**
-   * What a decision depends on, as text: for instance the session cookie and the path. Only the application knows, so
-   * there is no default. Requests of one key get one decision; undefined asks the application. A password is part of the
-   * key of an authenticator in any case.
+   * Returns all that a decision depends on, as text: for instance the session cookie and the path. Requests with the same key
+   * get the same decision; for undefined the application is asked and nothing is cached. Required. In the phase
+   * `'authenticator'` the credentials are always part of the key.
    */
   key: (request: Source) => string | undefined
-  /** Milliseconds a decision holds. @default 10000 */
+  /** Milliseconds that a decision is kept, over 0. @default 10000 */
   ttl?: number | undefined
-  /** Most decisions kept; the one that was not needed for the longest goes first. @default 1000 */
+  /** Maximum number of decisions, 1 to 1000000; the least recently used is dropped first. @default 1000 */
   max?: number | undefined
 }
 
@@ -42,61 +44,64 @@ type Shared =
   | 'maxParamsSize'
   | 'logger'
 
-/** Options of an authorizer. `Source` is the framework's request. Those of connections are the same as of a gateway. */
+/**
+ * Options of one guard of an authorizer; connection options are those of a gateway. `Source` is the framework's request.
+ */
 export interface AuthorizerOptions<Source = IncomingMessage>
   extends Pick<GatewayOptions<Source>, Shared>,
     PoolOptions {
   /**
-   * Paths to ask about, each an ending such as `'.php'` or a prefix such as `'/private/'` (lighttpd `fastcgi.server`).
-   * They are compared with the decoded path below the mount point, as `fastcgiProxy` sees it, so no spelling gets around
-   * them; letters are compared without case. Endings also mean every path with a slash at its end, for which a script may stand;
-   * of a front controller a guard knows nothing: protect it by prefixes. @default all
+   * Paths to ask about, each an extension such as `'.php'` or a prefix such as `'/private/'` (lighttpd `fastcgi.server`).
+   * They are compared with the decoded path below the mount point, without case, so that no other spelling of a path
+   * bypasses the guard. An extension also matches every path with a slash at its end, because its index file may be such a
+   * script. It does not match the paths of a front controller: protect those by prefixes. @default all paths
    */
   match?: string | readonly string[] | undefined
   /**
-   * The script that decides, below `root`, e.g. `'/authorize.php'`: sent as SCRIPT_FILENAME. Needed for PHP; without it
-   * SCRIPT_FILENAME is the file that the request is about, as with lighttpd.
+   * Path of the script that decides, below `root`, e.g. `'/authorize.php'`; sent as SCRIPT_FILENAME. Required for PHP. Without
+   * it, SCRIPT_FILENAME is the requested file, as with lighttpd.
    */
   script?: string | undefined
   /**
    * Phase of mod_fastcgi (`FastCgiAccessChecker`, `FastCgiAuthenticator`, `FastCgiAuthorizer`); sent as FCGI_APACHE_ROLE. An
-   * authenticator gets REMOTE_USER and REMOTE_PASSWD from Basic authentication, which clients are asked for.
+   * authenticator gets REMOTE_USER and REMOTE_PASSWD from Basic authentication; a client without credentials gets 401.
    * @default none: an authorizer of the FastCGI specification (§6.3)
    */
   phase?: Phase | undefined
-  /** What clients are asked to log in to, for the phase `'authenticator'` (Apache `AuthName`). @default 'Restricted' */
+  /** Realm of the challenge in the phase `'authenticator'` (Apache `AuthName`); printable ASCII. @default 'Restricted' */
   realm?: string | undefined
   /**
-   * True goes by the specification: only `Variable-` fields of a yes become variables, and a no is passed on as it is.
-   * False does as mod_fastcgi without `-compat`: every field becomes one, a no is 403 or 401 without its body.
+   * True follows FastCGI 1.0 §6.3: only `Variable-` fields of a response that allows become variables, and a denial is passed
+   * on unchanged. False behaves as mod_fastcgi without `-compat`: every field becomes a variable, and a denial is 403 or 401
+   * without its body.
    * @default true
    */
   compat?: boolean | undefined
   /**
-   * False passes a no on to the next guard of the list (mod_fastcgi `FastCgiAuthorizerAuthoritative Off`), which has to be of
-   * the same phase; of such guards and the one behind them the first yes counts, and the last guard of a list has the last
-   * word. A guard that fails is no such no: it denies. @default true
+   * If false, a denial of this guard leaves the decision to the next guard of the list, which must be of the same phase
+   * (mod_fastcgi `FastCgiAuthorizerAuthoritative Off`); so it is enough if one of them allows the request. The last guard of
+   * a list must be authoritative. A guard that fails always denies. @default true
    */
   authoritative?: boolean | undefined
   /**
-   * Let requests through when the guard cannot be asked: it is down, too slow, or answers garbage. Think twice.
-   * @default false: 503
+   * Allow requests if the guard fails: it is down, too slow, or sends an invalid response. This opens what the guard protects
+   * to anyone who can overload it. @default false: 503
    */
   failOpen?: boolean | undefined
-  /** Send an empty STDIN, as mod_fastcgi and lighttpd do, mod_fcgid and mod_authnz_fcgi do not. @default true */
+  /** Send an empty STDIN, as mod_fastcgi and lighttpd do; mod_fcgid and mod_authnz_fcgi do not. @default true */
   sendStdin?: boolean | undefined
   /**
-   * Absolute path of a directory whose files are served after a yes (lighttpd `docroot`); never dotfiles, never the source
-   * of PHP. What is no file goes on. @default none
+   * Absolute path of a directory whose files are served to allowed GET and HEAD requests (lighttpd `docroot`); never dotfiles
+   * or PHP source. A request without such a file goes on. @default none
    */
   docroot?: string | undefined
   /**
-   * Header fields to take off a request that was let through, before anybody else sees them: true takes those that would
-   * become HTTP_ and the name of a variable, which some applications mistake for the variable itself; an array names
-   * further ones, for guards that do not always set their variables. @default true
+   * Header fields to remove from an allowed request. True removes the fields whose HTTP_* param is named like a variable that
+   * the guard has set, because some applications mistake one for the other. An array names further fields to remove, for
+   * guards that do not always set their variables. False removes none. @default true
    */
   stripHeaders?: boolean | readonly string[] | undefined
-  /** Remember decisions: yes, 401 and 403, never failures. @default none */
+  /** Cache decisions: allowed, 401 and 403; never failures. @default no cache */
   cache?: DecisionCacheOptions<Source> | undefined
 }
 
@@ -146,13 +151,13 @@ export function checkAuthorizerOptions(
   for (const [at, { authoritative, phase }] of guards.entries())
     if (authoritative === false && at + 1 < guards.length && guards[at + 1]?.phase !== phase)
       throw new OptionError(
-        `${where}, guard ${at + 1}: option authoritative: what it does not decide is for another guard of the same phase, ` +
-          `but the next one is of phase ${guards[at + 1]?.phase}: of these two a yes of the first would be enough`,
+        `${where}, guard ${at + 1}: option authoritative: a guard that is not authoritative must be followed by one of the same phase, ` +
+          `but the next guard is of phase ${guards[at + 1]?.phase}`,
       )
   if (guards.at(-1)?.authoritative === false)
     throw new OptionError(
-      `${where}: option authoritative: a no of the last guard can be passed on to nobody; ` +
-        'give a list of guards that ends with an authoritative one',
+      `${where}: option authoritative: a denial of the last guard can be passed on to nobody; ` +
+        'end the list with an authoritative guard',
     )
 }
 
@@ -162,7 +167,7 @@ function checkTogether(who: string, options: AuthorizerOptions<never>): void {
     options.root === undefined &&
     options.remoteRoot === undefined
   )
-    throw new OptionError(`${who}: option script needs root, the directory that it is in`)
+    throw new OptionError(`${who}: option script needs root, the directory of the script`)
   if (options.realm !== undefined && options.phase !== 'authenticator')
     throw new OptionError(`${who}: option realm is for phase: 'authenticator'`)
   if (options.cache !== undefined && options.cache.key === undefined)

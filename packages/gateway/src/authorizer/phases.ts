@@ -1,13 +1,13 @@
-/** When in mod_fastcgi's request a guard is asked, and so what it is told. */
+/** The phases of mod_fastcgi's request processing in which an authorizer can be asked. */
 export type Phase = 'access-checker' | 'authenticator' | 'authorizer'
 
-/** What a phase means on the wire and to the client. */
+/** How a phase differs in the params that are sent and in the response to the client. */
 export interface PhaseRules {
-  /** FCGI_APACHE_ROLE; undefined outside of mod_fastcgi's phases. */
+  /** Value of FCGI_APACHE_ROLE; undefined without a phase. */
   readonly apacheRole: string | undefined
-  /** Whether the guard is given a name and a password, and the client is asked for them. */
+  /** Whether the guard gets the client's user name and password, and the client is asked for them. */
   readonly credentials: boolean
-  /** Status of a no with `compat: false`: the application's own is not passed on then. */
+  /** Status of a denial with `compat: false`, in place of the application's status. */
   readonly legacyStatus: number
 }
 

@@ -2,24 +2,24 @@ import type { Socket } from 'node:net'
 import type { ParamWriter } from './param-writer.ts'
 
 /**
- * Params about the two ends of a client's connection, encoded once for all of its requests. What stands in them does not
- * change with a request, unless a trusted proxy carries several clients on one connection.
+ * The address params of each client connection (REMOTE_ADDR and so on), encoded once and reused for all of its requests. They
+ * are encoded again when the client's address changes: a trusted proxy can forward several clients on one connection.
  */
 export class ConnectionParams {
   readonly #makeWriter: () => ParamWriter
   readonly #known = new WeakMap<Socket, { address: string; block: Buffer }>()
 
-  /** @param makeWriter makes an empty block. */
+  /** @param makeWriter makes a writer with an empty block. */
   constructor(makeWriter: () => ParamWriter) {
     this.#makeWriter = makeWriter
   }
 
-  /** The block of a connection. @param address of the client; '' for the socket's. */
+  /** The encoded params of a connection. @param address of the client; '' for the socket's. */
   of(socket: Socket, address: string): Buffer {
     const known = this.#known.get(socket)
     if (known !== undefined && known.address === address) return known.block
     const writer = this.#makeWriter()
-    addEnds(writer, socket, address)
+    addAddresses(writer, socket, address)
     const block = writer.finish()
     this.#known.set(socket, { address, block })
     return block
@@ -27,9 +27,9 @@ export class ConnectionParams {
 }
 
 /** REMOTE_ADDR, REMOTE_HOST, REMOTE_PORT and SERVER_ADDR (RFC 3875 §4.1.8, §4.1.9). */
-export function addEnds(writer: ParamWriter, socket: Socket, client: string): void {
+export function addAddresses(writer: ParamWriter, socket: Socket, client: string): void {
   const peer = socket.remoteAddress
-  // A unix socket has no address; to leave it empty or to call it 127.0.0.1 would let it pass for a trusted client.
+  // A Unix socket has no address. An empty one, or 127.0.0.1, could make an application trust the client.
   const address = plainAddress(client || peer) || 'unix:'
   writer.add('REMOTE_ADDR', address)
   writer.add('REMOTE_HOST', address)
@@ -39,7 +39,7 @@ export function addEnds(writer: ParamWriter, socket: Socket, client: string): vo
   writer.add('SERVER_ADDR', plainAddress(socket.localAddress))
 }
 
-/** IPv4 addresses of a dual-stack socket in their usual spelling. */
+/** An address without the `::ffff:` prefix that dual-stack sockets put before IPv4 addresses; '' for undefined. */
 export function plainAddress(address: string | undefined): string {
   if (address === undefined) return ''
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice(7) : address

@@ -1,13 +1,15 @@
+// Builds the params of a request: RFC 3875 §4 and what nginx's fastcgi.conf sends.
+
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { OptionError } from '@fastcgi/client'
 import { NameValueEncoder } from '@fastcgi/protocol'
-import { addEnds, ConnectionParams, plainAddress } from './connection-params.ts'
+import { addAddresses, ConnectionParams, plainAddress } from './connection-params.ts'
+import type { ClientInfo, Env, EnvironmentInput } from './environment-input.ts'
 import { HeaderParams } from './header-params.ts'
 import { ParamWriter } from './param-writer.ts'
-import type { ClientInfo, Env, RequestFacts } from './request-facts.ts'
 
-/** What the environment of a route is made of, the same for every request. */
+/** The configuration of a route's params, the same for every request. */
 export interface EnvironmentRules {
   env: Env
   serverName: string | undefined
@@ -16,7 +18,10 @@ export interface EnvironmentRules {
   stripRequestUri: string | undefined
 }
 
-/** What an `env` option says of one request: nothing but what its function returns. @throws OptionError */
+/**
+ * The params that the function of an `env` option returns for one request. An `env` object gives none here, because its
+ * params are encoded once for all requests. @throws OptionError if the function returns a promise.
+ */
 export function envOf<Source>(
   env: Env | ((request: Source) => Env) | undefined,
   source: Source,
@@ -27,17 +32,20 @@ export function envOf<Source>(
   return result
 }
 
-/** Params of every request; configuration may override them. */
+/** Default params of every request; configuration may override them. */
 const CONSTANTS: Env = {
   GATEWAY_INTERFACE: 'CGI/1.1',
   SERVER_SOFTWARE: 'fastcgi-node',
-  // php-cgi refuses to run without it (cgi.force_redirect).
+  // php-cgi refuses requests without it (cgi.force_redirect).
   REDIRECT_STATUS: 200,
 }
 
 /**
- * The environment of requests: RFC 3875 §4 and what nginx's fastcgi.conf sends. Every name is sent once, for of
- * duplicates php-fpm takes the last and libfcgi the first. What is configured wins over what a request says.
+ * Encodes the params of a route's requests. Every name is sent once, because php-fpm takes the last of duplicates and
+ * libfcgi the first. Configured params win over those taken from a request.
+ *
+ * Constant params are encoded once, as the prefix that `#encoder` starts each request with. A request with `extra` params
+ * uses `#bareEncoder`, which has no prefix, because `extra` may replace any of the constants.
  */
 export class Environment {
   readonly #rules: EnvironmentRules
@@ -45,47 +53,47 @@ export class Environment {
   readonly #configured: ReadonlySet<string>
   readonly #encoder: NameValueEncoder
   readonly #bareEncoder: NameValueEncoder
-  readonly #ends: ConnectionParams
+  readonly #addresses: ConnectionParams
   readonly #headers: HeaderParams
 
   constructor(rules: EnvironmentRules) {
     this.#rules = rules
-    // undefined says nothing: what is there stays.
+    // A value of undefined leaves the default in place.
     const given = Object.entries(rules.env).filter(([, value]) => value !== undefined)
     this.#configured = new Set(given.map(([name]) => name))
     this.#constants = entriesOf({ ...CONSTANTS, ...Object.fromEntries(given) })
     this.#bareEncoder = new NameValueEncoder(rules.maxParamsSize)
     for (const [name, value] of this.#constants) this.#bareEncoder.add(name, value)
     this.#encoder = new NameValueEncoder(rules.maxParamsSize, this.#bareEncoder.finish())
-    this.#ends = new ConnectionParams(
+    this.#addresses = new ConnectionParams(
       () => new ParamWriter(new NameValueEncoder(), this.#configured, undefined),
     )
     this.#headers = new HeaderParams(rules.passHeaders, this.#configured)
   }
 
-  /** The params of one request, encoded. @throws ParamsTooLargeError */
-  encode(facts: RequestFacts): Buffer {
+  /** Encodes the params of one request. @throws ParamsTooLargeError */
+  encode(facts: EnvironmentInput): Buffer {
     const { extra } = facts
     const encoder = extra === undefined ? this.#encoder : this.#bareEncoder
     encoder.restart()
     const writer = new ParamWriter(encoder, this.#configured, extra)
     if (extra !== undefined) {
       for (const [name, value] of this.#constants) writer.addConstant(name, value)
-      for (const [name, value] of entriesOf(extra)) writer.addOwn(name, value)
+      for (const [name, value] of entriesOf(extra)) writer.addExtra(name, value)
     }
     if (facts.variables !== undefined)
       for (const [name, value] of facts.variables) writer.add(name, value)
     this.#addScript(writer, facts)
     this.#addRequest(writer, facts)
     const { socket } = facts.req
-    if (extra === undefined) writer.addBlock(this.#ends.of(socket, facts.client.address))
-    else addEnds(writer, socket, facts.client.address)
+    if (extra === undefined) writer.addBlock(this.#addresses.of(socket, facts.client.address))
+    else addAddresses(writer, socket, facts.client.address)
     this.#addServer(writer, facts)
     this.#addHeaders(writer, facts)
     return writer.finish()
   }
 
-  #addScript(writer: ParamWriter, facts: RequestFacts): void {
+  #addScript(writer: ParamWriter, facts: EnvironmentInput): void {
     const { scriptName, pathInfo, scriptFilename, documentRoot } = facts
     if (scriptFilename !== undefined) writer.add('SCRIPT_FILENAME', scriptFilename)
     if (scriptName !== undefined) writer.add('SCRIPT_NAME', scriptName)
@@ -97,7 +105,7 @@ export class Environment {
     writer.add('DOCUMENT_URI', (scriptName ?? facts.target.path) + pathInfo)
   }
 
-  #addRequest(writer: ParamWriter, facts: RequestFacts): void {
+  #addRequest(writer: ParamWriter, facts: EnvironmentInput): void {
     const { req, target, client, contentLength } = facts
     writer.add('REQUEST_METHOD', req.method ?? 'GET')
     writer.add('REQUEST_URI', stripPrefix(target.uri, this.#rules.stripRequestUri))
@@ -110,9 +118,9 @@ export class Environment {
     if (contentLength !== undefined) writer.add('CONTENT_LENGTH', String(contentLength))
   }
 
-  #addServer(writer: ParamWriter, { req, target, client }: RequestFacts): void {
+  #addServer(writer: ParamWriter, { req, target, client }: EnvironmentInput): void {
     const { socket } = req
-    // An absolute-form target beats Host (RFC 9112 §3.2.2), what a trusted proxy says beats both.
+    // An absolute-form target wins over Host (RFC 9112 §3.2.2), the host given by a trusted proxy over both.
     const byTarget = target.authority !== '' && client.host === (req.headers.host ?? '')
     const host = parseHost(byTarget ? target.authority : client.host)
     const name = this.#rules.serverName ?? host?.name
@@ -120,9 +128,9 @@ export class Environment {
     writer.add('SERVER_PORT', serverPort(socket, client, host?.port))
   }
 
-  #addHeaders(writer: ParamWriter, facts: RequestFacts): void {
+  #addHeaders(writer: ParamWriter, facts: EnvironmentInput): void {
     const { headers } = facts.req
-    // What Connection names is hop-by-hop as well (RFC 9110 §7.6.1).
+    // Fields listed in Connection are hop-by-hop, too (RFC 9110 §7.6.1).
     const { connection } = headers
     const named =
       connection === undefined || connection === 'keep-alive' || connection === 'close'
@@ -153,7 +161,7 @@ interface Host {
   port: string | undefined
 }
 
-// Of most servers there is but one name.
+// The last host parsed: most servers have only one name.
 let lastHost: { text: string; host: Host | undefined } = { text: '', host: undefined }
 
 function parseHost(text: string): Host | undefined {
@@ -164,7 +172,7 @@ function parseHost(text: string): Host | undefined {
   return host
 }
 
-/** The port of the socket; behind a proxy that ends TLS, the one the client talked to. */
+/** The port of the socket; behind a proxy that terminates TLS, the port that the client connected to. */
 function serverPort(socket: Socket, client: ClientInfo, hostPort: string | undefined): string {
   const secure = (socket as TLSSocket).encrypted === true
   if ((client.scheme === 'https') !== secure)

@@ -1,10 +1,12 @@
+// Maps header fields to HTTP_* params, and decides which fields become none.
+
 /**
- * Fields that never become params.
- * - hop-by-hop (RFC 9110 §7.6.1): they speak of the connection, and Transfer-Encoding would contradict CONTENT_LENGTH;
- * - content-length, content-type: they are CONTENT_LENGTH and CONTENT_TYPE (RFC 3875 §4.1.18);
+ * Fields that do not become params:
+ * - hop-by-hop fields (RFC 9110 §7.6.1): they concern one connection, and Transfer-Encoding would contradict CONTENT_LENGTH;
+ * - content-length, content-type: sent as CONTENT_LENGTH and CONTENT_TYPE (RFC 3875 §4.1.18);
  * - proxy: HTTP_PROXY would set the proxy of the application's own requests (httpoxy, CVE-2016-5385);
- * - redirect-status: php-cgi takes HTTP_REDIRECT_STATUS for a proof (CVE-2024-8927);
- * - expect: has been answered by the server.
+ * - redirect-status: php-cgi accepts HTTP_REDIRECT_STATUS as proof that a web server redirected to it (CVE-2024-8927);
+ * - expect: the server has already answered it.
  */
 const DROPPED: ReadonlySet<string> = new Set([
   'connection',
@@ -24,15 +26,15 @@ const DROPPED: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** Of those, the ones `passHeaders` can let through: the others would lie about the request. */
+/** Dropped fields that `passHeaders` can let through. The others would make wrong statements about the request. */
 const PASSABLE: ReadonlySet<string> = new Set(['expect', 'proxy-authorization', 'te', 'upgrade'])
 
 const CACHE_SIZE = 1024
 
 /**
- * Names of the params that header fields become (RFC 3875 §4.1.18), remembered. Fields with a name outside
- * `[A-Za-z0-9-]` are dropped: `X_Foo` and `X.Foo` would become the same param as `X-Foo`, and so pass a header off as
- * one that a proxy in front has set (GHSA-f59h-q822-g45g, GHSA-49wc-4hcv-v58q).
+ * Finds the param that a header field becomes (RFC 3875 §4.1.18), with a cache. Fields with a name outside `[A-Za-z0-9-]`
+ * are dropped: `X_Foo` and `X.Foo` become the same param as `X-Foo`, so a client could forge a field that a proxy in front
+ * sets (GHSA-f59h-q822-g45g, GHSA-49wc-4hcv-v58q).
  */
 export class HeaderParams {
   readonly #passed: ReadonlySet<string>
@@ -41,8 +43,8 @@ export class HeaderParams {
   readonly #cache = new Map<string, string>()
 
   /**
-   * @param passed lower-case names to let through all the same.
-   * @param configured params that are set by configuration: no header may set them.
+   * @param passed names of fields that are let through although they are dropped by default.
+   * @param configured params that are set by configuration, which no header field may set.
    */
   constructor(passed: readonly string[], configured: ReadonlySet<string>) {
     this.#passed = new Set(passed.map((name) => name.toLowerCase()))
@@ -50,12 +52,12 @@ export class HeaderParams {
     this.#configured = configured
   }
 
-  /** The param of a field with a lower-case name; '' when it becomes none. */
+  /** The param of a field, given its lower-case name; '' if it becomes none. */
   nameOf(field: string): string {
     const known = this.#cache.get(field)
     if (known !== undefined) return known
     const name = this.#compute(field)
-    // Names come from clients: the cache must not grow with their fantasy.
+    // Clients choose the names, so the cache is bounded.
     if (this.#cache.size < CACHE_SIZE) this.#cache.set(field, name)
     return name
   }
@@ -65,12 +67,12 @@ export class HeaderParams {
     if (this.#configured.has(name)) return ''
     if (this.#passed.has(field)) return DROPPED.has(field) && !PASSABLE.has(field) ? '' : name
     if (DROPPED.has(field) || !/^[a-z0-9-]+$/.test(field)) return ''
-    // Where X_Foo is let through, X-Foo is not: one name, one meaning.
+    // If X_Foo is let through, X-Foo is dropped: only one of them may become HTTP_X_FOO.
     return this.#replaced.has(name) ? '' : name
   }
 }
 
-/** HTTP_ and the name of a field, in the letters of params. */
+/** `HTTP_` and the name of a field in upper case, with `_` for all other characters. */
 export function paramName(field: string): string {
   return `HTTP_${field.toUpperCase().replace(/[^A-Z0-9]/g, '_')}`
 }

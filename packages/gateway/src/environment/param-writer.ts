@@ -1,15 +1,18 @@
 import type { NameValueEncoder } from '@fastcgi/protocol'
-import type { Env } from './request-facts.ts'
+import type { Env } from './environment-input.ts'
 
-/** Adds params to a block, each name as the rules of precedence allow. */
+/**
+ * Adds params to an encoded block and keeps their order of precedence: `extra` (one request's own), then configured, then
+ * taken from the request. A name that a higher source sets is skipped.
+ */
 export class ParamWriter {
   readonly #encoder: NameValueEncoder
   readonly #configured: ReadonlySet<string>
   readonly #extra: Env | undefined
 
   /**
-   * @param configured names that nothing else may set.
-   * @param extra values that win over everything.
+   * @param configured names set by configuration, which the request may not set.
+   * @param extra params that win over all others.
    */
   constructor(encoder: NameValueEncoder, configured: ReadonlySet<string>, extra: Env | undefined) {
     this.#encoder = encoder
@@ -17,22 +20,24 @@ export class ParamWriter {
     this.#extra = extra
   }
 
-  /** Something the request says. */
+  /** Adds a param taken from the request; the value is latin1. */
   add(name: string, value: string): void {
     if (this.#configured.size > 0 && this.#configured.has(name)) return
     if (this.#overridden(name)) return
     this.#encoder.add(name, value, 'latin1')
   }
 
+  /** Adds a configured or default param; the value is UTF-8. */
   addConstant(name: string, value: string): void {
     if (!this.#overridden(name)) this.#encoder.add(name, value)
   }
 
-  addOwn(name: string, value: string): void {
+  /** Adds one of the `extra` params; the value is UTF-8. */
+  addExtra(name: string, value: string): void {
     this.#encoder.add(name, value)
   }
 
-  /** Params that have been through all of this before. */
+  /** Adds a block of params that another writer has checked and encoded. */
   addBlock(block: Buffer): void {
     this.#encoder.addBlock(block)
   }
@@ -41,6 +46,7 @@ export class ParamWriter {
     return this.#encoder.finish()
   }
 
+  /** Whether `extra` sets the param. */
   #overridden(name: string): boolean {
     const extra = this.#extra
     return extra !== undefined && Object.hasOwn(extra, name) && extra[name] !== undefined

@@ -1,40 +1,43 @@
+// The variables that authorizers have set for a request, and the removal of header fields from the request.
+
 import type { IncomingMessage } from 'node:http'
 import { Variables } from './variables.ts'
 
-/** What guards have said of a request, by the names that the applications gave; text as latin1, as in header fields. */
+/** The variables that authorizers have set for a request (`Variable-` fields, FastCGI 1.0 §6.3). */
 export interface RequestVariables {
+  /** Values by the name that the application sent; latin1, as header field values are in Node. */
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** Kept where nothing of a request can be mistaken for it. */
-const states = new WeakMap<IncomingMessage, Variables>()
+/** In a WeakMap, not on the request, so that nothing that a client or other middleware sets can pass for a variable. */
+const variablesByRequest = new WeakMap<IncomingMessage, Variables>()
 const NONE: RequestVariables = { variables: Object.freeze(Object.create(null)) }
 
-/** What guards have said of a request so far; undefined where nobody let it through. */
+/** The variables set for a request so far; undefined if no authorizer has allowed it. */
 export function variablesFor(req: IncomingMessage): Variables | undefined {
-  return states.get(req)
+  return variablesByRequest.get(req)
 }
 
-/** The same, to be added to; from then on it is also `req.fastcgi`. */
+/** The variables of a request, created if needed. From then on they can also be read as `req.fastcgi`. */
 export function ensureVariables(req: IncomingMessage): Variables {
-  let variables = states.get(req)
+  let variables = variablesByRequest.get(req)
   if (variables === undefined) {
     variables = new Variables()
-    states.set(req, variables)
+    variablesByRequest.set(req, variables)
     const value: RequestVariables = { variables: variables.values }
     Object.defineProperty(req, 'fastcgi', { value, configurable: true, enumerable: true })
   }
   return variables
 }
 
-/** What `request.fastcgi` is, also where no guard was asked. */
+/** The variables that authorizers have set for a request, as in `req.fastcgi`; an empty object if there are none. */
 export function variablesOfRequest(req: IncomingMessage): RequestVariables {
-  const variables = states.get(req)
+  const variables = variablesByRequest.get(req)
   return variables === undefined ? NONE : { variables: variables.values }
 }
 
-/** Fields that say how the request is to be read, and where it goes: without them it would be another one. */
-const NEEDED: ReadonlySet<string> = new Set([
+/** Fields that determine how the request is read and routed; without them it would be another request. */
+const UNSTRIPPABLE: ReadonlySet<string> = new Set([
   'connection',
   'content-length',
   'expect',
@@ -46,16 +49,16 @@ const NEEDED: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** Whether a field, named in lower case, may be taken off a request. */
+/** Whether a field may be removed from a request. @param field in lower case. */
 export function isStrippable(field: string): boolean {
-  return !NEEDED.has(field) && !field.startsWith(':')
+  return !UNSTRIPPABLE.has(field) && !field.startsWith(':')
 }
 
-/** Takes a header field off a request, so that nobody behind the guard sees it. */
+/** Removes a header field from a request, so that no later handler sees it. @param field in lower case. */
 export function stripHeader(req: IncomingMessage, field: string): void {
   if (!(field in req.headers) || !isStrippable(field)) return
   delete req.headers[field]
-  // Before rawHeaders changes: node:http makes it of them at the first look (node:http2 has none).
+  // Before rawHeaders is changed: node:http builds headersDistinct from it on first access (node:http2 has none).
   delete req.headersDistinct?.[field]
   const { rawHeaders } = req
   for (let at = rawHeaders.length - 2; at >= 0; at -= 2)

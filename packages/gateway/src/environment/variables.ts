@@ -1,12 +1,14 @@
+// Variables that authorizers set by `Variable-` fields, and the names they must not set.
+
 import { escapeControls } from '@fastcgi/client/internal'
 import { paramName } from './header-params.ts'
 
 const PREFIX = 'variable-'
 
 /**
- * Params that no guard may set: they say what is asked, by whom, and what PHP is to run and how. HTTP_* are the client's
- * headers (and HTTP_PROXY is an attack), REMOTE_PASSWD is for one exchange only, and some would have a program that is
- * started for the request, as by fcgiwrap, run something else.
+ * Params that no authorizer may set: those that describe the request and the client, and those that determine what PHP runs
+ * and how. HTTP_* are the client's header fields (HTTP_PROXY is the httpoxy attack), REMOTE_PASSWD is for one exchange only,
+ * and names such as LD_PRELOAD would change which code a program started per request runs (as by fcgiwrap).
  */
 const RESERVED = new RegExp(
   `^(?:${[
@@ -17,14 +19,17 @@ const RESERVED = new RegExp(
   ].join('|')})$`,
 )
 
-/** What guards said of a request: `Variable-` fields of their answers (FastCGI 1.0 §6.3). */
+/** The variables that authorizers have set for a request (FastCGI 1.0 §6.3). */
 export class Variables {
-  /** Values by the name that the application sent; latin1, as values of header fields are in Node. */
+  /** Values by the name that the application sent; latin1, as header field values are in Node. */
   readonly values: Record<string, string> = Object.create(null)
-  /** The same for later exchanges: by the name of the param. */
+  /** The same values by the name of the param, to be sent to the applications that handle the request next. */
   readonly params: Map<string, string> = new Map()
 
-  /** Sets one, in place of what an earlier guard said. False for a name that guards must not set. */
+  /**
+   * Sets a variable, replacing one of the same param. Returns false if the name is reserved or the value has control
+   * characters.
+   */
   set(name: string, value: string): boolean {
     const param = paramOf(name)
     if (RESERVED.test(param) || hasControls(value)) return false
@@ -35,23 +40,23 @@ export class Variables {
     return true
   }
 
-  /** Takes over everything from another. */
+  /** Sets all the variables of another object. */
   merge(other: Variables): void {
     for (const [name, value] of Object.entries(other.values)) this.set(name, value)
   }
 }
 
 /**
- * The variables of an answer that allows.
- * @param all whether other fields are variables, too (mod_fastcgi without `-compat`).
- * @param refuse called with the name of each `Variable-` that is not let through.
+ * The variables in the response of an authorizer that allows a request.
+ * @param all whether fields without `Variable-` are variables, too (mod_fastcgi without `-compat`).
+ * @param refuse called with the name of each `Variable-` field that is refused.
  */
 export function variablesOf(
   headers: readonly string[],
   all: boolean,
   refuse: (name: string) => void,
 ): Variables {
-  // Repeats are joined before anything is set: names count as the same if their params are.
+  // Repeated fields are joined first. Two names are the same if they become the same param.
   const joined = new Map<string, { name: string; value: string; isVariable: boolean }>()
   for (let at = 0; at + 1 < headers.length; at += 2) {
     const field = headers[at] ?? ''
@@ -74,7 +79,10 @@ export function paramOf(name: string): string {
   return name.toUpperCase().replace(/[^A-Z0-9]/g, '_')
 }
 
-/** The lower-case header field that could pass itself off as a variable: `X_USER` is asked for as HTTP_X_USER by some. */
+/**
+ * Whether a header field could be mistaken for a variable: some applications read HTTP_X_USER where the variable is X_USER.
+ * @param field in lower case.
+ */
 export function imitates(field: string, variables: Variables): boolean {
   return variables.params.has(paramName(field).slice('HTTP_'.length))
 }

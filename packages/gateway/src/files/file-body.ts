@@ -1,47 +1,52 @@
+// Streams parts of open files to the client.
+
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { FileTruncatedError } from '../errors.ts'
 import { ResponsePipe } from '../response/response-pipe.ts'
 
-/** Bytes of an open file. */
+/** A range of bytes of an open file. */
 export interface FilePart {
   readonly handle: FileHandle
-  /** For messages. */
+  /** Path of the file, for messages. */
   readonly path: string
   /** Offset of the first byte. */
   readonly start: number
+  /** Bytes. */
   readonly length: number
 }
 
-/** What is read at a time: large enough that the disk is asked seldom, small enough for many clients at once. */
+/** Bytes read at a time: large enough to need few reads, small enough for many clients at once. */
 const CHUNK = 131_072
 
 /**
- * Parts of open files, and bytes between them, as one stream. Closes the files, however it ends. A file that has become
- * shorter breaks the stream off: its length has been announced.
+ * Parts of open files, and buffers between them, as one stream. It closes the files however it ends. If a file has become
+ * shorter, the stream is destroyed with an error, because Content-Length has already been sent.
  *
- * While its pipe is bare, it writes to the client itself, and reads into the same two buffers again and again: to take fresh
- * memory for each chunk costs more than to read and to write it.
+ * While it is piped directly to a response of node:http (see {@link ResponsePipe}), it writes to the response itself and
+ * reads into the same two buffers again and again: one is being written while the next chunk is read into the other. A
+ * buffer is reused only after its write has completed; earlier, the client would get overwritten bytes. Allocating memory
+ * for each chunk was measured to cost more than reading and writing it.
  */
 export class FileBody extends Readable {
   readonly #parts: ReadonlyArray<FilePart | Buffer>
   readonly #handles: ReadonlySet<FileHandle>
-  #at = 0
-  /** How much of the part has been read. */
-  #done = 0
+  #partIndex = 0
+  /** Bytes of the current part that have been read. */
+  #partOffset = 0
   #pipe: ResponsePipe | undefined
-  /** Buffers that nobody reads any more. */
-  readonly #spare: Buffer[] = []
-  /** A chunk is on its way to the client. */
+  /** Buffers whose write has completed. */
+  readonly #freeBuffers: Buffer[] = []
+  /** Whether a chunk is being written to the response. */
   #writing = false
-  #onWritten: (() => void) | undefined
+  #resumeWriting: (() => void) | undefined
 
-  /** @param handles are closed at the end, those that no part is of as well. */
+  /** @param handles files to close at the end, including those without a part. */
   constructor(parts: ReadonlyArray<FilePart | Buffer>, handles: Iterable<FileHandle>) {
     super({ highWaterMark: CHUNK })
     this.#parts = parts
     this.#handles = new Set(handles)
-    // Whoever reads learns of a failure; one who never looks at the body is not to lose the process for it.
+    // Without a listener, an error of a body that is never read would end the process.
     this.on('error', () => {})
   }
 
@@ -51,34 +56,37 @@ export class FileBody extends Readable {
   }
 
   override _read(): void {
-    this.#writeItself().then(
+    this.#writeDirect().then(
       (chunk) => this.push(chunk),
       (error) => this.destroy(error),
     )
   }
 
-  /** Writes chunks as long as the pipe is bare; returns the one that has to go through the stream, null for the end. */
-  async #writeItself(): Promise<Buffer | null> {
+  /**
+   * Writes chunks while the pipe is direct. Returns the first chunk that has to go through the stream queue, null at the
+   * end.
+   */
+  async #writeDirect(): Promise<Buffer | null> {
     for (;;) {
-      // Read while the one before is on its way.
-      const chunk = await this.#next()
+      // Reads the next chunk while the one before it is being written.
+      const chunk = await this.#nextChunk()
       const pipe = this.#pipe
       if (this.#writing)
         await new Promise<void>((resolve) => {
-          this.#onWritten = resolve
+          this.#resumeWriting = resolve
         })
       if (chunk === null || pipe?.isDirect !== true) return chunk
       this.#writing = true
-      pipe.response.write(chunk, () => this.#written(chunk))
+      pipe.response.write(chunk, () => this.#onChunkWritten(chunk))
     }
   }
 
-  /** The system has a chunk, or never will. */
-  #written(chunk: Buffer): void {
-    if (chunk.length === CHUNK && !this.#parts.includes(chunk)) this.#spare.push(chunk)
+  /** Called when a chunk has been written or its write has failed. */
+  #onChunkWritten(chunk: Buffer): void {
+    if (chunk.length === CHUNK && !this.#parts.includes(chunk)) this.#freeBuffers.push(chunk)
     this.#writing = false
-    this.#onWritten?.()
-    this.#onWritten = undefined
+    this.#resumeWriting?.()
+    this.#resumeWriting = undefined
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
@@ -88,37 +96,37 @@ export class FileBody extends Readable {
     )
   }
 
-  async #next(): Promise<Buffer | null> {
+  async #nextChunk(): Promise<Buffer | null> {
     for (;;) {
-      const part = this.#parts[this.#at]
+      const part = this.#parts[this.#partIndex]
       if (part === undefined) return null
-      if (this.#done < part.length)
-        return Buffer.isBuffer(part) ? this.#all(part) : this.#some(part)
-      this.#at++
-      this.#done = 0
+      if (this.#partOffset < part.length)
+        return Buffer.isBuffer(part) ? this.#takeBuffer(part) : this.#readPart(part)
+      this.#partIndex++
+      this.#partOffset = 0
     }
   }
 
-  #all(part: Buffer): Buffer {
-    this.#done = part.length
+  #takeBuffer(part: Buffer): Buffer {
+    this.#partOffset = part.length
     return part
   }
 
-  async #some({ handle, path, start, length }: FilePart): Promise<Buffer> {
-    const wanted = Math.min(CHUNK, length - this.#done)
-    const spare = wanted === CHUNK ? this.#spare.pop() : undefined
+  async #readPart({ handle, path, start, length }: FilePart): Promise<Buffer> {
+    const wanted = Math.min(CHUNK, length - this.#partOffset)
+    const spare = wanted === CHUNK ? this.#freeBuffers.pop() : undefined
     const chunk = spare ?? Buffer.allocUnsafeSlow(wanted)
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length, start + this.#done)
+    const { bytesRead } = await handle.read(chunk, 0, chunk.length, start + this.#partOffset)
     if (bytesRead === 0)
       throw new FileTruncatedError(
-        `${path} ended at byte ${start + this.#done} while it was sent, ${length - this.#done} bytes short`,
+        `${path} ended at byte ${start + this.#partOffset} while it was sent, ${length - this.#partOffset} bytes short`,
       )
-    this.#done += bytesRead
+    this.#partOffset += bytesRead
     return bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead)
   }
 }
 
-/** Closes files; all of them, whatever becomes of one. */
+/** Closes all files, even if closing one of them fails. */
 export async function closeAll(handles: Iterable<FileHandle>): Promise<void> {
   await Promise.all([...handles].map((handle) => handle.close()))
 }

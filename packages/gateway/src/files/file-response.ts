@@ -1,28 +1,30 @@
+// Makes the response that sends an open file: conditions, ranges, validators, HEAD.
+
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import mime from 'mime'
+import { fieldValue, withoutFields } from '../response/field-list.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
-import { fieldValue, withoutFields } from '../response/response-fields.ts'
-import { evaluateConditions, rangeApplies, type Validators } from './conditions.ts'
+import { evaluateConditions, rangeApplies, type Validators } from './conditional-request.ts'
 import { closeAll, FileBody, type FilePart } from './file-body.ts'
-import type { OpenedFile } from './open-file.ts'
-import { type ByteRange, requestedRanges } from './ranges.ts'
+import type { OpenedFile } from './open-within-roots.ts'
+import { type ByteRange, parseRanges } from './range-parser.ts'
 
-/** A response as it is to be, before a stream is made of its parts. */
-interface Plan {
+/** A response whose body is still a list of parts. */
+interface ResponsePlan {
   status: number
   headers: string[]
   parts: Array<FilePart | Buffer>
 }
 
 /**
- * Fields that would be those of another body. Content-Encoding as well: PHP says it by itself where it compresses its
- * output, and the file is not compressed.
+ * Fields that describe the body that the file replaces. PHP sets Content-Encoding by itself when it compresses its output,
+ * but the file is not compressed.
  */
-const OF_ANOTHER_BODY = new Set(['content-length', 'content-encoding', 'transfer-encoding'])
+const REPLACED_BODY_FIELDS = new Set(['content-length', 'content-encoding', 'transfer-encoding'])
 
-/** Fields that describe a body, where there is none of the file (RFC 9110 §15.4.5). */
-const OF_THE_BODY = new Set([
+/** Fields that describe the file and are left out of responses without it (RFC 9110 §15.4.5). */
+const BODY_FIELDS = new Set([
   'content-type',
   'content-length',
   'content-disposition',
@@ -30,37 +32,40 @@ const OF_THE_BODY = new Set([
   'content-range',
 ])
 
-/** The response that sends a file as a request asks for it: conditions, ranges, HEAD. The file is closed in the end. */
+/**
+ * The response that sends a file, with conditions and ranges of the request evaluated. The file is closed when the body
+ * ends, or at once if no body is sent.
+ */
 export async function fileResponse(
   req: IncomingMessage,
   file: OpenedFile,
   start: ResponseStart,
 ): Promise<GatewayResponse> {
-  return respond(req, start, [file], plan(req, file, start))
+  return respond(req, start, [file], planResponse(req, file, start))
 }
 
-/** The response that sends parts of files one behind the other, and nothing else of its own accord. */
+/** The response that sends parts of files in sequence, without evaluating conditions or ranges. */
 export async function partsResponse(
   req: IncomingMessage,
   files: readonly OpenedFile[],
   parts: readonly FilePart[],
   start: ResponseStart,
 ): Promise<GatewayResponse> {
-  const headers = withoutFields(start.headers, OF_ANOTHER_BODY)
-  return respond(req, start, files, whole(start.status, headers, parts))
+  const headers = withoutFields(start.headers, REPLACED_BODY_FIELDS)
+  return respond(req, start, files, wholePlan(start.status, headers, parts))
 }
 
-/** The response without the body that was to be put in the place of its own. */
+/** The response without any body, for when the file in place of its own body cannot be sent. */
 export function withoutBody({ status, reason, headers }: ResponseStart): GatewayResponse {
-  const plan = whole(status, withoutFields(headers, OF_ANOTHER_BODY), [])
-  return { status, reason, headers: plan.headers, body: null }
+  const planResponse = wholePlan(status, withoutFields(headers, REPLACED_BODY_FIELDS), [])
+  return { status, reason, headers: planResponse.headers, body: null }
 }
 
 async function respond(
   req: IncomingMessage,
   start: ResponseStart,
   files: readonly OpenedFile[],
-  { status, headers, parts }: Plan,
+  { status, headers, parts }: ResponsePlan,
 ): Promise<GatewayResponse> {
   const handles = files.map(({ handle }) => handle)
   const reason = status === start.status ? start.reason : ''
@@ -71,13 +76,13 @@ async function respond(
   return { status, reason, headers, body: null }
 }
 
-function plan(req: IncomingMessage, file: OpenedFile, start: ResponseStart): Plan {
+function planResponse(req: IncomingMessage, file: OpenedFile, start: ResponseStart): ResponsePlan {
   const { status } = start
-  const headers = withoutFields(start.headers, OF_ANOTHER_BODY)
+  const headers = withoutFields(start.headers, REPLACED_BODY_FIELDS)
   addMissing(headers, 'Content-Type', typeOf(file.path))
-  // RFC 9110 §13.2.1: neither conditions nor ranges where the answer would not be 200 anyway.
+  // RFC 9110 §13.2.1: conditions and ranges are ignored if the response without them would not be 200.
   if (status !== 200 || (req.method !== 'GET' && req.method !== 'HEAD'))
-    return whole(status, headers, [allOf(file)])
+    return wholePlan(status, headers, [allOf(file)])
 
   const validators: Validators = {
     etag: addMissing(headers, 'ETag', etagOf(file)),
@@ -85,24 +90,33 @@ function plan(req: IncomingMessage, file: OpenedFile, start: ResponseStart): Pla
   }
   addMissing(headers, 'Accept-Ranges', 'bytes')
   const verdict = evaluateConditions(req.headers, validators)
-  if (verdict === 'not-modified') return bodiless(304, headers)
-  if (verdict === 'failed') return bodiless(412, headers, 'Content-Length', '0')
+  if (verdict === 'not-modified') return bodilessPlan(304, headers)
+  if (verdict === 'failed') return bodilessPlan(412, headers, 'Content-Length', '0')
   const ranges = rangesOf(req, headers, validators, file.size)
-  if (ranges === undefined) return whole(status, headers, [allOf(file)])
+  if (ranges === undefined) return wholePlan(status, headers, [allOf(file)])
   const [first, second] = ranges
   if (first === undefined)
-    return bodiless(416, headers, 'Content-Range', `bytes */${file.size}`, 'Content-Length', '0')
-  return second === undefined ? single(headers, file, first) : multipart(headers, file, ranges)
+    return bodilessPlan(
+      416,
+      headers,
+      'Content-Range',
+      `bytes */${file.size}`,
+      'Content-Length',
+      '0',
+    )
+  return second === undefined
+    ? singleRangePlan(headers, file, first)
+    : multipartPlan(headers, file, ranges)
 }
 
-/** Adds a field unless the application has given it; returns the value that is sent. */
+/** Adds a field unless the application has sent it; returns the value that is sent. */
 function addMissing(headers: string[], name: string, value: string): string {
   const given = fieldValue(headers, name)
   if (given === undefined) headers.push(name, value)
   return given ?? value
 }
 
-/** Ranges are for GET (RFC 9110 §14.2), and since HTTP/1.1: a cache of before would take the part for the whole. */
+/** Ranges apply to GET only (RFC 9110 §14.2), and not in HTTP/1.0, whose caches would store the part as the whole. */
 function rangesOf(
   req: IncomingMessage,
   headers: readonly string[],
@@ -112,22 +126,34 @@ function rangesOf(
   const { range } = req.headers
   if (range === undefined || req.method !== 'GET' || req.httpVersion === '1.0') return undefined
   if (fieldValue(headers, 'accept-ranges')?.toLowerCase() === 'none') return undefined
-  return rangeApplies(req.headers, validators) ? requestedRanges(range, size) : undefined
+  return rangeApplies(req.headers, validators) ? parseRanges(range, size) : undefined
 }
 
-function whole(status: number, headers: readonly string[], parts: readonly FilePart[]): Plan {
+function wholePlan(
+  status: number,
+  headers: readonly string[],
+  parts: readonly FilePart[],
+): ResponsePlan {
   const length = hasBody(status) ? ['Content-Length', String(lengthOf(parts))] : []
   return { status, headers: [...headers, ...length], parts: [...parts] }
 }
 
-function single(headers: readonly string[], file: OpenedFile, range: ByteRange): Plan {
+function singleRangePlan(
+  headers: readonly string[],
+  file: OpenedFile,
+  range: ByteRange,
+): ResponsePlan {
   const part = partOf(file, range)
-  const more = ['Content-Range', contentRange(file, range), 'Content-Length', String(part.length)]
-  return { status: 206, headers: [...headers, ...more], parts: [part] }
+  const added = ['Content-Range', contentRange(file, range), 'Content-Length', String(part.length)]
+  return { status: 206, headers: [...headers, ...added], parts: [part] }
 }
 
-/** RFC 9110 §14.6. */
-function multipart(given: readonly string[], file: OpenedFile, ranges: readonly ByteRange[]): Plan {
+/** A multipart/byteranges body (RFC 9110 §14.6). */
+function multipartPlan(
+  given: readonly string[],
+  file: OpenedFile,
+  ranges: readonly ByteRange[],
+): ResponsePlan {
   const boundary = randomUUID()
   const type = fieldValue(given, 'content-type')
   const parts = ranges.flatMap((range, at) => [
@@ -145,8 +171,12 @@ function multipart(given: readonly string[], file: OpenedFile, ranges: readonly 
   return { status: 206, headers, parts: [...parts, end] }
 }
 
-function bodiless(status: number, headers: readonly string[], ...more: string[]): Plan {
-  return { status, headers: [...withoutFields(headers, OF_THE_BODY), ...more], parts: [] }
+function bodilessPlan(
+  status: number,
+  headers: readonly string[],
+  ...added: string[]
+): ResponsePlan {
+  return { status, headers: [...withoutFields(headers, BODY_FIELDS), ...added], parts: [] }
 }
 
 function hasBody(status: number): boolean {
@@ -169,16 +199,17 @@ function lengthOf(parts: ReadonlyArray<{ readonly length: number }>): number {
   return parts.reduce((sum, { length }) => sum + length, 0)
 }
 
-/** File systems tell times apart as coarsely as this (FAT), in milliseconds. */
-const COARSE = 2000n
+/** Milliseconds: the coarsest resolution of modification times (FAT). */
+const COARSEST_MTIME_MS = 2000n
 
 /**
- * Of size and time of change, so that it is the same on several machines that have the same files. Strong, for If-Range
- * and If-Match need that; weak as long as another change might leave the time as it is (RFC 9110 §8.8.1, as Apache).
+ * Made of size and modification time, so that machines with the same files send the same ETag. It is strong, as If-Range and
+ * If-Match require, but weak for a file so new that another change could leave its time unchanged (RFC 9110 §8.8.1, as
+ * Apache).
  */
 function etagOf({ size, modifiedNs }: OpenedFile): string {
   const tag = `"${size.toString(16)}-${modifiedNs.toString(16)}"`
-  return BigInt(Date.now()) - modifiedNs / 1_000_000n < COARSE ? `W/${tag}` : tag
+  return BigInt(Date.now()) - modifiedNs / 1_000_000n < COARSEST_MTIME_MS ? `W/${tag}` : tag
 }
 
 function lastModifiedOf({ modifiedNs }: OpenedFile): string {

@@ -1,33 +1,36 @@
+// Acts on X-Sendfile, X-Sendfile2, X-LIGHTTPD-send-file and X-Accel-Redirect of an application's response. The paths they
+// name are checked against the allowed directories in open-within-roots.ts.
+
 import { GatewayError, gatewayError } from '../error-status.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import type { OffloadField } from '../response/offload-fields.ts'
+import { withoutBody } from './file-response.ts'
+import { type FileReceiver, sendFile, sendParts } from './send-file.ts'
 import {
   type InternalLocation,
   type InternalRun,
   internalTarget,
   keptFields,
-} from './accel-redirect.ts'
-import { withoutBody } from './file-response.ts'
-import { type FileReceiver, sendFile, sendParts } from './send-file.ts'
-import { parseSendfile, parseSendfile2 } from './sendfile-headers.ts'
+} from './x-accel-redirect.ts'
+import { parseSendfile, parseSendfile2 } from './x-sendfile.ts'
 
-/** Which files applications may hand over by X-Sendfile, X-LIGHTTPD-send-file and X-Sendfile2. */
+/** Which files applications may send by X-Sendfile, X-LIGHTTPD-send-file and X-Sendfile2. */
 export interface SendfileRules {
   /** Absolute paths of directories, in latin1. */
   readonly roots: readonly string[]
-  /** Whether the path in X-Sendfile is percent-encoded; that in X-Sendfile2 always is. */
+  /** Whether the path in X-Sendfile is percent-encoded; in X-Sendfile2 it always is. */
   readonly decode: boolean
 }
 
-/** Who gets the response, and whose field it was. */
+/** The request to respond to, and the script that sent the field. */
 export interface OffloadContext<Route> extends FileReceiver {
   /** SCRIPT_FILENAME as it was sent, for messages. */
   readonly scriptFilename: string | undefined
-  /** Runs a path of an internal route. */
+  /** Runs a path on an internal route. */
   readonly rerun: (run: InternalRun<Route>) => Promise<GatewayResponse>
 }
 
-/** Sends what applications name in header fields instead of their bodies, as far as the options allow. */
+/** Sends the file or runs the path that an application names in a header field, as far as the options allow. */
 export class Offload<Route> {
   readonly #sendfile: SendfileRules | undefined
   readonly #locations: ReadonlyArray<InternalLocation<Route>>
@@ -40,14 +43,15 @@ export class Offload<Route> {
     this.#locations = locations
   }
 
-  /** Whether the option is given that governs a field; without it the field is left alone. */
+  /** Whether the option for a field is set (`accel` or `sendfile`); without it the field is ignored. */
   isOn({ name }: OffloadField): boolean {
     return name === 'x-accel-redirect' ? this.#locations.length > 0 : this.#sendfile !== undefined
   }
 
   /**
-   * The response that a field asks for. What is refused is logged.
-   * @throws GatewayError unless the application's own status tells more.
+   * Makes the response that a field asks for. A refusal is logged.
+   * @throws GatewayError, except when a file for an application's redirect or error response is missing or refused: that
+   * response is then sent without a body.
    */
   async fulfil(
     field: OffloadField,
@@ -61,9 +65,8 @@ export class Offload<Route> {
     } catch (cause) {
       if (cause instanceof GatewayError) throw cause
       const error = gatewayError(cause)
-      refused(field, context, error)
+      logRefusal(field, context, error)
       const isAboutFile = error.status === 403 || error.status === 404
-      // The page of an error that cannot be had is no reason to hide the error.
       if (isAboutFile && start.status >= 300 && field.name !== 'x-accel-redirect')
         return withoutBody(start)
       throw error
@@ -95,7 +98,7 @@ export class Offload<Route> {
   }
 }
 
-function refused<Route>(
+function logRefusal<Route>(
   { name }: OffloadField,
   { req, logger, scriptFilename }: OffloadContext<Route>,
   err: GatewayError,

@@ -1,58 +1,63 @@
+// Opens, checks and sends a file, or parts of several files, as a response.
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { ProtocolError } from '@fastcgi/client'
 import type { GatewayLogger } from '../logger.ts'
-import { abortResponse, isGone, onResponseClose } from '../request/client-disconnect.ts'
+import { isGone, onResponseClose } from '../request/client-disconnect.ts'
+import { abortResponse } from '../response/abort-response.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import { closeAll, type FilePart } from './file-body.ts'
 import { fileResponse, partsResponse } from './file-response.ts'
-import { type FilePlace, type OpenedFile, openFile } from './open-file.ts'
-import type { NamedPart } from './sendfile-headers.ts'
+import { type OpenedFile, openWithinRoots, type RootedPath } from './open-within-roots.ts'
+import type { NamedPart } from './x-sendfile.ts'
 
-/** Who is sent a file. */
+/** The request that a file is sent in response to. */
 export interface FileReceiver {
   readonly req: IncomingMessage
   readonly res: ServerResponse
   readonly logger: GatewayLogger
 }
 
-/** A file to be sent. */
-export interface FileRequest extends FilePlace, FileReceiver, Partial<ResponseStart> {}
+/** A file to send, with the head of the response; by default status 200 and no fields. */
+export interface FileRequest extends RootedPath, FileReceiver, Partial<ResponseStart> {}
 
 /**
- * A file as the response to a request: with validators, conditions, ranges, and what is given of the response. The file
- * is opened once, checked, and sent from that same handle; it is closed when the client has it, or has gone.
+ * The response that sends a file, with validators, conditions and ranges. The file is opened once, checked, and sent from
+ * that same handle, which is closed when the response is complete or the client has disconnected.
  * @throws FileMissingError
  * @throws FileRefusedError
  */
 export async function sendFile(request: FileRequest): Promise<GatewayResponse> {
   const { req, status = 200, reason = '', headers = [] } = request
-  const file = await openFile(request)
-  return attended(request, await fileResponse(req, file, { status, reason, headers }))
+  const file = await openWithinRoots(request)
+  return bindToClient(request, await fileResponse(req, file, { status, reason, headers }))
 }
 
-/** Most files of one response: each of them is open until all is sent. */
-const MOST_FILES = 128
+/** Maximum files of one response, as all of them stay open until the response ends. */
+const MAX_FILES = 128
 
 /**
- * Parts of files, one behind the other, as the response to a request. Status and fields stay as they are given; parts
- * beyond the end of a file are cut, which is logged.
+ * The response that sends parts of files in sequence (X-Sendfile2). Status and fields are kept; parts that reach beyond the
+ * end of a file are cut, which is logged.
  * @throws FileMissingError
  * @throws FileRefusedError
- * @throws ProtocolError when they are of too many files
+ * @throws ProtocolError for parts of more than 128 files
  */
 export async function sendParts(
   receiver: FileReceiver,
-  place: Omit<FilePlace, 'path'>,
+  place: Omit<RootedPath, 'path'>,
   named: readonly NamedPart[],
   start: ResponseStart,
 ): Promise<GatewayResponse> {
   const paths = new Set(named.map(({ path }) => path))
-  if (paths.size > MOST_FILES)
-    throw new ProtocolError(`the application names ${paths.size} files; ${MOST_FILES} can be sent`)
+  if (paths.size > MAX_FILES)
+    throw new ProtocolError(
+      `the application named ${paths.size} files in X-Sendfile2; at most ${MAX_FILES} can be sent`,
+    )
   const files = new Map<string, OpenedFile>()
   try {
-    for (const path of paths) files.set(path, await openFile({ ...place, path }))
+    for (const path of paths) files.set(path, await openWithinRoots({ ...place, path }))
   } catch (error) {
     await closeAll([...files.values()].map(({ handle }) => handle))
     throw error
@@ -61,7 +66,10 @@ export async function sendParts(
     const file = files.get(part.path)
     return file === undefined ? [] : [cutToFile(receiver, file, part)]
   })
-  return attended(receiver, await partsResponse(receiver.req, [...files.values()], parts, start))
+  return bindToClient(
+    receiver,
+    await partsResponse(receiver.req, [...files.values()], parts, start),
+  )
 }
 
 function cutToFile({ req, logger }: FileReceiver, file: OpenedFile, part: NamedPart): FilePart {
@@ -76,8 +84,8 @@ function cutToFile({ req, logger }: FileReceiver, file: OpenedFile, part: NamedP
   return { handle, path, start, length: Math.max(0, end - start + 1) }
 }
 
-/** Sees to it that a body of files ends with its client, and never looks complete when it is not. */
-function attended(receiver: FileReceiver, response: GatewayResponse): GatewayResponse {
+/** Destroys the body when the client disconnects, and breaks the response off when the body fails. */
+function bindToClient(receiver: FileReceiver, response: GatewayResponse): GatewayResponse {
   const { req, res, logger } = receiver
   const body = response.body as Readable | null
   if (body === null) return response

@@ -2,21 +2,25 @@ import { FileMissingError } from '../errors.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
 import { type FileReceiver, sendFile } from './send-file.ts'
 
-/** Where a static file is. Text is latin1. */
+/** A static file below a root. Text is latin1. */
 export interface StaticFile {
   readonly root: string
-  /** Below the root. */
+  /** Path below the root, with a slash at its start. */
   readonly path: string
   readonly followSymlinks?: boolean
   /** Name of the option that gives the root, for messages. */
   readonly option: 'root' | 'docroot'
 }
 
-/** Browsers would otherwise make up for how long it is fresh; what a guard lets one see is for nobody else. */
+/**
+ * Without Cache-Control, clients choose a freshness lifetime themselves (RFC 9111 §4.2.2). A file that an authorizer has
+ * released to one client must not be stored in a shared cache.
+ */
 const CACHE_CONTROL = { root: 'public, max-age=0', docroot: 'private, max-age=0' }
 
 /**
- * A file of the root as a response. That the path may be served has been decided before. Undefined when the file has gone.
+ * The response that sends a static file; undefined if the file does not exist. The caller has checked that the path may be
+ * served (no dotfile, no source of a script).
  */
 export async function staticFile(
   receiver: FileReceiver,

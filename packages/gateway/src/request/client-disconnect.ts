@@ -1,34 +1,35 @@
+// Tells when the client disconnects or its response closes. One 'close' listener per socket serves all of its requests.
+
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { constants, type Http2ServerRequest, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
-import type { TLSSocket } from 'node:tls'
+import { http2StreamOf } from './http2-stream.ts'
 
-const WATCHERS = Symbol('fastcgi.watchers')
+const CLOSE_CALLBACKS = Symbol('fastcgi.closeCallbacks')
 
-/** A socket with those who are to be told when it closes: one listener for all the requests that come on it. */
+/** A socket with the callbacks to call when it closes. */
 interface WatchedSocket extends Socket {
-  // A property of its own: a WeakMap costs more than the rest of this.
-  [WATCHERS]?: Set<() => void>
+  // A property, not a WeakMap: the look-up in a WeakMap was measured to cost more than everything else here.
+  [CLOSE_CALLBACKS]?: Set<() => void>
 }
 
 function watch(socket: WatchedSocket, callback: () => void): void {
-  let callbacks = socket[WATCHERS]
+  let callbacks = socket[CLOSE_CALLBACKS]
   if (callbacks === undefined) {
     const all = new Set<() => void>()
     socket.once('close', () => {
       for (const each of all) each()
     })
-    socket[WATCHERS] = all
+    socket[CLOSE_CALLBACKS] = all
     callbacks = all
   }
   callbacks.add(callback)
 }
 
 function unwatch(socket: WatchedSocket, callback: () => void): void {
-  socket[WATCHERS]?.delete(callback)
+  socket[CLOSE_CALLBACKS]?.delete(callback)
 }
 
-/** Whether nobody is left to answer: the response is closed, its socket is, or its HTTP/2 stream. */
+/** Whether the response can no longer reach the client: the response, its socket or its HTTP/2 stream is closed. */
 export function isGone(req: IncomingMessage, res: ServerResponse): boolean {
   return res.closed || req.socket.destroyed
 }
@@ -36,24 +37,25 @@ export function isGone(req: IncomingMessage, res: ServerResponse): boolean {
 /** Whether all of a response has been handed to the socket. */
 export function hasFinished(req: IncomingMessage, res: ServerResponse): boolean {
   if (req.httpVersionMajor < 2) return res.writableFinished
-  // node:http2 says so of responses, too, that were cut off.
-  return !streamOf(req).aborted
+  // node:http2 sets writableFinished on responses that were cut off, too.
+  return !http2StreamOf(req).aborted
 }
 
-/** Calls back when the response closes: because it is through, or because the client has gone. */
+/** Calls back when the response closes, either because it is complete or because the client has disconnected. */
 export function onResponseClose(
   req: IncomingMessage,
   res: ServerResponse,
   callback: () => void,
 ): void {
   res.once('close', callback)
-  // Behind another response of a pipeline, one has no socket yet, and never hears of its end if that comes before.
+  // A pipelined response has no socket until the responses before it are done, and emits no 'close' if the socket closes
+  // first; so the socket itself is watched.
   if (res.socket !== null || req.httpVersionMajor >= 2) return
   watch(req.socket, callback)
   res.once('close', () => unwatch(req.socket, callback))
 }
 
-/** Calls back no more. */
+/** Removes a callback given to {@link onResponseClose}. */
 export function offResponseClose(
   req: IncomingMessage,
   res: ServerResponse,
@@ -63,7 +65,10 @@ export function offResponseClose(
   unwatch(req.socket, callback)
 }
 
-/** Calls back when the client goes away before {@link offClientDisconnect} is called. Costs less than {@link onResponseClose}. */
+/**
+ * Calls back when the client disconnects before {@link offClientDisconnect} is called. Costs less per request than
+ * {@link onResponseClose}, because in HTTP/1 it adds no listener to the response.
+ */
 export function onClientDisconnect(
   req: IncomingMessage,
   res: ServerResponse,
@@ -73,7 +78,7 @@ export function onClientDisconnect(
   else watch(req.socket, callback)
 }
 
-/** Calls back no more. */
+/** Removes a callback given to {@link onClientDisconnect}. */
 export function offClientDisconnect(
   req: IncomingMessage,
   res: ServerResponse,
@@ -81,24 +86,4 @@ export function offClientDisconnect(
 ): void {
   if (req.httpVersionMajor >= 2) res.off('close', callback)
   else unwatch(req.socket, callback)
-}
-
-/**
- * Ends a response that has begun so that it cannot pass for whole, where to close it is not enough: in HTTP/1.0, where
- * the end of the connection is the end of the body, and in HTTP/2, where frameworks close streams without an error.
- */
-export function abortResponse(req: IncomingMessage, res: ServerResponse): void {
-  if (!res.headersSent) return
-  if (req.httpVersionMajor >= 2) streamOf(req).close(constants.NGHTTP2_INTERNAL_ERROR)
-  else if (req.httpVersion === '1.0') reset(res.socket)
-}
-
-// Neither a unix socket nor TLS can be reset.
-function reset(socket: Socket | null): void {
-  const { remoteAddress, encrypted } = (socket ?? {}) as Partial<TLSSocket>
-  if (remoteAddress !== undefined && !encrypted) socket?.resetAndDestroy()
-}
-
-function streamOf(req: IncomingMessage): ServerHttp2Stream {
-  return (req as unknown as Http2ServerRequest).stream
 }

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { ClientInfo, Env } from '../environment/request-facts.ts'
+import type { ClientInfo, Env } from '../environment/environment-input.ts'
 import type { GatewayLogger } from '../logger.ts'
 
-/** What an adapter hands in of a request. */
+/** A request as an adapter passes it to `Gateway.handle`. */
 export interface GatewayRequest<Source = IncomingMessage> {
   req: IncomingMessage
   res: ServerResponse
@@ -10,18 +10,21 @@ export interface GatewayRequest<Source = IncomingMessage> {
   source: Source
   /** The request target as the client sent it. */
   url: string
-  /** What the framework has rewritten `url` to, if it has: this is what is run, REQUEST_URI stays `url`. */
+  /** The request target as the framework has rewritten it, if it has. It selects the script; REQUEST_URI stays `url`. */
   rewrittenUrl?: string | undefined
-  /** Path the gateway is mounted at, as it stands in `rewrittenUrl` or `url`; '' for none. */
+  /** Path that the gateway is mounted at, encoded as in `rewrittenUrl` or `url`; '' for none. */
   mount: string
-  /** The client, as the framework's trust in proxies makes it out. */
+  /** The client, as determined by the framework's trust in proxies. */
   client: ClientInfo
-  /** What the framework has made of the body; undefined if nothing. */
+  /** The body as a body parser of the framework has parsed it; undefined if none has. */
   parsedBody?: unknown
-  /** Run this instead of what the URL names: a path below the root, with its query if it has one. */
+  /**
+   * Path of the script to run in place of the one in the URL, below `root`; it may have a query, which replaces the
+   * URL's.
+   */
   script?: string | undefined
-  /** Params for this request alone. */
+  /** Params of this request alone; they win over the option `env`. */
   env?: Env | undefined
-  /** The framework's logger of this request; the option `logger` wins over it. */
+  /** The framework's logger for this request; the option `logger` wins over it. */
   logger?: GatewayLogger | undefined
 }

@@ -2,8 +2,8 @@ import { RequestBodyError } from '@fastcgi/client'
 import qs from 'qs'
 
 /**
- * Turns a body that a framework has already parsed back into bytes. JSON and urlencoded can be written again;
- * anything else (multipart above all) is gone and must not be replaced by an empty body.
+ * Encodes a body that a framework has already parsed. JSON and urlencoded bodies can be encoded again; any other, above all
+ * multipart, is lost, and is an error because an empty body would be wrong.
  * @throws RequestBodyError FCGI_BODY_CONSUMED
  */
 export function encodeParsedBody(body: unknown, contentType: string | undefined): Buffer {
@@ -16,12 +16,12 @@ export function encodeParsedBody(body: unknown, contentType: string | undefined)
     return Buffer.from(qs.stringify(body))
   throw new RequestBodyError(
     'FCGI_BODY_CONSUMED',
-    `the request body (${type || 'no content type'}) has been read by a body parser before it came here; ` +
-      'register the FastCGI routes before body parsers, or limit those to other routes',
+    `the request body (${type || 'no content type'}) has been read by a body parser before the gateway got it, and cannot be encoded again; ` +
+      'register the FastCGI routes before body parsers, or restrict those to other routes',
   )
 }
 
-// A JSON parser hands out strings too: for a body that is a JSON string, and with type text for the raw one.
+// A string is either the raw text, from a text parser, or the value of a body that is a JSON string.
 function encodeJSON(body: unknown): Buffer {
   if (typeof body === 'string' && isJSON(body)) return Buffer.from(body)
   return Buffer.from(JSON.stringify(body) ?? '')

@@ -1,3 +1,5 @@
+// Decides how a request body is sent to the application: streamed, spooled first, encoded again, or refused.
+
 import type { IncomingMessage } from 'node:http'
 import type { Http2ServerRequest } from 'node:http2'
 import type { Readable } from 'node:stream'
@@ -6,16 +8,16 @@ import { encodeParsedBody } from './parsed-body.ts'
 import type { SpoolLimits } from './spool.ts'
 import { spoolStream } from './spool-stream.ts'
 
-/** How request bodies are taken. */
+/** How request bodies are read. */
 export interface BodyRules {
-  /** What to do with a body that does not say how long it is. */
+  /** What to do with a body of unknown length. */
   unknownLength: 'spool' | 'stream' | 'reject'
-  /** Take in every body whole, not only short ones. */
+  /** Whether every body is spooled, not only short ones. */
   spoolAll: boolean
-  /** Most bytes of a body; undefined bounds only what is spooled. */
+  /** Maximum bytes of a body; if undefined, spooled bodies are bounded by `spool.max`, streamed ones by nothing. */
   maxBodySize: number | undefined
   spool: SpoolLimits
-  /** Milliseconds without a byte while spooling. */
+  /** Milliseconds without a byte after which spooling fails; 0 for no limit. */
   idle: number
 }
 
@@ -30,36 +32,39 @@ export interface BodyOptions {
   readonly timeouts?: { readonly body?: number | undefined } | undefined
 }
 
-/** The rules that a gateway's options make. @param directory for temporary files. */
+/** The rules for request bodies that a gateway's options define. @param directory for temporary files. */
 export function bodyRules(options: BodyOptions, directory: string): BodyRules {
   const { spoolMemory = 65_536 } = options
   return {
     unknownLength: options.unknownLength ?? 'spool',
     spoolAll: options.spoolBodies ?? false,
     maxBodySize: options.maxBodySize,
-    spool: { memory: spoolMemory, most: GIBIBYTE, directory },
+    spool: { memory: spoolMemory, max: GIBIBYTE, directory },
     idle: options.timeouts?.body ?? 60_000,
   }
 }
 
-/** A request body, ready to be sent. */
+/** A request body to send to the application. */
 export interface RequestBody {
   body: Readable | Buffer | null
-  /** CONTENT_LENGTH; undefined when there is no body, or nobody knows. */
+  /** CONTENT_LENGTH; undefined if there is no body or its length is unknown. */
   length: number | undefined
-  /** Whether a framework has parsed it, and inflated it on the way: Content-Encoding is not true any more. */
+  /**
+   * Whether it was encoded again from a parsed body. The parser has decompressed it, so Content-Encoding no longer
+   * applies.
+   */
   parsed: boolean
 }
 
-/** Of a request without one. */
+/** The body of a request without one. */
 export const NO_BODY: RequestBody = { body: null, length: undefined, parsed: false }
 
 /**
- * Makes a body out of a request, at once where it can be streamed. PHP reads exactly CONTENT_LENGTH bytes, so a body of
- * unknown length is spooled first. So is a short one: php-fpm runs the script with what it got of a body that broke
- * off, and a slow client would hold a child all the while.
- * @param parsed what a framework made of the body, undefined if nothing.
- * @throws RequestBodyError, also by rejection
+ * The body to send for a request; synchronous unless it has to be spooled. A body of unknown length is spooled because PHP
+ * reads exactly CONTENT_LENGTH bytes. A short body is spooled because php-fpm runs the script even with a body that broke
+ * off, and because a slow client would occupy a PHP child while it uploads.
+ * @param parsed the body as a body parser has parsed it; undefined if none has.
+ * @throws RequestBodyError, also as a rejection
  */
 export function requestBody(
   req: IncomingMessage,
@@ -80,11 +85,11 @@ export function requestBody(
       'FCGI_BODY_LENGTH_REQUIRED',
       "request body has no Content-Length (option unknownLength is 'reject')",
     )
-  return spooled(req, rules, rules.maxBodySize ?? rules.spool.most)
+  return spooled(req, rules, rules.maxBodySize ?? rules.spool.max)
 }
 
-async function spooled(req: IncomingMessage, rules: BodyRules, most: number): Promise<RequestBody> {
-  const { body, length } = await spoolStream(req, { ...rules.spool, most }, rules.idle)
+async function spooled(req: IncomingMessage, rules: BodyRules, max: number): Promise<RequestBody> {
+  const { body, length } = await spoolStream(req, { ...rules.spool, max }, rules.idle)
   return { body, length, parsed: false }
 }
 
@@ -93,9 +98,9 @@ function declaredBody(
   declared: string,
   rules: BodyRules,
 ): RequestBody | Promise<RequestBody> {
-  // node:http lets digits through only; this is for requests that were made by other means.
+  // node:http accepts digits only; this is for requests that did not come through its parser.
   if (!/^\d{1,15}$/.test(declared))
-    throw new RequestBodyError('FCGI_BODY_LENGTH_REQUIRED', 'Content-Length is no number')
+    throw new RequestBodyError('FCGI_BODY_LENGTH_REQUIRED', 'Content-Length is not a number')
   const length = Number(declared)
   if (rules.maxBodySize !== undefined && length > rules.maxBodySize)
     throw new RequestBodyError(
@@ -108,14 +113,14 @@ function declaredBody(
   return { body: req, length, parsed: false }
 }
 
-/** Whether there may be a body although nothing says how long it is. */
+/** Whether a request without Content-Length may have a body. */
 function hasUnknownLength(req: IncomingMessage): boolean {
   if (req.httpVersionMajor < 2) return req.headers['transfer-encoding'] !== undefined
   const { stream } = req as unknown as Http2ServerRequest
   return stream?.endAfterHeaders === false
 }
 
-/** Whether somebody has taken bytes off the request already. */
+/** Whether the body has already been read, at least in part, for instance by a body parser. */
 function wasRead(req: IncomingMessage): boolean {
   return req.readableDidRead || req.readableEnded || req.destroyed
 }
@@ -128,7 +133,7 @@ function unreadable(req: IncomingMessage): RequestBodyError {
     )
   return new RequestBodyError(
     'FCGI_BODY_CONSUMED',
-    'the request body has been read before it came here, and nothing is left of it; ' +
-      'register the FastCGI routes before whatever reads request bodies',
+    'the request body has been read before the gateway got it, and the parsed body is not available; ' +
+      'register the FastCGI routes before middleware that reads request bodies',
   )
 }

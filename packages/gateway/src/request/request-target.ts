@@ -1,11 +1,16 @@
-import type { RequestTarget } from '../environment/request-facts.ts'
+// Parses request targets, and finds the path below the mount point.
+
+import type { RequestTarget } from '../environment/environment-input.ts'
 import { BadRequestError } from '../errors.ts'
 
+/**
+ * Paths that normalizePath() need not change: no percent, no control character, no empty or dot segment, no backslash.
+ */
 const PLAIN_PATH = /^(?:\/[A-Za-z0-9\-_~!$&'()*+,;=:@][A-Za-z0-9\-_.~!$&'()*+,;=:@]*)*\/?$/
 
 /**
- * Takes a request target apart as nginx does. Everything later relies on the path: decoded exactly once, no `..`,
- * no control characters (CVE-2019-11043), no NUL (CVE-2013-4547), no backslash.
+ * Parses a request target as nginx does. All later code relies on these properties of the path: decoded exactly once, no
+ * `..`, no control characters (CVE-2019-11043), no NUL (CVE-2013-4547), no backslash.
  * @throws BadRequestError
  */
 export function parseTarget(raw: string): RequestTarget {
@@ -15,12 +20,12 @@ export function parseTarget(raw: string): RequestTarget {
     const match = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*)(.*)$/i.exec(raw)
     if (match === null) throw new BadRequestError('request target is neither a path nor a URL')
     authority = match[1] ?? ''
-    // RFC 9110 §4.2.4: a host that hides behind a name is an attack.
+    // RFC 9110 §4.2.4: userinfo is used to disguise the real host.
     if (authority.includes('@')) throw new BadRequestError('request target contains userinfo')
     const rest = match[2] ?? ''
     uri = rest.startsWith('/') ? rest : `/${rest}`
   }
-  // A fragment never belongs here; what is behind it would be seen by one and not by another (CVE-2023-45539).
+  // A request target has no fragment. Servers disagree on whether it is part of the path (CVE-2023-45539).
   if (uri.includes('#')) throw new BadRequestError('request target contains a #')
   const mark = uri.indexOf('?')
   const rawPath = mark === -1 ? uri : uri.slice(0, mark)
@@ -32,7 +37,7 @@ export function parseTarget(raw: string): RequestTarget {
   }
 }
 
-/** Decodes a raw path and resolves it. @throws BadRequestError */
+/** Decodes a path and removes its dot segments and empty segments. @throws BadRequestError */
 export function normalizePath(raw: string): string {
   if (PLAIN_PATH.test(raw)) return raw === '' ? '/' : raw
   const decoded = raw.includes('%') ? decodePercents(raw) : raw
@@ -40,15 +45,15 @@ export function normalizePath(raw: string): string {
     const code = decoded.charCodeAt(at)
     if (code < 0x20 || code === 0x7f)
       throw new BadRequestError('request path contains a control character')
-    // Cut down to a byte it would be another character, which has not been looked at: U+012E becomes a dot.
-    if (code > 0xff) throw new BadRequestError('request path contains a character that is no byte')
-    // Windows takes it for a slash, and so may an application behind us.
+    // Encoded as latin1 it would become another character, which has not been checked: U+012E becomes a dot.
+    if (code > 0xff) throw new BadRequestError('request path contains a character above U+00FF')
+    // Windows, and possibly the application, treats it as a slash.
     if (code === 0x5c) throw new BadRequestError('request path contains a backslash')
   }
   return resolveDots(decoded)
 }
 
-/** Replaces %XX by the byte it stands for; once, whatever comes out. */
+/** Replaces each %XX by its byte. The result is not decoded again. */
 function decodePercents(raw: string): string {
   if (/%(?![0-9a-f]{2})/i.test(raw))
     throw new BadRequestError('request path contains a percent sign without two hex digits')
@@ -60,7 +65,7 @@ function resolveDots(path: string): string {
   const segments = path.split('/')
   for (const segment of segments) {
     if (segment === '..' && kept.pop() === undefined)
-      throw new BadRequestError('request path climbs above the root')
+      throw new BadRequestError('request path leads above the root')
     if (segment !== '' && segment !== '.' && segment !== '..') kept.push(segment)
   }
   const last = segments.at(-1)
@@ -69,8 +74,8 @@ function resolveDots(path: string): string {
 }
 
 /**
- * What is behind a mount point, or undefined when the path is not below it: a framework matches the raw path,
- * and `/mount/../x` is none of ours.
+ * The part of a decoded path after the mount point; undefined if the path is not below it. Frameworks match the raw path,
+ * so `/mount/../x` can arrive here although it is outside.
  */
 export function belowMount(path: string, mount: string): string | undefined {
   if (mount === '') return path
@@ -79,21 +84,25 @@ export function belowMount(path: string, mount: string): string | undefined {
   return path[mount.length] === '/' ? path.slice(mount.length) : undefined
 }
 
-/** Where in a gateway a request lands. */
-export interface Location {
+/** The target of a request in relation to the mount point. */
+export interface MountedTarget {
   readonly target: RequestTarget
   /** Decoded mount point, '' for none. */
   readonly mount: string
-  /** Decoded path below it; undefined when it is not below it. */
+  /** Decoded path below the mount point; undefined if it is not below it. */
   readonly path: string | undefined
 }
 
 /**
- * Finds out where a request lands.
- * @param rewritten what a framework has made of `url`: this is what is run, REQUEST_URI stays `url`.
+ * Parses the target of a request and finds the path below the mount point.
+ * @param rewritten the target as a framework has rewritten it. It gives path and query; REQUEST_URI stays `url`.
  * @throws BadRequestError
  */
-export function locate(url: string, rewritten: string | undefined, mountPoint: string): Location {
+export function parseMountedTarget(
+  url: string,
+  rewritten: string | undefined,
+  mountPoint: string,
+): MountedTarget {
   let target = parseTarget(url)
   if (rewritten !== undefined && rewritten !== url) {
     const { path, query } = parseTarget(rewritten)

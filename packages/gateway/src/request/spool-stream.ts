@@ -2,16 +2,16 @@ import type { Readable } from 'node:stream'
 import { RequestBodyError } from '@fastcgi/client'
 import { Spool, type SpoolLimits } from './spool.ts'
 
-/** A body whose length is known at last. */
+/** A spooled body, with its length in bytes. */
 export interface SpooledBody {
   body: Buffer | Readable
   length: number
 }
 
 /**
- * Reads a stream of unknown length to its end. The stream is never destroyed, for on its socket the client waits
- * for what we have to say about its body.
- * @param idle milliseconds without a byte after which the client is too slow; 0 for no limit.
+ * Reads a stream of unknown length to its end. The stream is not destroyed on failure, because the client still expects a
+ * response on its socket.
+ * @param idle milliseconds without a byte after which it fails with FCGI_BODY_TIMEOUT; 0 for no limit.
  * @throws RequestBodyError
  */
 export function spoolStream(
@@ -20,62 +20,106 @@ export function spoolStream(
   idle: number,
 ): Promise<SpooledBody> {
   return new Promise((resolve, reject) => {
-    const spool = new Spool(limits)
-    let writing: Promise<void> | undefined
-    const timer =
-      idle === 0 ? undefined : setTimeout(() => fail('FCGI_BODY_TIMEOUT', slow(idle)), idle)
-
-    const onData = (data: Buffer | string): void => {
-      timer?.refresh()
-      try {
-        writing = spool.write(typeof data === 'string' ? Buffer.from(data) : data)
-      } catch (error) {
-        settle(error)
-        return
-      }
-      if (writing === undefined) return
-      stream.pause()
-      writing.then(() => {
-        writing = undefined
-        if (settled) return
-        timer?.refresh()
-        stream.resume()
-      }, settle)
-    }
-    const onEnd = (): void => {
-      // All of it is here: 'close' is no failure any more, however long the disk takes.
-      clearTimeout(timer)
-      stream.off('close', onClose)
-      if (writing === undefined) settle()
-      else writing.then(() => settle(), settle)
-    }
-    const onClose = (): void => {
-      fail('FCGI_BODY_TRUNCATED', 'the client went away in the middle of its request body')
-    }
-    const onError = (cause: Error): void => {
-      fail('FCGI_BODY_TRUNCATED', 'the request body could not be read to its end', cause)
-    }
-    const fail = (
-      code: 'FCGI_BODY_TIMEOUT' | 'FCGI_BODY_TRUNCATED',
-      message: string,
-      cause?: Error,
-    ): void => settle(new RequestBodyError(code, message, { cause }))
-
-    let settled = false
-    const settle = (error?: unknown): void => {
-      if (settled) return
-      settled = true
-      clearTimeout(timer)
-      stream.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onError)
-      stream.on('error', () => {})
-      stream.pause()
-      if (error === undefined) resolve({ body: spool.finish(), length: spool.length })
-      else void spool.discard().then(() => reject(error), reject)
-    }
-    stream.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onError)
+    new StreamSpooler(stream, new Spool(limits), resolve, reject).start(idle)
   })
 }
 
-function slow(idle: number): string {
-  return `the client sent nothing of its request body for ${idle} ms (option timeouts.body)`
+/** Writes the chunks of a stream to a spool; pauses the stream while the spool waits for the disk. */
+class StreamSpooler {
+  readonly #stream: Readable
+  readonly #spool: Spool
+  readonly #resolve: (body: SpooledBody) => void
+  readonly #reject: (error: unknown) => void
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> | undefined
+  #settled = false
+
+  constructor(
+    stream: Readable,
+    spool: Spool,
+    resolve: (body: SpooledBody) => void,
+    reject: (error: unknown) => void,
+  ) {
+    this.#stream = stream
+    this.#spool = spool
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  start(idle: number): void {
+    if (idle !== 0) this.#timer = setTimeout(this.#onTimeout, idle, idle)
+    this.#stream.on('data', this.#onData).on('end', this.#onEnd)
+    this.#stream.on('close', this.#onClose).on('error', this.#onError)
+  }
+
+  readonly #onData = (data: Buffer | string): void => {
+    this.#timer?.refresh()
+    try {
+      this.#writing = this.#spool.write(typeof data === 'string' ? Buffer.from(data) : data)
+    } catch (error) {
+      this.#settle(error)
+      return
+    }
+    if (this.#writing === undefined) return
+    this.#stream.pause()
+    this.#writing.then(
+      () => this.#onWritten(),
+      (error) => this.#settle(error),
+    )
+  }
+
+  #onWritten(): void {
+    this.#writing = undefined
+    if (this.#settled) return
+    this.#timer?.refresh()
+    this.#stream.resume()
+  }
+
+  readonly #onEnd = (): void => {
+    // The body is complete: a 'close' while the rest is written to the disk is not a failure.
+    clearTimeout(this.#timer)
+    this.#stream.off('close', this.#onClose)
+    if (this.#writing === undefined) this.#settle()
+    else
+      this.#writing.then(
+        () => this.#settle(),
+        (error) => this.#settle(error),
+      )
+  }
+
+  readonly #onTimeout = (idle: number): void => {
+    this.#fail(
+      'FCGI_BODY_TIMEOUT',
+      `the client sent nothing of its request body for ${idle} ms (option timeouts.body)`,
+    )
+  }
+
+  readonly #onClose = (): void => {
+    this.#fail('FCGI_BODY_TRUNCATED', 'the client went away in the middle of its request body')
+  }
+
+  readonly #onError = (cause: Error): void => {
+    this.#fail('FCGI_BODY_TRUNCATED', 'the request body could not be read to its end', cause)
+  }
+
+  #fail(code: 'FCGI_BODY_TIMEOUT' | 'FCGI_BODY_TRUNCATED', message: string, cause?: Error): void {
+    this.#settle(new RequestBodyError(code, message, { cause }))
+  }
+
+  #settle(error?: unknown): void {
+    if (this.#settled) return
+    this.#settled = true
+    clearTimeout(this.#timer)
+    const stream = this.#stream
+    stream.off('data', this.#onData).off('end', this.#onEnd)
+    stream.off('close', this.#onClose).off('error', this.#onError)
+    // Later errors of the stream must not end the process.
+    stream.on('error', ignore)
+    stream.pause()
+    const spool = this.#spool
+    if (error === undefined) this.#resolve({ body: spool.finish(), length: spool.length })
+    else void spool.discard().then(() => this.#reject(error), this.#reject)
+  }
 }
+
+function ignore(): void {}

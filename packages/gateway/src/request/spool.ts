@@ -2,19 +2,19 @@ import type { Readable } from 'node:stream'
 import { RequestBodyError } from '@fastcgi/client'
 import { TemporaryFile } from './temporary-file.ts'
 
-/** How much a {@link Spool} takes, and where it keeps it. */
+/** Limits of a {@link Spool}. */
 export interface SpoolLimits {
   /** Bytes kept in memory. */
   memory: number
-  /** Bytes in all. */
-  most: number
+  /** Maximum bytes in total. */
+  max: number
   /** Directory of the temporary file. */
   directory: string
 }
 
-/** Takes in bytes of unknown number: up to a limit in memory, beyond that in a file without a name. */
+/** Stores a request body of unknown length: in memory up to a limit, above that in an unlinked temporary file. */
 export class Spool {
-  /** Bytes taken in. */
+  /** Bytes stored. */
   length = 0
   readonly #limits: SpoolLimits
   #chunks: Buffer[] = []
@@ -26,13 +26,15 @@ export class Spool {
     this.#limits = limits
   }
 
-  /** Takes a piece in; a promise where the disk has to be waited for. @throws RequestBodyError FCGI_BODY_TOO_LARGE */
+  /**
+   * Stores a chunk. Returns a promise if the caller must wait for the disk. @throws RequestBodyError FCGI_BODY_TOO_LARGE
+   */
   write(chunk: Buffer): Promise<void> | undefined {
     this.length += chunk.length
-    if (this.length > this.#limits.most)
+    if (this.length > this.#limits.max)
       throw new RequestBodyError(
         'FCGI_BODY_TOO_LARGE',
-        `request body is over ${this.#limits.most} bytes (option maxBodySize)`,
+        `request body is over ${this.#limits.max} bytes (option maxBodySize)`,
       )
     this.#chunks.push(chunk)
     if (this.#file === undefined && this.length <= this.#limits.memory) return undefined
@@ -41,13 +43,13 @@ export class Spool {
     return spilling
   }
 
-  /** All that was taken in: a Buffer where memory held it, else a stream that removes the file at its end. */
+  /** The stored bytes: a Buffer if they fit in memory, else a stream that closes the file at its end. */
   finish(): Buffer | Readable {
     if (this.#file === undefined) return Buffer.concat(this.#chunks, this.length)
     return this.#file.stream()
   }
 
-  /** Drops everything. */
+  /** Discards the stored bytes and closes the file. */
   async discard(): Promise<void> {
     this.#chunks = []
     // The file may just be opened, for a client that goes away meanwhile: it is closed whenever that is.

@@ -3,7 +3,10 @@ import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 
-/** A temporary file that vanishes with its handle, whatever happens to this process. */
+/**
+ * A temporary file. It is unlinked as soon as it is open, so the system frees it with its handle, even if the process
+ * crashes; on Windows, which cannot unlink an open file, it is removed when it is closed.
+ */
 export class TemporaryFile {
   readonly #handle: FileHandle
   readonly #path: string | undefined
@@ -16,13 +19,12 @@ export class TemporaryFile {
   static async open(directory: string): Promise<TemporaryFile> {
     const path = join(directory, `fastcgi-${randomUUID()}`)
     const handle = await open(path, 'wx+', 0o600)
-    // Windows does not take the name of an open file away.
     if (process.platform === 'win32') return new TemporaryFile(handle, path)
     await unlink(path)
     return new TemporaryFile(handle, undefined)
   }
 
-  /** Writes all of a chunk at a position. */
+  /** Writes a whole chunk at a position in bytes. */
   async write(chunk: Buffer, position: number): Promise<void> {
     for (let at = 0; at < chunk.length; ) {
       const { bytesWritten } = await this.#handle.write(chunk, at, undefined, position + at)
@@ -30,19 +32,20 @@ export class TemporaryFile {
     }
   }
 
-  /** Reads a part that has been written. */
+  /** Reads bytes that have been written. @throws Error if the file is shorter than that. */
   async read(position: number, length: number): Promise<Buffer> {
     const buffer = Buffer.allocUnsafe(length)
     let at = 0
     while (at < length) {
       const { bytesRead } = await this.#handle.read(buffer, at, length - at, position + at)
-      if (bytesRead === 0) throw new Error('a temporary file ends before what was written to it')
+      if (bytesRead === 0)
+        throw new Error('a temporary file is shorter than the bytes that were written to it')
       at += bytesRead
     }
     return buffer
   }
 
-  /** All of it as a stream that closes the file at its end. */
+  /** The whole file as a stream, which closes it at its end. */
   stream(): Readable {
     const stream = this.#handle.createReadStream({ start: 0 })
     const path = this.#path

@@ -1,35 +1,37 @@
 /**
- * What becomes of a request body that nobody reads, when the request is answered before it has come (RFC 9112 §9.6). Closing
- * the connection then makes the system reset it, and the client loses the answer that it has not read yet; to leave the
- * body where it is would block the connection for the next request. So a short body is dropped and the connection kept;
- * otherwise the connection lingers: it is half-closed behind the answer, and closed when the client has closed it.
+ * The rest of a request body when the response is complete before the body has been read (RFC 9112 §9.6).
+ *
+ * Closing the connection then makes the kernel send a reset, because there are unread bytes, and the reset discards what the
+ * client has not read of the response. Leaving the body unread would block the connection for the next request. So a short
+ * body is read and dropped and the connection is kept; with a longer one the connection lingers: it is half-closed after the
+ * response, what the client still sends is dropped, and it is closed once the client closes it or a limit is reached.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 
-/** Bytes of a body that are dropped so that its connection can be kept; more, and it is closed */
-const MOST_DROPPED = 65_536
-/** Bytes that are dropped from a connection that lingers. */
-const MOST_LINGERED = 67_108_864
-/** Milliseconds that a connection lingers in all, and without a byte (as Apache's lingering_close). */
-const LONGEST_LINGER = 30_000
-const LINGER_PAUSE = 2000
+/** Maximum length in bytes of a body that is dropped so that its connection can be kept. */
+const MAX_DROPPED_BODY = 65_536
+/** Maximum number of bytes that are dropped on a lingering connection. */
+const MAX_LINGER_BYTES = 67_108_864
+/** Maximum time in milliseconds that a connection lingers, in total and without receiving anything (as in Apache). */
+const MAX_LINGER_TIME = 30_000
+const LINGER_IDLE_TIME = 2000
 
 /**
- * Prepares the connection of a request for an answer that comes now. Must be called before the head is written; costs
- * nothing where there is no body, or all of it has been read.
+ * Prepares the connection of a request for a response that is sent now. Must be called before the head is written. Does
+ * nothing where there is no body or all of it has been read.
  */
 export function settleUnreadBody(req: IncomingMessage, res: ServerResponse): void {
   if (!hasUnreadBody(req) || res.headersSent) return
   if (!req.complete && !isShort(req)) {
-    // Becomes `Connection: close`.
+    // node:http sends `Connection: close` then.
     res.shouldKeepAlive = false
-    lingerBehind(req.socket)
+    lingerAfterResponse(req.socket)
   }
   res.once('finish', () => dropBody(req))
 }
 
-/** Reads the rest of a body that nobody reads any more, and drops it. */
+/** Reads and drops the rest of a body, unless something else reads it. */
 export function dropBody(req: IncomingMessage): void {
   if (hasUnreadBody(req) && req.listenerCount('data') === 0) req.resume()
 }
@@ -41,25 +43,25 @@ function hasUnreadBody(req: IncomingMessage): boolean {
 }
 
 function isShort({ headers }: IncomingMessage): boolean {
-  return Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) <= MOST_DROPPED
+  return Number(headers['content-length'] ?? Number.POSITIVE_INFINITY) <= MAX_DROPPED_BODY
 }
 
-/** Has node:http half-close the connection behind the last response, where it would close it. */
-function lingerBehind(socket: Socket): void {
+/** Makes node:http half-close the connection after the last response instead of closing it. */
+function lingerAfterResponse(socket: Socket): void {
   socket.destroySoon = () => linger(socket)
 }
 
 function linger(socket: Socket): void {
-  let left = MOST_LINGERED
+  let left = MAX_LINGER_BYTES
   const close = (): void => {
     socket.destroy()
   }
-  const longest = setTimeout(close, LONGEST_LINGER)
+  const longest = setTimeout(close, MAX_LINGER_TIME)
   const pause = setTimeout(() => {
-    // The response is still on its way to a slow client.
+    // A slow client is still reading the response.
     if (socket.writableFinished) close()
     else pause.refresh()
-  }, LINGER_PAUSE)
+  }, LINGER_IDLE_TIME)
   const drop = ({ length }: Buffer): void => {
     left -= length
     pause.refresh()
@@ -70,12 +72,12 @@ function linger(socket: Socket): void {
     clearTimeout(pause)
   })
   socket.end()
-  // While the parser of node:http has the socket, only its own listeners of `resume` start to read it again.
+  // While the parser of node:http owns the socket, only its own listener of `resume` starts reading again.
   socket.resume()
   setImmediate(takeOver, socket, drop)
 }
 
-/** Takes the socket from the parser of node:http, which must not see another request. */
+/** Takes the socket from the parser of node:http, which must not receive another request. */
 function takeOver(socket: Socket, drop: (chunk: Buffer) => void): void {
   socket.on('data', drop)
   for (const event of ['data', 'end'])

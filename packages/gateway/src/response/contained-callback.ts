@@ -1,12 +1,12 @@
-/** Keeps what an adapter throws, or the framework behind it, from reaching `uncaughtException`. */
+// Contains errors that an adapter, a framework or its middleware throws while it takes a response.
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import { gatewayError } from '../error-status.ts'
 import type { GatewayLogger } from '../logger.ts'
-import { abortResponse } from '../request/client-disconnect.ts'
 import { settleUnreadBody } from '../request/unread-body.ts'
+import { abortResponse } from './abort-response.ts'
 import type { GatewayCallback, GatewayResponse } from './gateway-response.ts'
 
-/** Whose response it is. */
+/** The request that a response belongs to. */
 export interface ContainedRequest {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -14,9 +14,10 @@ export interface ContainedRequest {
 }
 
 /**
- * Wraps the callback of an adapter. When it throws, by `writeHead()` of another middleware, by a field that HTTP/2 does
- * not take, by a hook, the application is let go, the failure is logged once, and the client gets a plain 500; where the
- * response has begun, its connection or HTTP/2 stream is broken off.
+ * Wraps the callback of an adapter so that what it throws fails only this request. Causes are, for example, middleware that
+ * replaces `writeHead()`, a field that HTTP/2 allows only once, and hooks of a framework. The response body is destroyed,
+ * which releases the application, the error is logged once, and the client receives a plain 500. If the response has begun,
+ * its connection or HTTP/2 stream is broken off.
  */
 export function containedCallback(
   request: ContainedRequest,
@@ -24,7 +25,7 @@ export function containedCallback(
 ): GatewayCallback {
   return (error, response) => {
     try {
-      // Otherwise the request goes on to somebody else.
+      // With neither, the request goes on to the next handler, which reads its body.
       if (error !== undefined || response !== undefined) settleUnreadBody(request.req, request.res)
       done(error, response)
     } catch (thrown) {
@@ -50,8 +51,8 @@ function fail(
 }
 
 /**
- * Not by an error page of the framework, which would go through what has just thrown. For the same reason past the
- * functions that middleware has put in the place of node's own.
+ * Sends a plain 500 with node's own functions: an error page of the framework would go through the code that has just thrown,
+ * and middleware may have replaced the functions of this response.
  */
 function plain500(req: IncomingMessage, res: ServerResponse): void {
   const own = res instanceof ServerResponse ? ServerResponse.prototype : res

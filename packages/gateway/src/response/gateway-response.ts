@@ -1,28 +1,34 @@
+// The response that a gateway passes to an adapter.
+
 import type { Readable } from 'node:stream'
 import type { GatewayError } from '../error-status.ts'
 
-/** A response, for an adapter to write. */
+/** A response for an adapter to write. */
 export interface GatewayResponse {
+  /** HTTP status, 200 to 599. */
   readonly status: number
-  /** Reason phrase, '' for the usual one. */
+  /** Reason phrase; '' for the standard one. */
   readonly reason: string
-  /** Fields as flat name, value, name, value…, in latin1. */
+  /** Fields as a flat array: name, value, name, value…; values in latin1. */
   readonly headers: string[]
-  /** Complete as a Buffer, else a stream, which breaks off with an error rather than to end early. */
+  /**
+   * A Buffer if the body is complete, else a stream. A stream that breaks off is destroyed with an error; it never ends
+   * early.
+   */
   readonly body: Buffer | Readable | null
 }
 
-/** Takes a response or a failure, once; both undefined when the path is not the gateway's. */
+/** Called once per request, with a response or an error; both are undefined if the path is not the gateway's. */
 export type GatewayCallback = (
   error: GatewayError | undefined,
   response: GatewayResponse | undefined,
 ) => void
 
-/** What an application has said of the response that a file is the body of. */
+/** The head of an application's response, for a response whose body is sent from a file. */
 export interface ResponseStart {
   readonly status: number
-  /** '' for the usual one. */
+  /** Reason phrase; '' for the standard one. */
   readonly reason: string
-  /** Flat name, value, name, value…, in latin1. */
+  /** Fields as a flat array: name, value, name, value…; values in latin1. */
   readonly headers: readonly string[]
 }

@@ -2,14 +2,16 @@ import { ResponseBody } from '@fastcgi/client'
 import { ResponsePipe } from './response-pipe.ts'
 
 /**
- * A response body on its way. While its pipe is bare, it writes all that one read brought in one write, and from the very
- * memory that it was read into.
+ * A response body that bypasses its own stream queue while it is piped directly to a response of node:http. It then corks
+ * the response, writes the chunks of one socket read from the memory they were read into, and uncorks it in `flush`, so
+ * that they leave in one write. The read buffer may be reused only after `release` has been called for the chunk, which is
+ * when the write has completed; without that the client would get overwritten bytes.
  */
 export class PipedBody extends ResponseBody {
   #pipe: ResponsePipe | undefined
   #corked = false
 
-  /** Whether pieces can be written at once, and so be borrowed. */
+  /** Whether chunks are written at once, so that the connection may lend its read buffer. */
   override get borrows(): boolean {
     return this.#pipe?.isDirect === true
   }
@@ -39,7 +41,7 @@ export class PipedBody extends ResponseBody {
     if (!this.#corked || response === undefined) return true
     this.#corked = false
     response.uncork()
-    // Not what write() said: corked, it always wants to wait, although the system may have taken it all by now.
+    // The result of write() cannot be used: on a corked stream it asks for a wait even if uncork() has then written all.
     return response.writableLength === 0 || !response.writableNeedDrain
   }
 

@@ -1,3 +1,5 @@
+// Turns the response of an application into a response of the gateway.
+
 import { AsyncResource } from 'node:async_hooks'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
@@ -13,20 +15,21 @@ import {
 import { gatewayError } from '../error-status.ts'
 import type { GatewayLogger } from '../logger.ts'
 import {
-  abortResponse,
   hasFinished,
   isGone,
   offClientDisconnect,
   onClientDisconnect,
 } from '../request/client-disconnect.ts'
 import { dropBody } from '../request/unread-body.ts'
+import { abortResponse } from './abort-response.ts'
+import { BufferedBody, type BufferingRules } from './buffered-body.ts'
+import { withoutFields } from './field-list.ts'
 import type { GatewayCallback, GatewayResponse, ResponseStart } from './gateway-response.ts'
 import { type OffloadField, offloadFields } from './offload-fields.ts'
 import { PipedBody } from './piped-body.ts'
-import { BufferedBody, type BufferingRules } from './response-buffer.ts'
-import { type ResponseFields, responseFields, withoutFields } from './response-fields.ts'
+import { type ResponseFields, responseFields } from './response-fields.ts'
 
-/** What a {@link Responder} has to know of the request. */
+/** The request that a {@link Responder} responds to. */
 export interface ResponderContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
@@ -34,25 +37,31 @@ export interface ResponderContext {
   /** SCRIPT_FILENAME as it was sent, for messages. */
   readonly scriptFilename: string | undefined
   readonly done: GatewayCallback
-  /** How the response may be buffered, and whether it is where the application does not say. @default not at all */
+  /** Limits of response buffering, and its default. @default no buffering, even if the application asks for it */
   readonly buffering?: BufferingRules | undefined
-  /** The temporary file of the request body, to be closed when the exchange is over. */
+  /** The spooled request body, whose temporary file is closed when the exchange ends. */
   readonly spooled: Readable | undefined
-  /** Makes the response that fields such as X-Sendfile ask for; undefined where options allow no such. */
+  /** Makes the response that a field such as X-Sendfile asks for. Returns undefined if the options do not allow it. */
   readonly offload?: (
     fields: readonly OffloadField[],
     start: ResponseStart,
   ) => Promise<GatewayResponse> | undefined
 }
 
-/** How much of a body that nobody wants (HEAD, 204, 304) is read to keep the connection. */
-const MOST_DISCARDED = 1_048_576
+/**
+ * Bytes of an unwanted body (HEAD, 204, 304) that are read so that the connection can be reused; above that it is
+ * aborted.
+ */
+const MAX_DISCARDED = 1_048_576
 
 const LENGTH = new Set(['content-length'])
 
 /**
- * Makes an HTTP response of an exchange in the responder role (FastCGI 1.0 §6.2). What it calls, it calls in the
- * asynchronous context of the request: what comes from an application comes in that of whoever made the connection.
+ * Makes an HTTP response of an exchange in the Responder role (FastCGI 1.0 §6.2). A body that is complete before the first
+ * flush is passed on as a Buffer, any other as a stream.
+ *
+ * It is an AsyncResource so that all callbacks run in the asynchronous context of the request, on which AsyncLocalStorage
+ * depends. Data from a reused connection arrives in the context of the request that opened the connection.
  */
 export class Responder extends AsyncResource implements DispatchHandler {
   readonly #context: ResponderContext
@@ -66,7 +75,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   #body: ResponseBody | undefined
   #delivered = false
   #isOffloaded = false
-  #over = false
+  #finished = false
 
   constructor(context: ResponderContext) {
     super('FASTCGI')
@@ -74,10 +83,10 @@ export class Responder extends AsyncResource implements DispatchHandler {
     onClientDisconnect(context.req, context.res, this.#onDisconnect)
   }
 
-  /** The control of the exchange this answers. */
+  /** The control of the exchange. */
   set control(control: DispatchControl) {
     this.#control = control
-    // The client may have gone before there was anything to stop.
+    // The client may have disconnected before the exchange could be aborted.
     if (isGone(this.#context.req, this.#context.res)) this.#onDisconnect()
   }
 
@@ -87,7 +96,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   onInformational(status: number, headers: string[]): void {
     const { req, res } = this.#context
-    // HTTP/1.0 knows no informational responses (RFC 9110 §15.2).
+    // HTTP/1.0 has no informational responses (RFC 9110 §15.2).
     if (status !== 103 || res.headersSent || req.httpVersion === '1.0') return
     const link = headers
       .filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === 'link')
@@ -95,23 +104,24 @@ export class Responder extends AsyncResource implements DispatchHandler {
     try {
       if (link.length > 0) res.writeEarlyHints({ link })
     } catch {
-      // node:http takes a part of what RFC 8288 allows; a hint less is no failure.
+      // node:http accepts only part of the syntax of RFC 8288; the hint is then left out.
     }
   }
 
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     const fields = responseFields(headers)
-    // RFC 3875 forbids it, and those who send it differ on whether the body then really is in chunks.
+    // RFC 3875 §6.3.4 forbids it, and applications that send it differ on whether the body really is chunked.
     if (fields.transferEncoding !== undefined && fields.transferEncoding !== 'identity')
       throw new ProtocolError(
-        `the application sent Transfer-Encoding: ${fields.transferEncoding}, which is the gateway's to choose`,
+        `the application sent Transfer-Encoding: ${fields.transferEncoding}, which CGI does not allow (RFC 3875 §6.3.4)`,
       )
-    // RFC 9110 §15: invalid; Fastify and node:http2 throw for it.
-    if (status > 599) throw new ProtocolError(`the application answers with status ${status}`)
+    // Statuses above 599 are invalid (RFC 9110 §15); Fastify and node:http2 throw on them.
+    if (status > 599)
+      throw new ProtocolError(`the application sent status ${status}, which is over 599`)
     this.#status = status
     this.#reason = reason
     this.#fields = fields
-    const offload = offloadFields(headers, fields.instructions, statusGiven)
+    const offload = offloadFields(headers, fields.offloadFields, statusGiven)
     if (offload.length > 0) this.#offload(offload)
   }
 
@@ -124,7 +134,8 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.#received += chunk.length
     if (this.#hasNoBody()) return this.#discard()
     const length = this.#fields?.contentLength
-    if (length !== undefined && this.#received > length) return this.#cut(chunk, length - before)
+    if (length !== undefined && this.#received > length)
+      return this.#truncate(chunk, length - before)
     if (this.#body !== undefined) return this.#body.accept(chunk, release)
     this.#chunks.push(chunk)
     return true
@@ -132,7 +143,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   onFlush(): boolean {
     if (this.#body !== undefined) return this.#body.flush()
-    if (this.#delivered || this.#over) return true
+    if (this.#delivered || this.#finished) return true
     if (this.#hasNoBody()) this.#deliver(null)
     else this.#startStream()
     return true
@@ -150,23 +161,23 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   onEnd(): void {
-    if (this.#over) return
+    if (this.#finished) return
     this.#finish()
-    const missing = this.#missing()
+    const missing = this.#missingBytes()
     if (missing !== undefined) this.#fail(missing)
     else if (this.#body !== undefined) this.#body.finish()
-    else if (!this.#delivered) this.#deliver(this.#hasNoBody() ? null : this.#complete())
+    else if (!this.#delivered) this.#deliver(this.#hasNoBody() ? null : this.#wholeBody())
   }
 
   onError(error: FastCGIError): void {
-    if (this.#over) return
+    if (this.#finished) return
     this.#finish()
     this.#fail(error)
   }
 
   // ---- the body
 
-  /** Something else is sent in the place of the body. */
+  /** Sends something else in place of the body, if the options allow it. */
   #offload(fields: readonly OffloadField[]): void {
     const { offload } = this.#context
     const start = {
@@ -190,7 +201,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   #discard(): boolean {
-    if (this.#received > MOST_DISCARDED) {
+    if (this.#received > MAX_DISCARDED) {
       this.#finish()
       if (!this.#delivered) this.#deliver(null)
       this.#control?.abort()
@@ -198,8 +209,11 @@ export class Responder extends AsyncResource implements DispatchHandler {
     return true
   }
 
-  /** More came than Content-Length says: on a kept connection the rest would be taken for the next response. */
-  #cut(chunk: Buffer, room: number): boolean {
+  /**
+   * Ends a body that is longer than its Content-Length: on a keep-alive connection the client would take the rest for
+   * the next response.
+   */
+  #truncate(chunk: Buffer, room: number): boolean {
     this.#finish()
     this.#log(
       `the application sent more than its Content-Length of ${this.#fields?.contentLength}; cut`,
@@ -209,12 +223,13 @@ export class Responder extends AsyncResource implements DispatchHandler {
       else this.#chunks.push(chunk.subarray(0, room))
     }
     if (this.#body !== undefined) this.#body.finish()
-    else this.#deliver(this.#complete())
+    else this.#deliver(this.#wholeBody())
     this.#control?.abort()
     return true
   }
 
-  #missing(): FastCGIError | undefined {
+  /** The error of a body that is shorter than its Content-Length. */
+  #missingBytes(): FastCGIError | undefined {
     const length = this.#fields?.contentLength
     if (length === undefined || this.#received >= length || this.#hasNoBody()) return undefined
     return new PrematureCloseError(
@@ -222,7 +237,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     )
   }
 
-  #complete(): Buffer | null {
+  #wholeBody(): Buffer | null {
     const chunks = this.#chunks
     if (chunks.length === 1) return chunks[0] ?? null
     return chunks.length === 0 ? null : Buffer.concat(chunks)
@@ -253,7 +268,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   #deliver(body: Buffer | Readable | null): void {
     this.#delivered = true
     let headers = this.#fields?.headers ?? []
-    // RFC 9110 §8.6.
+    // RFC 9110 §8.6 forbids Content-Length with 204.
     if (this.#status === 204) headers = withoutFields(headers, LENGTH)
     this.#done(undefined, { status: this.#status, reason: this.#reason, headers, body })
   }
@@ -286,16 +301,16 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   #finish(): void {
-    this.#over = true
+    this.#finished = true
     const { req, res } = this.#context
     offClientDisconnect(req, res, this.#onDisconnect)
-    // Its reader stops at the last byte, before the end that would close the file.
+    // The body was read up to bodyLength bytes and not to the end of the stream, where it would have closed its file.
     this.#context.spooled?.destroy()
     dropBody(req)
   }
 
   readonly #onDisconnect = (): void => {
-    if (this.#over || hasFinished(this.#context.req, this.#context.res)) return
-    this.#control?.abort(new Error('the client has gone'))
+    if (this.#finished || hasFinished(this.#context.req, this.#context.res)) return
+    this.#control?.abort(new Error('the client has disconnected'))
   }
 }

@@ -6,8 +6,10 @@ const { write } = ServerResponse.prototype
 const socketWrite = Socket.prototype.write
 
 /**
- * A body that is piped to a response of node:http, as adapters and frameworks do it. While nothing stands between the two,
- * the body may write to the response itself, past its own queue, and use the memory of what it wrote again.
+ * A body that is piped to a response of node:http, as adapters and frameworks do it. While the pipe is direct, the body may
+ * write to the response itself, bypassing its own stream queue, and reuse the memory of a chunk once it has been written.
+ * If something else read the chunks, for instance a compressing stream or a 'data' listener that keeps them, reusing their
+ * memory would change the bytes that it holds; hence {@link isDirect} is checked before each write.
  */
 export class ResponsePipe {
   readonly response: ServerResponse
@@ -18,12 +20,15 @@ export class ResponsePipe {
     this.response = response
   }
 
-  /** Undefined where it is piped to something else; of node:http2 there is another class. */
+  /** Undefined if the target is anything else; responses of node:http2 are of another class. */
   static between(body: Readable, target: unknown): ResponsePipe | undefined {
     return target instanceof ServerResponse ? new ResponsePipe(body, target) : undefined
   }
 
-  /** Whether nothing waits to be written before, and nobody else sees what is written, or may keep it. */
+  /**
+   * Whether the body flows, its queue is empty (else chunks would overtake queued ones), the pipe is its only reader, and
+   * `write` of the response has not been replaced by middleware.
+   */
   get isDirect(): boolean {
     const body = this.#body
     return (
@@ -38,8 +43,8 @@ export class ResponsePipe {
 }
 
 /**
- * Whether a socket is one of node:net, or of node:tls on top of it, whose write callback means that the system has taken
- * the bytes. On any other Duplex, as in a tunnel, the other end keeps the memory that was written for as long as it likes.
+ * Whether a socket is a net.Socket (or TLSSocket), whose write callback means that the bytes have been copied to the kernel.
+ * Any other Duplex, such as a tunnel, may keep the memory that was written, so its memory must not be reused.
  */
 function isPlain(socket: Socket | null): boolean {
   return socket instanceof Socket && socket.write === socketWrite

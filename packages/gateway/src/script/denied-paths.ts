@@ -1,13 +1,13 @@
-/** Paths that no client gets, whatever they would be: files, scripts, or something for a front controller. */
+/** The option `deny`: paths that get 403, whether they name a file, a script, or a path for the front controller. */
 export class DeniedPaths {
   readonly #rules: readonly Rule[]
 
-  /** @param rules paths that begin with a slash, and names; `*` stands for any characters. */
+  /** @param rules paths, which begin with a slash, and names, which match at any depth; `*` matches any characters. */
   constructor(rules: readonly string[]) {
     this.#rules = rules.map((text) => ({ text, ...compile(fold(text)) }))
   }
 
-  /** The rule that denies a path, if one does. @param path decoded and normalized, latin1. */
+  /** The rule that denies a path, or undefined. @param path decoded and normalized, latin1. */
   find(path: string): string | undefined {
     if (this.#rules.length === 0) return undefined
     const folded = foldPath(path)
@@ -21,7 +21,7 @@ export class DeniedPaths {
 interface Rule {
   readonly text: string
   readonly pattern: RegExp
-  /** Whether it is about each segment, and not about the path as a whole. */
+  /** Whether the pattern is matched against each segment, not against the whole path. */
   readonly ofNames: boolean
 }
 
@@ -33,15 +33,16 @@ function compile(rule: string): Pick<Rule, 'pattern' | 'ofNames'> {
 }
 
 /**
- * One text for all the names that a file system may take for the same: those of macOS and Windows ignore case, and
- * macOS the form of letters and some invisible characters (CVE-2014-9390). Too much is denied rather than too little.
+ * Maps all names that a file system may treat as equal to one text. File systems of macOS and Windows ignore case, those of
+ * macOS also Unicode normalization and some invisible characters (CVE-2014-9390). It equates too many names rather than
+ * too few.
  */
 export function fold(name: string): string {
   const plain = name.normalize('NFKD').replace(/\p{Default_Ignorable_Code_Point}/gu, '')
   return plain.toUpperCase().toLowerCase()
 }
 
-/** The same for a decoded path, which is latin1. */
+/** {@link fold} for a decoded path, which is latin1. */
 export function foldPath(path: string): string {
   return fold(Buffer.from(path, 'latin1').toString())
 }

@@ -1,46 +1,58 @@
+// The document root of a route: DOCUMENT_ROOT as it is sent, and the check that it can be read.
+
 import { accessSync, constants, statSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { OptionError } from '@fastcgi/client'
+import { RootError } from '../errors.ts'
 
-const LOOK_AGAIN = 1000
+const REALPATH_TTL_MS = 1000
 
-/** The directory of a route, as the application is to be told. Text is latin1: one character, one byte. */
+/** DOCUMENT_ROOT of a route. Text is latin1: one character per byte. */
 export class DocumentRoot {
   readonly #root: string
   readonly #resolve: boolean
-  #sent: string
-  #until = 0
-  /** The look under way: requests that come meanwhile wait for the same one. */
-  #look: Promise<void> | undefined
+  #path: string
+  #expires = 0
+  /** The look-up in progress; concurrent requests wait for the same one. */
+  #lookup: Promise<void> | undefined
 
-  /** @param resolve send the real path of a symlink, looked up again every second. */
+  /** @param resolve whether to send the real path of a symlink, which is looked up again after a second. */
   constructor(root: string, resolve: boolean) {
     this.#root = root
     this.#resolve = resolve
-    this.#sent = latin1(trimSlash(root))
+    this.#path = latin1(trimSlash(root))
   }
 
-  /** What is sent as DOCUMENT_ROOT, as of the last {@link DocumentRoot.refresh}. */
+  /** The value of DOCUMENT_ROOT, as of the last {@link DocumentRoot.refresh}. */
   get path(): string {
-    return this.#sent
+    return this.#path
   }
 
-  /** Looks a symlink up again, when the last look is a second old; undefined when there is nothing to wait for. */
+  /** Resolves the root again if the last result has expired; returns undefined when there is nothing to wait for. */
   refresh(): Promise<void> | undefined {
-    if (!this.#resolve || performance.now() < this.#until) return undefined
-    this.#look ??= this.#lookUp().finally(() => {
-      this.#look = undefined
+    if (!this.#resolve || performance.now() < this.#expires) return undefined
+    this.#lookup ??= this.#resolveRoot().finally(() => {
+      this.#lookup = undefined
     })
-    return this.#look
+    return this.#lookup
   }
 
-  async #lookUp(): Promise<void> {
-    this.#sent = latin1(trimSlash(await realpath(this.#root)))
-    this.#until = performance.now() + LOOK_AGAIN
+  async #resolveRoot(): Promise<void> {
+    try {
+      this.#path = latin1(trimSlash(await realpath(this.#root)))
+    } catch (cause) {
+      throw new RootError(
+        `root ${this.#root} cannot be resolved: ${(cause as Error).message} (option root)`,
+        { cause },
+      )
+    }
+    this.#expires = performance.now() + REALPATH_TTL_MS
   }
 }
 
-/** @throws OptionError when a root that has to be looked at cannot be. */
+/**
+ * Checks that `root` is a directory that can be read. @param where name of the caller, for messages. @throws OptionError
+ */
 export function checkRoot(where: string, root: string | undefined): void {
   if (root === undefined)
     throw new OptionError(
@@ -60,7 +72,7 @@ function trimSlash(path: string): string {
   return path.length > 1 && path.endsWith('/') ? path.slice(0, -1) : path
 }
 
-/** Text of the configuration in the form of request paths: one character, one byte. */
+/** Converts a path of the configuration to the form of request paths: one character per byte of its UTF-8 encoding. */
 export function latin1(path: string): string {
   return Buffer.from(path).toString('latin1')
 }

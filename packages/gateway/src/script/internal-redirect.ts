@@ -1,18 +1,20 @@
+// Internal redirects: the request that is run in place of another one (local redirect, X-Accel-Redirect).
+
 import { belowMount, parseTarget } from '../request/request-target.ts'
 import type { GatewayCallback } from '../response/gateway-response.ts'
 import type { RoutedRequest } from './routed-request.ts'
 
-/** Where an application sends a request on to. Text is latin1. */
+/** The target of an internal redirect. Text is latin1. */
 export interface InternalRedirect {
   readonly mount: string
-  /** Below `mount`. */
+  /** Path below `mount`. */
   readonly path: string
   readonly query: string
-  /** Name of the option that lets it, for messages. */
+  /** Name of the option that allows it, for messages. */
   readonly option: string
 }
 
-/** What a Location means below a mount point; undefined when it does not lead there, or is none that a client might send. */
+/** Path and query of a Location; undefined if it leads out of the mount point or is not a valid request target. */
 export function localTarget(
   location: string,
   mount: string,
@@ -26,7 +28,9 @@ export function localTarget(
   }
 }
 
-/** The same request on another path, as an application wants it: a GET without a body (nginx). */
+/**
+ * The request for the target of an internal redirect: a GET without a body (as nginx), or HEAD if the client sent HEAD.
+ */
 export function internalRequest<Source>(
   routed: RoutedRequest<Source>,
   { mount, path, query }: InternalRedirect,

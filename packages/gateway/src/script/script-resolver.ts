@@ -1,33 +1,31 @@
+// Finds the script, static file or directory that a path names.
+
 import { realpath, stat } from 'node:fs/promises'
 import { sep } from 'node:path'
 import { RootError } from '../errors.ts'
-import {
-  cutPath,
-  hasExtension,
-  isForbidden,
-  isSourceLike,
-  type PathInfoMode,
-} from './script-path.ts'
+import { hasExtension } from './extension.ts'
+import { isForbidden, isSourceLike } from './forbidden-paths.ts'
+import { type PathInfoMode, splitPathInfo } from './path-info.ts'
 
-/** What a path turns out to be. All paths begin with a slash, relative to the root; text is latin1. */
+/** What a path names. All paths begin with a slash and are relative to the root; text is latin1. */
 export type Resolution =
   | {
       readonly kind: 'script'
       readonly script: string
       readonly pathInfo: string
-      /** Whether it stands for the directory that the path names. */
+      /** Whether it is the index file of the directory that the path names. */
       readonly isIndex?: boolean
     }
   | { readonly kind: 'file'; readonly path: string; readonly isIndex?: boolean }
   | { readonly kind: 'directory'; readonly path: string }
   | { readonly kind: 'none' }
 
-/** What a {@link ScriptResolver} goes by. */
+/** Options of a {@link ScriptResolver}. */
 export interface ScriptRules {
-  /** Path prefix of the route, '/' for all. */
+  /** Path prefix of the route; '/' for all paths. */
   prefix: string
   root: string | undefined
-  /** Files that stand for a directory, best first. */
+  /** Index files, in order of preference. */
   index: readonly string[]
   frontController: string | undefined
   extensions: readonly string[]
@@ -37,38 +35,39 @@ export interface ScriptRules {
   static: boolean
 }
 
+/** Milliseconds that a found script stays in the cache. */
 const CACHE_TIME = 1000
 const CACHE_SIZE = 1024
 const NONE: Resolution = { kind: 'none' }
 
 /**
- * Finds the script that a path means. With `checkLocal`, only regular files inside the root are scripts: this is what
- * keeps `/uploads/evil.jpg/x.php` from running evil.jpg through PHP's cgi.fix_pathinfo.
+ * Finds the script that a path names. With `checkLocal`, only regular files inside the root are scripts; without this check,
+ * `/uploads/evil.jpg/x.php` would run evil.jpg as PHP, by way of cgi.fix_pathinfo.
  */
 export class ScriptResolver {
   readonly #rules: ScriptRules
-  readonly #cache = new Map<string, { resolution: Resolution; until: number }>()
-  /** Looks at the disk under way: requests that come meanwhile wait for the same one. */
-  readonly #looks = new Map<string, Promise<Resolution>>()
+  readonly #cache = new Map<string, { resolution: Resolution; expires: number }>()
+  /** Look-ups in progress, shared by concurrent requests for the same path. */
+  readonly #pending = new Map<string, Promise<Resolution>>()
 
   constructor(rules: ScriptRules) {
     this.#rules = rules
   }
 
-  /** Resolves a normalized path; at once where the disk need not be asked. */
+  /** Resolves a normalized path; synchronously if no disk access is needed. */
   resolve(path: string): Resolution | Promise<Resolution> {
     const { prefix, pathInfo, checkLocal } = this.#rules
     if (!path.startsWith(prefix)) return NONE
     if (pathInfo === 'all') return { kind: 'script', script: '', pathInfo: path }
     if (!checkLocal) return this.#resolveByName(path, pathInfo)
     const known = this.#cache.get(path)
-    if (known !== undefined && known.until > performance.now()) return known.resolution
-    let look = this.#looks.get(path)
-    if (look === undefined) {
-      look = this.#resolveOnDisk(path, pathInfo).finally(() => this.#looks.delete(path))
-      this.#looks.set(path, look)
+    if (known !== undefined && known.expires > performance.now()) return known.resolution
+    let lookup = this.#pending.get(path)
+    if (lookup === undefined) {
+      lookup = this.#resolveOnDisk(path, pathInfo).finally(() => this.#pending.delete(path))
+      this.#pending.set(path, lookup)
     }
-    return look
+    return lookup
   }
 
   #resolveByName(path: string, mode: Exclude<PathInfoMode, 'all'>): Resolution {
@@ -78,15 +77,16 @@ export class ScriptResolver {
       frontController,
       prefix,
     } = this.#rules
-    // Without endings every segment could be the script: what comes first says nothing.
-    const cuts = mode === 'script' && extensions.length === 0 ? [] : cutPath(path, mode, extensions)
+    // Without extensions any segment could be the script, so the first candidate is meaningless.
+    const cuts =
+      mode === 'script' && extensions.length === 0 ? [] : splitPathInfo(path, mode, extensions)
     const cut = mode === 'full' ? lastOf(cuts) : firstOf(cuts)
     if (cut !== undefined) return { kind: 'script', ...cut }
     if (path.endsWith('/') && index !== undefined)
       return { kind: 'script', script: path + index, pathInfo: '' }
     if (frontController !== undefined)
       return { kind: 'script', script: frontController, pathInfo: '' }
-    // As lighttpd: with a prefix, the script ends at the first slash behind it.
+    // As lighttpd: with a prefix, the script ends at the first slash after the prefix.
     const slash = prefix === '/' ? -1 : path.indexOf('/', prefix.length)
     const end = slash === -1 ? path.length : slash
     return { kind: 'script', script: path.slice(0, end), pathInfo: path.slice(end) }
@@ -105,25 +105,25 @@ export class ScriptResolver {
 
   async #find(path: string, mode: Exclude<PathInfoMode, 'all'>): Promise<Resolution> {
     const { extensions } = this.#rules
-    for (const cut of cutPath(path, mode, extensions)) {
-      const kind = await this.#look(cut.script)
-      if (kind === 'file') return { kind: 'script', ...cut }
-      // Nothing can be below what does not exist, however many segments the client has thought of.
-      if (kind === undefined) return NONE
+    for (const cut of splitPathInfo(path, mode, extensions)) {
+      const type = await this.#fileType(cut.script)
+      if (type === 'file') return { kind: 'script', ...cut }
+      // Nothing exists below a missing component, however many segments the client has added.
+      if (type === undefined) return NONE
     }
     if (path.endsWith('/')) return this.#findIndex(path)
-    const kind = await this.#look(path)
+    const kind = await this.#fileType(path)
     if (kind === 'file') return this.#asStatic(path)
     if (kind === undefined || (await this.#findIndex(`${path}/`)).kind === 'none') return NONE
     return { kind: 'directory', path }
   }
 
-  /** What stands for a directory. */
+  /** The index file of a directory. @param directory with a slash at its end. */
   async #findIndex(directory: string): Promise<Resolution> {
     const { extensions, index } = this.#rules
     for (const name of index) {
       const path = directory + name
-      if ((await this.#look(path)) !== 'file') continue
+      if ((await this.#fileType(path)) !== 'file') continue
       if (extensions.length === 0 || hasExtension(name, extensions))
         return { kind: 'script', script: path, pathInfo: '', isIndex: true }
       const file = this.#asStatic(path)
@@ -137,8 +137,11 @@ export class ScriptResolver {
     return this.#rules.static && !isSourceLike(path, extensions) ? { kind: 'file', path } : NONE
   }
 
-  /** What lies at a path, seen through symlinks only as far as the rules allow. */
-  async #look(path: string): Promise<'file' | 'directory' | undefined> {
+  /**
+   * The type of the file at a path; undefined if there is none, or it is reached by a symlink that the rules do not
+   * allow.
+   */
+  async #fileType(path: string): Promise<'file' | 'directory' | undefined> {
     const { root, followSymlinks } = this.#rules
     if (root === undefined) return undefined
     const full = Buffer.concat([Buffer.from(root), Buffer.from(path, 'latin1')])
@@ -156,7 +159,7 @@ export class ScriptResolver {
 
   #remember(path: string, resolution: Resolution): void {
     if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
-    this.#cache.set(path, { resolution, until: performance.now() + CACHE_TIME })
+    this.#cache.set(path, { resolution, expires: performance.now() + CACHE_TIME })
   }
 }
 
@@ -171,7 +174,7 @@ function lastOf<T>(items: Iterable<T>): T | undefined {
   return last
 }
 
-// Only after a miss, so that it costs nothing where all is well: is it the root itself that is gone?
+/** Throws if the root itself cannot be read. Called only after a miss, so that it costs nothing in normal operation. */
 async function checkRoot(root: string): Promise<void> {
   try {
     await stat(`${root}/.`)

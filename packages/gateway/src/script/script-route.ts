@@ -1,12 +1,15 @@
+// The part of a route that running a script needs. Route implements it; script/ does not import route.ts, which is
+// above it.
+
 import type { Dispatcher } from '@fastcgi/client'
 import type { Environment } from '../environment/environment.ts'
-import type { Env } from '../environment/request-facts.ts'
+import type { Env } from '../environment/environment-input.ts'
 import type { Offload } from '../files/offload.ts'
 import type { StaticFile } from '../files/static-file.ts'
-import type { BufferingRules } from '../response/response-buffer.ts'
+import type { BufferingRules } from '../response/buffered-body.ts'
 import type { Resolution } from './script-resolver.ts'
 
-/** What the application is told of a script. Text is latin1. */
+/** The params that name a script: SCRIPT_NAME, PATH_INFO, SCRIPT_FILENAME, DOCUMENT_ROOT. Text is latin1. */
 export interface ScriptNames {
   scriptName: string
   pathInfo: string
@@ -14,20 +17,20 @@ export interface ScriptNames {
   documentRoot: string | undefined
 }
 
-/** What of a route a script is run with. */
+/** A route, as far as running its scripts needs it. */
 export interface ScriptRoute<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
   readonly buffering: BufferingRules
-  /** Whether a local redirect of the application is followed here. */
+  /** Whether local redirects of the application are followed by the gateway (option `localRedirect`). */
   readonly localRedirect: boolean
   readonly offload: Offload<ScriptRoute<Source>>
-  /** What a path below the mount point is. */
+  /** Resolves a path below the mount point. */
   resolve(path: string): Resolution | Promise<Resolution>
-  /** Where a path below the root is on the disk. */
+  /** The static file at a path below the root. */
   staticFile(path: string): StaticFile
-  /** What the `env` function says of a request. */
+  /** The params that the `env` function returns for a request. */
   envFor(source: Source): Env | undefined
-  /** The names of a script that was found. */
+  /** The params that name a script. */
   names(mount: string, script: string, pathInfo: string): ScriptNames
 }

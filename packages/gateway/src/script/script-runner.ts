@@ -1,24 +1,26 @@
+// Runs a script for a request: reads the body, encodes the params, and dispatches the request to the application.
+
 import { Readable } from 'node:stream'
 import { IDEMPOTENT_METHODS } from '@fastcgi/client'
 import { variablesFor } from '../environment/request-variables.ts'
-import type { InternalRun } from '../files/accel-redirect.ts'
+import type { InternalRun } from '../files/x-accel-redirect.ts'
 import { reportFailure } from '../logger.ts'
+import { HTTPBalanceHints } from '../request/balance-hints.ts'
 import { type BodyRules, NO_BODY, type RequestBody, requestBody } from '../request/request-body.ts'
-import { RequestHints } from '../request/request-hints.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import type { OffloadField } from '../response/offload-fields.ts'
 import { Responder } from '../response/responder.ts'
 import { mergeEnv, type RoutedRequest } from './routed-request.ts'
 import type { ScriptNames, ScriptRoute } from './script-route.ts'
 
-/** Where a request goes on to when an application wants it run elsewhere. */
+/** Runs the internal redirects that applications ask for. The gateway implements it. */
 export interface InternalRedirects<Source> {
-  /** Runs an internal route (X-Accel-Redirect). */
+  /** Runs a path on an internal route (X-Accel-Redirect). */
   rerun(
     routed: RoutedRequest<Source>,
     to: InternalRun<ScriptRoute<Source>>,
   ): Promise<GatewayResponse>
-  /** Follows a local redirect; undefined when the client has to. */
+  /** Follows a local redirect; undefined if it is to be sent to the client. */
   followLocation(
     routed: RoutedRequest<Source>,
     route: ScriptRoute<Source>,
@@ -26,13 +28,13 @@ export interface InternalRedirects<Source> {
   ): Promise<GatewayResponse> | undefined
 }
 
-/** A script that has been found, and what of the path is behind it. */
+/** A script, and the PATH_INFO after it. */
 export interface FoundScript {
   readonly script: string
   readonly pathInfo: string
 }
 
-/** Has scripts answer requests: body, environment, exchange. */
+/** Runs scripts for the requests of a gateway. */
 export class ScriptRunner<Source> {
   readonly #bodyRules: BodyRules
   readonly #redirects: InternalRedirects<Source>
@@ -46,7 +48,7 @@ export class ScriptRunner<Source> {
     const { req, parsedBody } = routed.request
     let body: RequestBody | Promise<RequestBody>
     try {
-      // What an application has sent on is a GET; its body went to the first script.
+      // An internal redirect is a GET without a body; the request body went to the first script.
       body = routed.chain === undefined ? requestBody(req, parsedBody, this.#bodyRules) : NO_BODY
     } catch (error) {
       this.#refuse(routed, error)
@@ -64,25 +66,17 @@ export class ScriptRunner<Source> {
     routed: RoutedRequest<Source>,
     route: ScriptRoute<Source>,
     { script, pathInfo }: FoundScript,
-    { body, length, parsed }: RequestBody,
+    bodyToSend: RequestBody,
   ): void {
-    const { request, target, done } = routed
+    const { request, done } = routed
     const { req, res } = request
+    const { body, length } = bodyToSend
     const spooled = body instanceof Readable && body !== req ? body : undefined
     let params: Buffer
     let names: ScriptNames
     try {
       names = route.names(routed.mount, script, pathInfo)
-      params = route.environment.encode({
-        req,
-        target,
-        client: request.client,
-        ...names,
-        contentLength: length,
-        dropContentEncoding: parsed,
-        variables: variablesFor(req)?.params,
-        extra: mergeEnv(route.envFor(request.source), request.env),
-      })
+      params = encodeParams(routed, route, names, bodyToSend)
     } catch (error) {
       spooled?.destroy()
       this.#refuse(routed, error)
@@ -104,16 +98,16 @@ export class ScriptRunner<Source> {
         params,
         body,
         bodyLength: length,
-        // What of a request comes straight from node:http has been seen by nobody.
+        // node:http keeps no reference to the chunks of a request body, so their memory may be freed once they are sent.
         disposeBody: body === req,
         idempotent: IDEMPOTENT_METHODS.has(routed.method),
-        balance: new RequestHints(req, request.client.address, routed.path),
+        balance: new HTTPBalanceHints(req, request.client.address, routed.path),
       },
       responder,
     )
   }
 
-  /** Something else in the place of the application's body; undefined when the options do not allow it. */
+  /** The response in place of the application's body; undefined if the options do not allow it. */
   #offload(
     routed: RoutedRequest<Source>,
     route: ScriptRoute<Source>,
@@ -125,8 +119,8 @@ export class ScriptRunner<Source> {
     if (first?.name === 'location')
       return this.#redirects.followLocation(routed, route, first.value)
     const { req, res } = routed.request
-    const logger = routed.logger
-    // Some send one field for each kind of server.
+    const { logger } = routed
+    // Some applications send one field for each kind of server; the first one that an option allows is taken.
     const field = fields.find((each) => route.offload.isOn(each))
     if (field === undefined) {
       const option = first?.name === 'x-accel-redirect' ? 'accel' : 'sendfile'
@@ -138,9 +132,28 @@ export class ScriptRunner<Source> {
     return route.offload.fulfil(field, { req, res, logger, scriptFilename, rerun }, start)
   }
 
-  /** A failure before there was anything to dispatch. */
+  /** Ends a request that failed before it was dispatched. */
   #refuse(routed: RoutedRequest<Source>, cause: unknown): void {
     const logger = routed.logger
     routed.done(reportFailure(logger, routed.request.req, cause), undefined)
   }
+}
+
+function encodeParams<Source>(
+  { request, target }: RoutedRequest<Source>,
+  route: ScriptRoute<Source>,
+  names: ScriptNames,
+  { length, parsed }: RequestBody,
+): Buffer {
+  const { req, client } = request
+  return route.environment.encode({
+    req,
+    target,
+    client,
+    ...names,
+    contentLength: length,
+    dropContentEncoding: parsed,
+    variables: variablesFor(req)?.params,
+    extra: mergeEnv(route.envFor(request.source), request.env),
+  })
 }

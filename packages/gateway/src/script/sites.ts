@@ -1,18 +1,18 @@
 /**
- * Options that well-known kinds of PHP sites need, to be completed with your own:
- * `createGateway({ ...sites.wordpress, upstream, root })`. What you write behind them wins; more paths to deny are added
- * by `deny: [...sites.wordpress.deny, '/private/']`.
+ * Options for well-known kinds of PHP sites, to be spread before your own, which override them:
+ * `createGateway({ ...sites.wordpress, upstream, root })`. To deny further paths:
+ * `deny: [...sites.wordpress.deny, '/private/']`.
  */
 export const sites = {
-  /** Scripts and files as they lie in the directory. */
+  /** PHP scripts and static files in one directory. */
   php: {
     static: true,
     index: ['index.php', 'index.html'],
     deny: [],
   },
   /**
-   * Symfony, Laravel and others whose `root` is their public directory: files are served, all else is for `/index.php`,
-   * and no other script is ever run.
+   * Symfony, Laravel and others whose `root` is their public directory: files are served, all other paths go to
+   * `/index.php`, and no other script is run.
    */
   frontController: {
     static: true,
@@ -32,7 +32,7 @@ export const sites = {
       '/wp-content/uploads/*.php',
     ],
   },
-  /** DokuWiki, with `userewrite` 0 or 2; once it is installed, deny `/install.php` as well. */
+  /** DokuWiki, with `userewrite` 0 or 2. After the installation, deny `/install.php` as well. */
   dokuwiki: {
     static: true,
     index: ['doku.php', 'index.html'],

@@ -1,3 +1,5 @@
+// Changes to balancers that the forms of the status page ask for, and the checks against forged requests (CSRF).
+
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { type Balancer, type Dispatcher, type MemberStatus, OptionError } from '@fastcgi/client'
 import { balancerOf } from './snapshot.ts'
@@ -5,7 +7,7 @@ import { balancerOf } from './snapshot.ts'
 /** Fields of a form. */
 export type Form = ReadonlyMap<string, string>
 
-/** Why an action is not carried out. */
+/** An action that was refused, with the HTTP status to answer. */
 export class ActionError extends Error {
   readonly status: number
 
@@ -15,40 +17,43 @@ export class ActionError extends Error {
   }
 }
 
-/** Most bytes of a form, for adapters to stop reading at. */
+/** Maximum bytes of a form; adapters stop reading there. */
 export const FORM_LIMIT = 8192
 
-/** What a request that wants something changed has to show. */
+/** A request for an action. */
 export interface ActionRequest {
-  /** Scheme, host and port the request came to; undefined when they cannot be told. */
+  /** Scheme, host and port that the request was sent to; undefined if unknown. */
   readonly origin: string | undefined
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   readonly body: unknown
 }
 
-/** Carries out what the forms of the page ask for. */
+/** Checks and performs the actions of the page's forms. */
 export class Actions {
-  /** Each process has its own, which its page alone knows. */
+  /** Random token in every form of this process's page, which no other site can know. */
   readonly nonce: string = randomBytes(24).toString('base64url')
 
-  /** @throws ActionError */
+  /** Performs the action of a form. @throws ActionError */
   run(request: ActionRequest, dispatchers: Readonly<Record<string, Dispatcher>>): void {
     const form = readForm(request)
     this.#checkOrigin(request)
-    if (!same(form.get('nonce') ?? '', this.nonce))
+    if (!equalsInConstantTime(form.get('nonce') ?? '', this.nonce))
       throw new ActionError(
         403,
-        'The form is not of this process: it is older than its last start, or of another process. Load the page again.',
+        'The form belongs to another process, or to this one before its last start. Load the page again.',
       )
     try {
-      act(form, dispatchers)
+      performAction(form, dispatchers)
     } catch (error) {
       if (error instanceof OptionError) throw new ActionError(400, error.message)
       throw error
     }
   }
 
-  /** Against forms of other sites. Browsers send Origin with every POST; what sends neither field is none. */
+  /**
+   * Refuses forms of other sites. Browsers send Origin with every POST; a request without Origin and Referer is refused,
+   * too.
+   */
   #checkOrigin({ origin, headers }: ActionRequest): void {
     const from = originOf(headers)
     if (from === undefined)
@@ -56,7 +61,7 @@ export class Actions {
     if (origin === undefined || from !== origin)
       throw new ActionError(
         403,
-        `The form is of ${from}, this is ${origin ?? 'a host without a name'}. Behind a reverse proxy, have the framework trust it (trustProxy, trust proxy).`,
+        `The form was sent from ${from}, but this page is at ${origin ?? 'an unknown host'}. Behind a reverse proxy, configure the framework to trust it (trustProxy, trust proxy).`,
       )
   }
 }
@@ -67,16 +72,16 @@ function originOf(headers: ActionRequest['headers']): string | undefined {
   return typeof referer === 'string' && URL.canParse(referer) ? new URL(referer).origin : undefined
 }
 
-function same(given: string, wanted: string): boolean {
+function equalsInConstantTime(given: string, wanted: string): boolean {
   const [a, b] = [Buffer.from(given), Buffer.from(wanted)]
   return a.length === b.length && timingSafeEqual(a, b)
 }
 
-/** Reads what a browser's form sends, or what a body parser has made of it. */
+/** Reads a form, as text or as a body parser has parsed it. */
 function readForm({ headers, body }: ActionRequest): Form {
   const [type = ''] = (headers['content-type']?.toString() ?? '').split(';', 1)
   if (type.trim().toLowerCase() !== 'application/x-www-form-urlencoded')
-    throw new ActionError(415, 'A change comes as application/x-www-form-urlencoded.')
+    throw new ActionError(415, 'A change must be sent as application/x-www-form-urlencoded.')
   if (typeof body === 'object' && body !== null) {
     const fields = Object.entries(body)
     return new Map(
@@ -85,7 +90,7 @@ function readForm({ headers, body }: ActionRequest): Form {
   }
   const text = typeof body === 'string' ? body : ''
   if (Buffer.byteLength(text) > FORM_LIMIT)
-    throw new ActionError(413, `A form has ${FORM_LIMIT} bytes at the most.`)
+    throw new ActionError(413, `A form may have at most ${FORM_LIMIT} bytes.`)
   return new Map(new URLSearchParams(text))
 }
 
@@ -96,17 +101,17 @@ const STATUSES: ReadonlyMap<string, MemberStatus> = new Map([
   ['stop', 'stopped'],
 ])
 
-function act(form: Form, dispatchers: Readonly<Record<string, Dispatcher>>): void {
+function performAction(form: Form, dispatchers: Readonly<Record<string, Dispatcher>>): void {
   const balancer = balancerNamed(form.get('balancer') ?? '', dispatchers)
   const member = form.get('member') ?? ''
   const action = form.get('action') ?? ''
   const status = STATUSES.get(action)
   if (status !== undefined) {
     balancer.update(member, { status })
-    // To enable what is out for its failures means to try it now.
+    // Enabling a member that is out because of failures makes it available at once.
     if (status === 'enabled') balancer.recover(member)
   } else if (action === 'weight')
-    balancer.update(member, { weight: number(form.get('weight') ?? '') })
+    balancer.update(member, { weight: parseNumber(form.get('weight') ?? '') })
   else if (action === 'add') add(balancer, form)
   else if (action === 'remove') remove(balancer, member)
   else
@@ -130,19 +135,19 @@ function add(balancer: Balancer, form: Form): void {
     address: given('address') ?? '',
     name: given('name'),
     route: given('route'),
-    weight: weight === undefined ? undefined : number(weight),
+    weight: weight === undefined ? undefined : parseNumber(weight),
   })
 }
 
-/** Nobody waits until what runs on it has ended, which may take as long as it likes. */
+/** Does not wait for the member's active requests to end, which may take any time. */
 function remove(balancer: Balancer, name: string): void {
   if (!balancer.members.some((member) => member.name === name))
     throw new ActionError(400, `Balancer ${balancer.name} has no member ${name}.`)
   balancer.remove(name).catch(() => {})
 }
 
-/** What is no number goes on as it is, for the message of the one who refuses it. */
-function number(text: string): number {
+/** Text that is not a number is passed on unchanged, so that the option check quotes it in its message. */
+function parseNumber(text: string): number {
   const value = Number(text)
   return text.trim() === '' || Number.isNaN(value) ? (text as unknown as number) : value
 }

@@ -1,7 +1,9 @@
-import { html, type Markup } from './markup.ts'
+// The forms of the status page.
+
+import { html, type Markup } from './html.ts'
 import type { MemberSnapshot } from './snapshot.ts'
 
-/** What every form carries along. */
+/** Values of the hidden fields of every form. */
 export interface FormContext {
   readonly nonce: string
   /** Name of the balancer. */
@@ -15,7 +17,7 @@ const STATUSES = [
   ['stop', 'Stop', 'stopped'],
 ] as const
 
-/** What can be done to a member. Forms without action: they go to where the page came from. */
+/** The forms that change a member. They have no `action`, so the browser posts them to the URL of the page. */
 export function actionsOf({ name, status, weight }: MemberSnapshot, context: FormContext): Markup {
   const hidden = html`${common(context)}<input type="hidden" name="member" value="${name}">`
   return html`<div class="acts">
@@ -30,7 +32,7 @@ export function actionsOf({ name, status, weight }: MemberSnapshot, context: For
 </div>`
 }
 
-/** The form for one more member. */
+/** The form that adds a member. */
 export function addForm(context: FormContext): Markup {
   return html`<div class="add"><form method="post">${common(context)}<input type="hidden" name="action" value="add">
 <label>Address <input name="address" required placeholder="fcgi://10.0.0.3:9000"></label>

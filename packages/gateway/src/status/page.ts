@@ -1,7 +1,9 @@
+// The HTML page of the status.
+
 import { BUCKETS } from '@fastcgi/client/internal'
-import { ago, bytes, count, milliseconds, rate, seconds } from './figures.ts'
 import { actionsOf, addForm, type FormContext } from './forms.ts'
-import { html, Markup } from './markup.ts'
+import { html, Markup } from './html.ts'
+import { ago, bytes, count, milliseconds, rate, seconds } from './number-format.ts'
 import type {
   DispatcherSnapshot,
   MemberSnapshot,
@@ -10,22 +12,22 @@ import type {
 } from './snapshot.ts'
 import { STYLE } from './style.ts'
 
-/** What the page is made of, beside the snapshot. */
+/** Options of the page. */
 export interface PageOptions {
   readonly title: string
-  /** Seconds, 0 for never. */
+  /** Seconds after which the page reloads; 0 for never. */
   readonly refresh: number
-  /** It is not to load itself anew now. */
+  /** Whether reloading is suspended. */
   readonly paused: boolean
-  /** By which the page's own style is known (Content Security Policy). */
+  /** Nonce of the style element (Content Security Policy). */
   readonly styleNonce: string
-  /** By which its forms are known; undefined without any. */
+  /** Nonce of the forms; undefined for a page without forms. */
   readonly actionNonce: string | undefined
-  /** Why what was wanted has not been done. */
+  /** Why an action was refused, if one was. */
   readonly error: string | undefined
 }
 
-/** The whole page, for people. Works without scripts and loads nothing. */
+/** Makes the page. It contains no script and loads no other resource. */
 export function statusPage(snapshot: StatusSnapshot, options: PageOptions): string {
   const { title, refresh, paused, styleNonce, error } = options
   const { dispatchers, pid, uptime, at } = snapshot
@@ -42,7 +44,7 @@ ${refresh > 0 && !paused && html`<meta http-equiv="refresh" content="${refresh}"
 <body>
 <header>
 <h1>${title}</h1>
-<p>${moment(at)} · process ${pid}, up ${seconds(uptime)}</p>
+<p>${timestamp(at)} · process ${pid}, up ${seconds(uptime)}</p>
 <nav>${refreshLink(options)}<a href="?format=json">JSON</a><a href="?format=prometheus">Prometheus</a></nav>
 </header>
 <main>
@@ -71,7 +73,7 @@ function section(dispatcher: DispatcherSnapshot, options: PageOptions, at: strin
       : { nonce: options.actionNonce, balancer: name }
   return html`<section>
 <div class="top"><h2><bdi>${name}</bdi></h2><span class="kind">${kind}</span></div>
-${sums(dispatcher)}
+${totals(dispatcher)}
 ${members.length > 0 && table(members, forms, at)}
 ${kind === 'balancer' && members.length === 0 && html`<p class="none">It has no members.</p>`}
 ${forms && addForm(forms)}
@@ -79,7 +81,7 @@ ${forms && addForm(forms)}
 `
 }
 
-function sums({ stats, requestsPerSecond, method }: DispatcherSnapshot): Markup {
+function totals({ stats, requestsPerSecond, method }: DispatcherSnapshot): Markup {
   const figure = (name: string, value: Markup | string): Markup =>
     html`<div><dt>${name}</dt><dd>${value}</dd></div>`
   return html`<dl class="sums">
@@ -131,15 +133,15 @@ function rows(member: MemberSnapshot, forms: FormContext | undefined, at: string
 ${cell('Set', String(lbset))}
 ${cell('Weight', weight(member))}
 <td class="route" data-label="Route">${route === null ? dash() : html`<bdi>${route}</bdi>`}${redirect !== null && html`<small>then <bdi>${redirect}</bdi></small>`}</td>
-${cell('Load', counted(counters.load))}
+${cell('Load', countOf(counters.load))}
 ${cell('Requests', requests(member))}
-${cell('Died', counted(counters.died))}
-${cell('Disabled', counted(counters.disabled))}
-${cell('Overloaded', counted(counters.overloaded))}
+${cell('Died', countOf(counters.died))}
+${cell('Disabled', countOf(counters.disabled))}
+${cell('Overloaded', countOf(counters.overloaded))}
 ${cell('Head p50 / p99', quantiles(headTimes), 'n wide')}
 ${cell('Out / in', html`${bytes(counters.bytesSent)} / ${bytes(counters.bytesReceived)}`, 'n wide')}
 </tr>
-${lastError !== null && html`<tr class="more error"><td colspan="${COLUMNS.length}"><b>Last error</b> ${moment(lastError.at)}, ${ago(lastError.at, at)}: <bdi>${lastError.message}</bdi></td></tr>`}
+${lastError !== null && html`<tr class="more error"><td colspan="${COLUMNS.length}"><b>Last error</b> ${timestamp(lastError.at)}, ${ago(lastError.at, at)}: <bdi>${lastError.message}</bdi></td></tr>`}
 ${forms && html`<tr class="more"><td colspan="${COLUMNS.length}">${actionsOf(member, forms)}</td></tr>`}
 </tbody>
 `
@@ -156,11 +158,11 @@ function weight({ weight, share }: MemberSnapshot): Markup {
 
 function requests({ counters, requestsPerSecond }: MemberSnapshot): Markup {
   const now = requestsPerSecond !== null && requestsPerSecond > 0
-  return html`${counted(counters.connected)}${now && html`<small>${rate(requestsPerSecond)}/s</small>`}`
+  return html`${countOf(counters.connected)}${now && html`<small>${rate(requestsPerSecond)}/s</small>`}`
 }
 
-/** Nothing to see should not catch the eye. */
-function counted(value: number): Markup {
+/** A count; zero is shown in grey. */
+function countOf(value: number): Markup {
   return value === 0 ? html`<span class="zero">0</span>` : html`${count(value)}`
 }
 
@@ -170,7 +172,7 @@ function quantiles(times: TimesSnapshot): Markup {
   return html`${quantile(times.p50)} / ${quantile(times.p99)}<small>mean ${mean}</small>`
 }
 
-/** They are bounds of buckets. */
+/** A quantile is known only as the upper bound of its bucket. */
 function quantile(value: number | null): string {
   return value === null ? `> ${milliseconds(BUCKETS.at(-1) ?? 0)}` : `≤ ${milliseconds(value)}`
 }
@@ -179,6 +181,6 @@ function dash(): Markup {
   return html`<span class="zero">–</span>`
 }
 
-function moment(iso: string): Markup {
+function timestamp(iso: string): Markup {
   return html`<time datetime="${iso}">${iso.slice(0, 19).replace('T', ' ')} UTC</time>`
 }

@@ -1,3 +1,5 @@
+// The status in Prometheus's text exposition format.
+
 import { BUCKETS } from '@fastcgi/client/internal'
 import type {
   DispatcherSnapshot,
@@ -30,17 +32,22 @@ export function prometheusText(snapshot: StatusSnapshot): string {
       labels: { dispatcher: dispatcher.name, member: member.name },
     })),
   )
+  return [
+    ...dispatcherMetrics(dispatchers),
+    ...memberMetrics(members),
+    ...memberTimes(members),
+    ...poolMetrics(dispatchers, members),
+  ].join('')
+}
+
+interface LabelledMember {
+  readonly member: MemberSnapshot
+  readonly labels: Labels
+}
+
+function dispatcherMetrics(dispatchers: readonly DispatcherSnapshot[]): string[] {
   const perDispatcher = (of: (dispatcher: DispatcherSnapshot) => number): Sample[] =>
     dispatchers.map((dispatcher) => [{ dispatcher: dispatcher.name }, of(dispatcher)])
-  const perMember = (of: (member: MemberSnapshot) => number): Sample[] =>
-    members.map(({ member, labels }) => [labels, of(member)])
-  const pools = [
-    ...dispatchers
-      .filter(({ kind }) => kind !== 'balancer')
-      .map(({ name, stats }) => ({ labels: { dispatcher: name }, stats })),
-    ...members.map(({ member, labels }) => ({ labels, stats: member.stats })),
-  ]
-
   return [
     metric('fastcgi_requests_total', 'counter', 'Requests taken', [
       ...perDispatcher(({ stats }) => stats.requests),
@@ -54,6 +61,13 @@ export function prometheusText(snapshot: StatusSnapshot): string {
     metric('fastcgi_queued', 'gauge', 'Requests that wait for a member or a connection', [
       ...perDispatcher(({ stats }) => stats.queued),
     ]),
+  ]
+}
+
+function memberMetrics(members: readonly LabelledMember[]): string[] {
+  const perMember = (of: (member: MemberSnapshot) => number): Sample[] =>
+    members.map(({ member, labels }) => [labels, of(member)])
+  return [
     metric('fastcgi_member_up', 'gauge', 'Whether the member takes new requests', [
       ...perMember(({ state }) => Number(state === 'ok' || state === 'recovering')),
     ]),
@@ -89,6 +103,11 @@ export function prometheusText(snapshot: StatusSnapshot): string {
     metric('fastcgi_member_bytes_received_total', 'counter', 'Bytes of responses', [
       ...perMember(({ counters }) => counters.bytesReceived),
     ]),
+  ]
+}
+
+function memberTimes(members: readonly LabelledMember[]): string[] {
+  return [
     histogram(
       'fastcgi_member_head_seconds',
       'Time to the response head',
@@ -99,21 +118,35 @@ export function prometheusText(snapshot: StatusSnapshot): string {
       'Time to the end of the response',
       members.map(({ member, labels }) => [labels, member.totalTimes]),
     ),
-    ...(Object.keys(GAUGES) as Array<keyof typeof GAUGES>).map((gauge) =>
-      metric(
-        `fastcgi_pool_${gauge}`,
-        'gauge',
-        GAUGES[gauge],
-        pools.map(({ labels, stats }): Sample => [labels, stats[gauge]]),
-      ),
+  ]
+}
+
+/** Gauges of every pool: of a dispatcher that is not a balancer, and of each member of a balancer. */
+function poolMetrics(
+  dispatchers: readonly DispatcherSnapshot[],
+  members: readonly LabelledMember[],
+): string[] {
+  const pools = [
+    ...dispatchers
+      .filter(({ kind }) => kind !== 'balancer')
+      .map(({ name, stats }) => ({ labels: { dispatcher: name }, stats })),
+    ...members.map(({ member, labels }) => ({ labels, stats: member.stats })),
+  ]
+  return (Object.keys(GAUGES) as Array<keyof typeof GAUGES>).map((gauge) =>
+    metric(
+      `fastcgi_pool_${gauge}`,
+      'gauge',
+      GAUGES[gauge],
+      pools.map(({ labels, stats }): Sample => [labels, stats[gauge]]),
     ),
-  ].join('')
+  )
 }
 
 function metric(name: string, type: string, help: string, samples: readonly Sample[]): string {
   if (samples.length === 0) return ''
   return (
-    head(name, type, help) + samples.map(([labels, value]) => line(name, labels, value)).join('')
+    metricHeader(name, type, help) +
+    samples.map(([labels, value]) => sampleLine(name, labels, value)).join('')
   )
 }
 
@@ -129,31 +162,31 @@ function histogram(
       cumulated += inBucket
       const bound = BUCKETS[at]
       const le = bound === undefined ? '+Inf' : String(bound / 1000)
-      return line(`${name}_bucket`, { ...labels, le }, cumulated)
+      return sampleLine(`${name}_bucket`, { ...labels, le }, cumulated)
     })
     return [
       ...buckets,
-      line(`${name}_sum`, labels, sum / 1000),
-      line(`${name}_count`, labels, count),
+      sampleLine(`${name}_sum`, labels, sum / 1000),
+      sampleLine(`${name}_count`, labels, count),
     ].join('')
   })
-  return head(name, 'histogram', help) + series.join('')
+  return metricHeader(name, 'histogram', help) + series.join('')
 }
 
-function head(name: string, type: string, help: string): string {
+function metricHeader(name: string, type: string, help: string): string {
   return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`
 }
 
-function line(name: string, labels: Labels, value: number): string {
+function sampleLine(name: string, labels: Labels, value: number): string {
   const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`)
-  return `${name}{${pairs.join(',')}} ${number(value)}\n`
+  return `${name}{${pairs.join(',')}} ${formatValue(value)}\n`
 }
 
 function escapeLabel(text: string): string {
   return text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')
 }
 
-/** Go reads `+Inf`, not JavaScript's word for it. */
-function number(value: number): string {
+/** The format writes `+Inf` where JavaScript writes `Infinity`. */
+function formatValue(value: number): string {
   return Number.isFinite(value) ? String(value) : value > 0 ? '+Inf' : value < 0 ? '-Inf' : 'NaN'
 }

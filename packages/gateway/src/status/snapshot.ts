@@ -1,3 +1,5 @@
+// Collects the figures of the status as plain data, from which the formats are made.
+
 import {
   Balancer,
   type Dispatcher,
@@ -13,65 +15,66 @@ import {
 import type { Histogram } from '@fastcgi/client/internal'
 import type { Rates } from './rates.ts'
 
-/** How long things took, in milliseconds. */
+/** Distribution of durations, in milliseconds. */
 export interface TimesSnapshot {
   readonly count: number
   readonly sum: number
   readonly mean: number | null
-  /** Upper bound of the bucket it lies in; null without observations, and beyond the last bound. */
+  /** Upper bound of the bucket of the quantile; null without observations or above the last bound. */
   readonly p50: number | null
   readonly p99: number | null
-  /** Observations by bucket, not cumulated; the last one is what is beyond the bounds. */
+  /** Observations by bucket, not cumulative; the last bucket has those above the last bound. */
   readonly counts: readonly number[]
 }
 
 /** One member of a balancer. */
 export interface MemberSnapshot {
   readonly name: string
-  /** What an operator wants of it. */
+  /** Status set by configuration or by an operator. */
   readonly status: MemberStatus
-  /** How it fares. */
+  /** Current state, which also depends on failures. */
   readonly state: ReturnType<Member['state']>
   readonly role: MemberRole
   readonly lbset: number
   readonly weight: number
-  /** Its weight now, less while it starts slowly. */
+  /** Effective weight, lower than `weight` during a slow start. */
   readonly share: number
   readonly route: string | null
   readonly redirect: string | null
   readonly counters: Readonly<MemberCounters>
   readonly requestsPerSecond: number | null
-  /** Until the response head. */
+  /** Time to the response head. */
   readonly headTimes: TimesSnapshot
-  /** Until the end of the response. */
+  /** Time to the end of the response. */
   readonly totalTimes: TimesSnapshot
   readonly lastError: { readonly message: string; readonly at: string } | null
   readonly stats: Readonly<DispatcherStats>
 }
 
-/** A balancer, a pool, or whatever else carries requests. */
+/** A balancer, a pool, or another dispatcher. */
 export interface DispatcherSnapshot {
   readonly name: string
   readonly kind: 'balancer' | 'pool' | 'dispatcher'
-  /** How a balancer chooses; null where it is none. */
+  /** Balancing method; null if it is not a balancer. */
   readonly method: MethodName | null
   readonly stats: Readonly<DispatcherStats>
   readonly requestsPerSecond: number | null
-  /** None where it is no balancer. */
+  /** Empty if it is not a balancer. */
   readonly members: readonly MemberSnapshot[]
 }
 
-/** All there is to know at a moment; plain data. */
+/** The status at one moment, as plain data. */
 export interface StatusSnapshot {
+  /** Time in ISO 8601. */
   readonly at: string
-  /** Each process has counters and members of its own. */
+  /** Process id; each process has counters and members of its own. */
   readonly pid: number
-  /** Seconds. */
+  /** Seconds since the process started. */
   readonly uptime: number
   readonly dispatchers: readonly DispatcherSnapshot[]
 }
 
-/** Takes a snapshot. */
+/** Takes a snapshot of dispatchers. */
 export function takeSnapshot(
   dispatchers: Readonly<Record<string, Dispatcher>>,
   rates: Rates,
@@ -87,7 +90,7 @@ export function takeSnapshot(
   }
 }
 
-/** The balancer behind a dispatcher, if it is one. */
+/** The balancer of a dispatcher, also if a FastCGIClient wraps it; undefined if there is none. */
 export function balancerOf(dispatcher: Dispatcher): Balancer | undefined {
   const inner = unwrap(dispatcher)
   return inner instanceof Balancer ? inner : undefined

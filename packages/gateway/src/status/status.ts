@@ -1,9 +1,11 @@
+// createStatus: answers requests for the status as a page, JSON or Prometheus text.
+
 import { randomBytes } from 'node:crypto'
 import { type Dispatcher, OptionError } from '@fastcgi/client'
 import { type Check, checkOptions, flag, integer, text } from '@fastcgi/client/internal'
 import { ActionError, Actions } from './actions.ts'
-import { lighttpdCounters } from './lighttpd.ts'
-import { type Format, isFormat, negotiate } from './negotiation.ts'
+import { type Format, isFormat, negotiate } from './content-negotiation.ts'
+import { lighttpdCounters } from './lighttpd-counters.ts'
 import { statusPage } from './page.ts'
 import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts'
 import { Rates } from './rates.ts'
@@ -14,38 +16,41 @@ export type Dispatchers = Readonly<Record<string, Dispatcher>>
 
 /** Options of {@link createStatus}. */
 export interface StatusOptions {
-  /** What to show, by name; as a function it is asked for each request. */
+  /** Dispatchers to show, by name, or a function that is called for each request and returns them. Required. */
   dispatchers: Dispatchers | (() => Dispatchers)
-  /** Let members be changed by the forms of the page. @default false */
+  /** Allow the page's forms to change members of balancers (Apache balancer-manager). @default false */
   actions?: boolean | undefined
   /** Heading of the page. @default 'FastCGI status' */
   title?: string | undefined
-  /** Seconds after which the page loads itself anew, 0 for never. @default 5 */
+  /** Seconds after which the page reloads, 0 to 86400; 0 for never. @default 5 */
   refresh?: number | undefined
 }
 
 /** A request for the status. */
 export interface StatusRequest {
+  /** HTTP method. */
   method: string
-  /** With scheme and host, as the client knows them: changes are taken from pages of that origin alone. */
+  /** URL with scheme and host as the client sees them; actions are accepted only from pages of that origin. */
   url: string
-  /** By names in lower case. */
+  /** Header fields by lower-case name. */
   headers: Readonly<Record<string, string | string[] | undefined>>
-  /** A form: as text, or as an object where a body parser has been there before. */
+  /** The body of a form, as text or as an object made by a body parser. */
   body?: unknown
 }
 
-/** A response, for whoever asked to write. */
+/** A response for the adapter to write. */
 export interface StatusResponse {
+  /** HTTP status. */
   readonly status: number
-  /** Fields as flat name, value, name, value… */
+  /** Fields as a flat array: name, value, name, value… */
   readonly headers: string[]
-  /** Empty for HEAD. */
+  /** The whole body as text; empty for HEAD. */
   readonly body: string
 }
 
-/** The status of balancers and pools: a page, JSON, Prometheus's text. */
+/** The status of balancers and pools as an HTML page, JSON or Prometheus text. */
 export interface Status {
+  /** Answers a request, and performs the action of a form. An invalid request gets a response with status 4xx. */
   respond(request: StatusRequest): StatusResponse
 }
 
@@ -57,8 +62,9 @@ const record: Check = (value) =>
     : 'an object of dispatchers by name, or a function that returns one'
 
 /**
- * Makes the status of dispatchers, without any framework. It asks nobody who he is: put it behind the authentication of
- * the application.
+ * Makes the status of dispatchers. It depends on no framework and does not authenticate clients: put it behind the
+ * authentication of your application.
+ * @param where name of the caller, for messages about wrong options.
  * @throws OptionError
  */
 export function createStatus(options: StatusOptions, where = 'createStatus'): Status {
@@ -73,7 +79,7 @@ export function createStatus(options: StatusOptions, where = 'createStatus'): St
   return new DispatcherStatus(options)
 }
 
-interface RoutedRequest {
+interface ParsedRequest {
   readonly url: URL
   readonly format: Format
 }
@@ -99,32 +105,32 @@ class DispatcherStatus implements Status {
     const wanted = url.searchParams.get('format') ?? negotiate(headers.accept?.toString())
     if (!isFormat(wanted))
       return response(400, TEXT, 'There is no such format; there are html, json, prometheus.\n')
-    const routed = { url, format: wanted }
-    if (method === 'POST' && this.#actions !== undefined) return this.#change(request, routed)
+    const parsed = { url, format: wanted }
+    if (method === 'POST' && this.#actions !== undefined) return this.#change(request, parsed)
     if (method !== 'GET' && method !== 'HEAD') {
       const allow = this.#actions === undefined ? 'GET, HEAD' : 'GET, HEAD, POST'
       const readOnly = method === 'POST' ? ' Nothing can be changed here (option actions).' : ''
-      return this.#refuse(routed, 405, `Method not allowed.${readOnly}`, ['Allow', allow])
+      return this.#refuse(parsed, 405, `Method not allowed.${readOnly}`, ['Allow', allow])
     }
-    const whole = this.#show(routed)
+    const whole = this.#show(parsed)
     return method === 'HEAD' ? { ...whole, body: '' } : whole
   }
 
-  #change({ url, headers, body }: StatusRequest, routed: RoutedRequest): StatusResponse {
-    const origin = URL.canParse(url) ? routed.url.origin : undefined
+  #change({ url, headers, body }: StatusRequest, parsed: ParsedRequest): StatusResponse {
+    const origin = URL.canParse(url) ? parsed.url.origin : undefined
     try {
       this.#actions?.run({ origin, headers, body }, this.#dispatchers())
     } catch (error) {
       if (!(error instanceof ActionError)) throw error
-      return this.#refuse(routed, error.status, error.message)
+      return this.#refuse(parsed, error.status, error.message)
     }
-    // Two slashes at the start would name another host.
-    const location = routed.url.pathname.replace(/^\/+/, '/') + routed.url.search
+    // A Location that begins with two slashes would name another host.
+    const location = parsed.url.pathname.replace(/^\/+/, '/') + parsed.url.search
     return response(303, TEXT, 'Done.\n', ['Location', location])
   }
 
   #show(
-    { url, format }: RoutedRequest,
+    { url, format }: ParsedRequest,
     error?: { status: number; message: string },
   ): StatusResponse {
     const status = error?.status ?? 200
@@ -149,19 +155,19 @@ class DispatcherStatus implements Status {
     ])
   }
 
-  /** People get the page, with what is wrong on top. */
+  /** Answers a refused request; browsers get the page with the message at the top. */
   #refuse(
-    routed: RoutedRequest,
+    parsed: ParsedRequest,
     status: number,
     message: string,
     headers: string[] = [],
   ): StatusResponse {
-    if (routed.format === 'json') {
+    if (parsed.format === 'json') {
       const body = `${JSON.stringify({ error: message })}\n`
       return response(status, 'application/json', body, headers)
     }
-    if (routed.format === 'prometheus') return response(status, TEXT, `${message}\n`, headers)
-    const page = this.#show(routed, { status, message })
+    if (parsed.format === 'prometheus') return response(status, TEXT, `${message}\n`, headers)
+    const page = this.#show(parsed, { status, message })
     return { ...page, headers: [...page.headers, ...headers] }
   }
 }

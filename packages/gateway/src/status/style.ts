@@ -1,4 +1,4 @@
-/** Style of the page. Its columns fold into one card a member on narrow screens. */
+/** Style sheet of the page. On narrow screens the table becomes one card per member. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

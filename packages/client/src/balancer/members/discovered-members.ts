@@ -1,7 +1,7 @@
 import { reportThrown } from '../../callbacks.ts'
 import type { DiscoveredMember, DiscoveryResult } from './discovery.ts'
 
-/** What of a balancer {@link DiscoveredMembers} uses. */
+/** The methods of a balancer that {@link DiscoveredMembers} uses. */
 export interface MemberSet {
   readonly members: ReadonlyArray<{
     readonly name: string
@@ -13,53 +13,58 @@ export interface MemberSet {
   remove(name: string): Promise<void>
 }
 
-/** Keeps the members of a balancer in step with what DNS says. */
+/** Adds, changes and removes members of a balancer according to the results of DNS lookups. */
 export class DiscoveredMembers {
   readonly #balancer: MemberSet
   readonly #grace: number
   readonly #names = new Set<string>()
-  readonly #refused = new Set<string>()
-  #goneSince: number | undefined
+  /** Addresses from DNS that cannot be members, each reported once. */
+  readonly #invalid = new Set<string>()
+  #notFoundSince: number | undefined
 
+  /** @param grace milliseconds that members are kept after the name has ceased to exist. */
   constructor(balancer: MemberSet, grace: number) {
     this.#balancer = balancer
     this.#grace = grace
   }
 
-  /** Takes a look-up's result over. An answer changes members at once; silence changes nothing, however long. */
+  /**
+   * Applies the result of a lookup. Records change the members at once; a name that does not exist removes them after
+   * `grace`; without an answer from DNS the members never change.
+   */
   apply(result: DiscoveryResult, now: number): void {
-    if (result.kind === 'silence') return
+    if (result.kind === 'no-answer') return
     if (result.kind === 'members') {
-      this.#goneSince = undefined
+      this.#notFoundSince = undefined
       this.#follow(result.members, result.complete)
       return
     }
-    this.#goneSince ??= now
-    if (now - this.#goneSince >= this.#grace) this.#follow([], true)
+    this.#notFoundSince ??= now
+    if (now - this.#notFoundSince >= this.#grace) this.#follow([], true)
   }
 
   #follow(found: readonly DiscoveredMember[], complete: boolean): void {
     const wanted = new Map(found.map((member) => [member.address, member]))
     for (const name of [...this.#names]) {
-      // Of half an answer it cannot be said what it leaves out.
+      // A missing member is removed only when all name servers have answered.
       if (wanted.has(name) || !complete) continue
       this.#names.delete(name)
-      // What runs on it may end; it is out of the list at once.
+      // The member leaves the list at once; its active requests may end.
       void this.#balancer.remove(name).catch(() => {})
     }
     for (const { address, weight, lbset } of wanted.values()) {
       try {
         this.#adopt(address, weight, lbset)
       } catch (error) {
-        this.#refuse(address, error)
+        this.#reportInvalid(address, error)
       }
     }
   }
 
-  /** DNS names something that is no address: the others are members all the same. */
-  #refuse(address: string, error: unknown): void {
-    if (this.#refused.has(address)) return
-    this.#refused.add(address)
+  /** Reports an address from DNS that cannot be a member; the others are used. */
+  #reportInvalid(address: string, error: unknown): void {
+    if (this.#invalid.has(address)) return
+    this.#invalid.add(address)
     reportThrown(`discovery: ${address} cannot be a member; it`, error)
   }
 

@@ -1,43 +1,48 @@
+// Finds the members of a balancer by DNS: A and AAAA records of a host, or SRV records of a service.
 import { lookup, Resolver } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { callSafely } from '../../callbacks.ts'
 
-/** Where members come from: the records of a host name. */
+/** Discovery of members by DNS. */
 export interface DiscoverOptions {
-  /** `'php.example:9000'`, whose A and AAAA records are members, or `'srv:_php._tcp.example'`. */
+  /**
+   * `'php.example:9000'`, with one member per A and AAAA record, or `'srv:_php._tcp.example'`, with one member per
+   * address of an SRV record (RFC 2782): its priority becomes the `lbset`, its weight the `weight`.
+   */
   name: string
-  /** Milliseconds between look-ups. @default 30000 */
+  /** Milliseconds between lookups. @default 30000 */
   interval?: number | undefined
   /**
-   * Milliseconds that members stay after the name is said not to exist any more. While nobody answers at all, they
-   * stay for as long as it takes. @default 60000
+   * Milliseconds that members are kept after DNS has answered that the name does not exist. While DNS does not answer,
+   * they are kept without limit. @default 60000
    */
   grace?: number | undefined
-  /** Name servers to ask, as `'address'` or `'address:port'`. @default those of the system, hosts file included */
+  /** Name servers, as `'address'` or `'address:port'`. @default those of the system; A and AAAA use its hosts file, too */
   servers?: readonly string[] | undefined
 }
 
-/** A member as DNS describes it. */
+/** A member found by DNS. */
 export interface DiscoveredMember {
+  /** `host:port` or `[host]:port`. */
   address: string
-  /** SRV weight; 1 where there is none. */
+  /** SRV weight, scaled to 0.01 to 100; 1 without SRV. */
   weight: number
-  /** SRV priority, lowest first. */
+  /** Rank of the SRV priority, 0 for the lowest; 0 without SRV. */
   lbset: number
 }
 
-/** What a look-up brought: members, none because there is no such name, or nothing because nobody answered. */
+/** Result of a lookup: members, no such name or record (`not-found`), or no answer from DNS (`no-answer`). */
 export type DiscoveryResult =
   | {
       readonly kind: 'members'
       readonly members: readonly DiscoveredMember[]
-      /** Whether all name servers that were asked for a part of it answered. */
+      /** Whether all queries of the lookup were answered. */
       readonly complete: boolean
     }
-  | { readonly kind: 'gone'; readonly error: Error }
-  | { readonly kind: 'silence'; readonly error: Error }
+  | { readonly kind: 'not-found'; readonly error: Error }
+  | { readonly kind: 'no-answer'; readonly error: Error }
 
-/** Looks a name up on an interval and reports what it finds. */
+/** Looks up a name at an interval and reports the results. */
 export class Discovery {
   readonly #options: DiscoverOptions
   readonly #report: (result: DiscoveryResult) => void
@@ -82,7 +87,7 @@ export class Discovery {
         : await this.#hosts(name)
       return { kind: 'members', members, complete: this.#complete }
     } catch (error) {
-      return { kind: isGone(error) ? 'gone' : 'silence', error: error as Error }
+      return { kind: isNotFound(error) ? 'not-found' : 'no-answer', error: error as Error }
     }
   }
 
@@ -93,7 +98,7 @@ export class Discovery {
     return addresses.map((address) => ({ address: join(address, port), weight: 1, lbset: 0 }))
   }
 
-  /** Priority is the set, weight the share (RFC 2782); a weight of 0 is a very small share. */
+  /** Maps SRV records to members (RFC 2782). A weight of 0 becomes a very small share. */
   async #services(name: string): Promise<DiscoveredMember[]> {
     const resolver = this.#resolver ?? new Resolver()
     const all = await resolver.resolveSrv(name)
@@ -103,7 +108,7 @@ export class Discovery {
     )
     const priorities = [...new Set(records.map(({ priority }) => priority))].sort((a, b) => a - b)
     const heaviest = Math.max(1, ...records.map(({ weight }) => weight))
-    return this.#whatIsFound(
+    return this.#collect(
       records.map(async (record) => {
         const addresses = await this.#addresses(record.name)
         return addresses.map((address) => ({
@@ -120,23 +125,23 @@ export class Discovery {
     const resolver = this.#resolver
     if (resolver === undefined)
       return (await lookup(host, { all: true })).map(({ address }) => address)
-    return this.#whatIsFound([resolver.resolve4(host), resolver.resolve6(host)])
+    return this.#collect([resolver.resolve4(host), resolver.resolve6(host)])
   }
 
-  /** One family, or one target of a service, may be missing without a word about the others. */
-  async #whatIsFound<T>(parts: ReadonlyArray<Promise<T[]>>): Promise<T[]> {
+  /** Collects the results of several queries. A failed one, of an address family or SRV target, does not fail the rest. */
+  async #collect<T>(parts: ReadonlyArray<Promise<T[]>>): Promise<T[]> {
     const settled = await Promise.allSettled(parts)
     const found = settled.flatMap((part) => (part.status === 'fulfilled' ? part.value : []))
     const reasons = settled.flatMap((part) => (part.status === 'rejected' ? [part.reason] : []))
-    const silence = reasons.find((reason) => !isGone(reason))
-    if (found.length === 0 && reasons.length > 0) throw silence ?? reasons[0]
-    if (silence !== undefined) this.#complete = false
+    const noAnswer = reasons.find((reason) => !isNotFound(reason))
+    if (found.length === 0 && reasons.length > 0) throw noAnswer ?? reasons[0]
+    if (noAnswer !== undefined) this.#complete = false
     return found
   }
 }
 
-/** There is no such name, or none of that type; anything else is no answer. */
-function isGone(error: unknown): boolean {
+/** Whether DNS has answered that the name or record type does not exist. Other errors mean that there was no answer. */
+function isNotFound(error: unknown): boolean {
   const { code } = error as NodeJS.ErrnoException
   return code === 'ENOTFOUND' || code === 'ENODATA'
 }

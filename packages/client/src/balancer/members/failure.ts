@@ -1,26 +1,27 @@
+// Classifies the error of an attempt by what it means for the health of the member.
 import type { FastCGIError } from '@fastcgi/protocol'
 
-/** What a failed attempt says about the member it was made on. */
-export type Meaning =
-  /** It cannot be reached, or it died. */
+/** What a failed attempt means for the health of its member. */
+export type FailureKind =
+  /** The member is unreachable, or closed the connection. */
   | 'died'
-  /** It is there and does not do its work. */
-  | 'sick'
-  /** It has no room; to take it out for that would be to punish it for being busy. */
+  /** The member is reachable, but answers too late or incorrectly. */
+  | 'faulty'
+  /** The member has no capacity. It is only busy, so this does not make it unavailable. */
   | 'overloaded'
-  /** Nothing: the client went away, or its body broke off. */
-  | 'nothing'
+  /** Not the member's fault: for instance the HTTP client has disconnected, or its body was incomplete. */
+  | 'unrelated'
 
-/** Reads an error. */
-export function meaningOf(error: FastCGIError): Meaning {
-  return MEANINGS[error.code] ?? 'nothing'
+/** Classifies an error. */
+export function classifyFailure(error: FastCGIError): FailureKind {
+  return KINDS[error.code] ?? 'unrelated'
 }
 
-const MEANINGS: Readonly<Record<string, Meaning>> = {
+const KINDS: Readonly<Record<string, FailureKind>> = {
   FCGI_CONNECT: 'died',
   FCGI_CONNECT_TIMEOUT: 'died',
   FCGI_PREMATURE_CLOSE: 'died',
-  FCGI_TIMEOUT: 'sick',
-  FCGI_PROTOCOL: 'sick',
+  FCGI_TIMEOUT: 'faulty',
+  FCGI_PROTOCOL: 'faulty',
   FCGI_OVERLOADED: 'overloaded',
 }

@@ -1,16 +1,18 @@
+// Active health checks: sends a request to each member at an interval.
 import { request } from '../../exchange/response.ts'
 import type { HealthCheckOptions } from '../options.ts'
 import type { Member } from './member.ts'
 
-/** Most bytes of a checked body. */
-const MOST_BODY = 65_536
+/** How much of the body is read, in bytes. */
+const MAX_BODY_SIZE = 65_536
 
-/** What a check found. */
+/** Receives the result of a check, once `passes` or `fails` consecutive checks had it. */
 export type CheckReport = (member: Member, passed: boolean, error: Error | undefined) => void
 
 /**
- * Asks every member on an interval. A connection alone says nothing: the kernel accepts it while all workers hang, and
- * libfcgi's one process would wait two seconds for what never comes.
+ * Checks all members at an interval by a FastCGI request. Connecting alone would prove nothing, because the kernel
+ * accepts connections while all workers hang, and the only process of a libfcgi application would wait two seconds for
+ * a request.
  */
 export class HealthCheck {
   readonly #options: HealthCheckOptions
@@ -38,18 +40,18 @@ export class HealthCheck {
 
   #checkAll(): void {
     for (const member of this.#members) {
-      // One at a time: a late answer is not to contradict a newer one.
+      // One check per member at a time, so that a late answer cannot contradict a newer one.
       if (this.#running.has(member)) continue
-      this.#ask(member).then(
-        () => this.#count(member, true, undefined),
-        // It has no room, or its queue is full: that is work, not sickness.
-        (error) => error.code === 'FCGI_OVERLOADED' || this.#count(member, false, error),
+      this.#checkOne(member).then(
+        () => this.#countResult(member, true, undefined),
+        // A busy member has not failed: no result is counted.
+        (error) => error.code === 'FCGI_OVERLOADED' || this.#countResult(member, false, error),
       )
     }
   }
 
-  async #ask(member: Member): Promise<void> {
-    // AbortSignal.any() and timeout() would be shorter, but Node 20 collects them as garbage before they fire.
+  async #checkOne(member: Member): Promise<void> {
+    // AbortSignal.any() and AbortSignal.timeout() would be shorter, but Node 20 garbage-collects them before they fire.
     const check = new AbortController()
     const { timeout = 5000 } = this.#options
     const timer = setTimeout(() => check.abort(), timeout)
@@ -80,7 +82,7 @@ export class HealthCheck {
     if (!matches) throw new Error(`health check ${path}: the body does not match ${body}`)
   }
 
-  #count(member: Member, passed: boolean, error: Error | undefined): void {
+  #countResult(member: Member, passed: boolean, error: Error | undefined): void {
     if (this.#stopped) return
     const streak = this.#streaks.get(member)
     const length = streak?.passed === passed ? streak.length + 1 : 1
@@ -94,7 +96,7 @@ async function readText(stream: AsyncIterable<Buffer>): Promise<string> {
   let text = ''
   for await (const chunk of stream) {
     text += chunk.toString('latin1')
-    if (text.length > MOST_BODY) break
+    if (text.length > MAX_BODY_SIZE) break
   }
   return text
 }

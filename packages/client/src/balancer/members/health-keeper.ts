@@ -1,19 +1,20 @@
+// Updates the health of members after answers, failures and health checks, and reports the changes.
 import type { FastCGIError } from '@fastcgi/protocol'
 import { OverloadedError } from '../../errors.ts'
 import type { BalancerOptions } from '../options.ts'
-import { meaningOf } from './failure.ts'
+import { classifyFailure } from './failure.ts'
 import type { Member } from './member.ts'
 import type { MemberList } from './member-list.ts'
 
-/** What a {@link HealthKeeper} tells its balancer. */
+/** Receives the changes that a {@link HealthKeeper} makes; implemented by the balancer. */
 export interface HealthChanges {
-  /** Somebody may be asked again: those who wait are to try. */
+  /** A member may have become available: waiting requests can be sent. */
   onBack(): void
-  /** Somebody is out, and comes back by the clock. */
+  /** A member has become unavailable; unless a health check failed, it will be available again after some time. */
   onOut(): void
 }
 
-/** Keeps the health of a balancer's members: what answers, failures and checks make of it, and who is told. */
+/** Applies answers, failures and health checks to the health of a balancer's members. */
 export class HealthKeeper {
   readonly #options: BalancerOptions
   readonly #members: MemberList
@@ -25,28 +26,28 @@ export class HealthKeeper {
     this.#changes = changes
   }
 
-  /** Whether nobody that is to take requests is healthy. */
+  /** Whether all enabled members have failed, and there is at least one. */
   get allFailed(): boolean {
     const taking = this.#members.all.filter((member) => member.status === 'enabled')
     return taking.length > 0 && taking.every((member) => member.health.failed)
   }
 
-  /** Takes everybody back (Apache `forcerecovery`). */
-  forgiveAll(): void {
-    for (const member of this.#members.all) this.#forgive(member)
+  /** Makes all failed members available again (Apache `forcerecovery`). */
+  recoverAll(): void {
+    for (const member of this.#members.all) this.#reset(member)
   }
 
-  /** Takes one back, as an operator wants it. */
+  /** Makes a failed member available again, by order of an operator. */
   recover(member: Member): void {
-    this.#forgive(member)
+    this.#reset(member)
     this.#changes.onBack()
   }
 
-  /** A member answered. `probe` tells that it had been on trial. */
+  /** A member answered. @param probe whether the request was a probe; see {@link Health.chosen}. */
   answered(member: Member, status: number, probe: boolean): void {
     if (this.#options.failOnStatus?.includes(status)) {
       const error = new OverloadedError(`it answered ${status} (option failOnStatus)`)
-      this.#count(member, error, { certain: true, probe })
+      this.#recordFailure(member, error, { certain: true, probe })
       return
     }
     const before = member.health.failed
@@ -54,25 +55,25 @@ export class HealthKeeper {
     if (before && !member.health.failed) this.#recovered(member)
   }
 
-  /** An attempt on it failed. */
+  /** An attempt on a member failed. */
   failed(member: Member, error: FastCGIError, probe: boolean): void {
-    const meaning = meaningOf(error)
-    if (meaning === 'died') member.counters.died++
-    if (meaning === 'overloaded') {
+    const kind = classifyFailure(error)
+    if (kind === 'died') member.counters.died++
+    if (kind === 'overloaded') {
       member.counters.overloaded++
       member.health.refused(performance.now())
     }
-    if (meaning === 'died' || meaning === 'sick') this.#count(member, error, { probe })
+    if (kind === 'died' || kind === 'faulty') this.#recordFailure(member, error, { probe })
     else if (probe) this.undecided(member)
   }
 
-  /** Its trial brought nothing: somebody else may be the next. */
+  /** A probe had no result, so that another request may be the next probe. */
   undecided(member: Member): void {
     member.health.undecided(true)
     this.#changes.onBack()
   }
 
-  /** What an active check found. */
+  /** Applies the result of active health checks. */
   readonly checked = (member: Member, passed: boolean, error: Error | undefined): void => {
     const before = member.health.failed
     member.health.checked(passed)
@@ -82,14 +83,14 @@ export class HealthKeeper {
     else this.#out(member, error)
   }
 
-  #count(
+  #recordFailure(
     member: Member,
     error: FastCGIError,
     { certain = false, probe }: { certain?: boolean; probe: boolean },
   ): void {
     const { retry = 10_000, maxFailures = 3, failureWindow = 10_000 } = this.#options
     member.lastError = { message: error.message, at: new Date() }
-    // The only member is never put out: there is nobody to ask instead.
+    // The only member of a balancer stays available, because there is no other to send requests to.
     if (member.ignoreErrors || this.#members.all.length === 1) {
       member.health.undecided(probe)
       return
@@ -98,21 +99,21 @@ export class HealthKeeper {
     if (member.health.record(performance.now(), rules, { certain, probe })) this.#out(member, error)
   }
 
-  #forgive(member: Member): void {
+  #reset(member: Member): void {
     if (!member.health.failed) return
     member.health.forget()
-    this.#members.tell(member, 'recovered')
+    this.#members.emit(member, 'recovered')
   }
 
   #out(member: Member, error: Error | undefined): void {
     member.counters.disabled++
-    this.#members.tell(member, 'failed', error)
+    this.#members.emit(member, 'failed', error)
     this.#changes.onOut()
   }
 
   #recovered(member: Member): void {
     member.recovered(performance.now())
-    this.#members.tell(member, 'recovered')
+    this.#members.emit(member, 'recovered')
     this.#changes.onBack()
   }
 }

@@ -1,86 +1,93 @@
-/** How failures of a member are taken. */
+/** The options by which failures are judged; see BalancerOptions. */
 export interface HealthRules {
-  /** Milliseconds it stays out at first. */
+  /** First delay in milliseconds before a failed member is tried again. */
   retry: number
   maxFailures: number
   failureWindow: number
 }
 
-const LONGEST_BAN = 60_000
+/** Maximum delay in milliseconds, unless the option `retry` is larger. */
+const MAX_RETRY_DELAY = 60_000
 
-/** Milliseconds that others are asked first after a member had no room: at first, and at most. */
-const FIRST_PAUSE = 25
-const LONGEST_PAUSE = 1000
+/** Milliseconds during which other members are preferred after a refusal; doubles with each further refusal. */
+const MIN_REFUSAL_PAUSE = 25
+const MAX_REFUSAL_PAUSE = 1000
 
 /**
- * What is known of a member from the requests it got (passive health). Times in milliseconds, given from outside.
+ * The health of a member, by the requests that it has received (passive) and by active health checks. Times are in
+ * milliseconds and passed by the caller.
  *
- * Enough failures in a row of time take it out; when the time is up, one request at a time tries it (half-open), and
- * each failure of those doubles the time, up to a minute or `retry` where that is longer, give or take a tenth so that members do not come back in step.
+ * It works as a circuit breaker: `maxFailures` within `failureWindow` make the member unavailable for `retry`. After
+ * that it is half-open: it receives one request at a time, a probe. Success makes it available; each failed probe
+ * doubles the delay, up to MAX_RETRY_DELAY. A random tenth is added or subtracted, so that members which failed
+ * together are not tried again at the same time.
  */
 export class Health {
   #failures: number[] = []
   #outUntil = 0
-  #ban = 0
+  #retryDelay = 0
   #probing = false
   #checkFailed = false
   #refusesUntil = 0
-  #pause = 0
+  #refusalPause = 0
 
-  /** Whether it is out, or on trial. */
+  /** Whether it is unavailable or half-open. */
   get failed(): boolean {
     return this.#outUntil > 0 || this.#checkFailed
   }
 
-  /** Whether it may get a request; one that is on trial gets one at a time. */
+  /** Whether it may receive a request. A half-open member may while no probe is active. */
   usable(now: number): boolean {
     if (this.#checkFailed) return false
     return this.#outUntil === 0 || (now >= this.#outUntil && !this.#probing)
   }
 
   /**
-   * Whether it had no room a moment ago. It answers at once then and so is always the least busy: others are asked
-   * before it, or it would attract every request.
+   * Whether the member refused a request a moment ago. A member that refuses at once always has the fewest active
+   * requests, so balancing methods by load would send every request to it first.
    */
   refuses(now: number): boolean {
     return now < this.#refusesUntil
   }
 
-  /** It had no room for a request. */
+  /** The member refused a request because it had no room. */
   refused(now: number): void {
     if (now < this.#refusesUntil) return
-    this.#pause = Math.min(LONGEST_PAUSE, this.#pause === 0 ? FIRST_PAUSE : this.#pause * 2)
-    this.#refusesUntil = now + this.#pause
+    this.#refusalPause = Math.min(
+      MAX_REFUSAL_PAUSE,
+      this.#refusalPause === 0 ? MIN_REFUSAL_PAUSE : this.#refusalPause * 2,
+    )
+    this.#refusesUntil = now + this.#refusalPause
   }
 
-  /** A request goes to it; returns whether that is a probe. */
+  /** Called when a request is sent to the member; returns whether that is a probe. */
   chosen(): boolean {
     if (this.#outUntil === 0) return false
     this.#probing = true
     return true
   }
 
-  /** A request succeeded. While it is out, those that were on their way before say nothing: only a probe does. */
+  /** A request succeeded. On a failed member only a probe counts: other requests were sent before it failed. */
   succeeded(probe: boolean): void {
-    this.#refusesUntil = this.#pause = 0
+    this.#refusesUntil = this.#refusalPause = 0
     if (this.#outUntil > 0 && !probe) return
     this.#failures.length = 0
-    this.#outUntil = this.#ban = 0
+    this.#outUntil = this.#retryDelay = 0
     this.#probing = false
   }
 
-  /** Everything is forgiven. */
+  /** Resets the member to healthy. */
   forget(): void {
     this.succeeded(true)
     this.#checkFailed = false
   }
 
-  /** Nothing can be said: the client went away, say. */
+  /** A request ended without a result, for instance because the HTTP client has disconnected. */
   undecided(probe: boolean): void {
     if (probe) this.#probing = false
   }
 
-  /** A request failed; returns whether this takes it out. A `certain` failure does so at once. */
+  /** A request failed; returns whether this makes the member unavailable. A `certain` failure does so at once. */
   record(
     now: number,
     rules: HealthRules,
@@ -93,19 +100,22 @@ export class Health {
       this.#failures.push(now)
       if (!certain && this.#failures.length < rules.maxFailures) return false
     } else if (!probe) return false
-    const longest = Math.max(LONGEST_BAN, rules.retry)
-    this.#ban = Math.min(longest, this.#ban === 0 ? rules.retry : this.#ban * 2)
-    this.#outUntil = now + this.#ban * (0.9 + Math.random() * 0.2)
+    const longest = Math.max(MAX_RETRY_DELAY, rules.retry)
+    this.#retryDelay = Math.min(
+      longest,
+      this.#retryDelay === 0 ? rules.retry : this.#retryDelay * 2,
+    )
+    this.#outUntil = now + this.#retryDelay * (0.9 + Math.random() * 0.2)
     this.#failures.length = 0
     return true
   }
 
-  /** Milliseconds until it may be tried, 0 when it may be now. */
+  /** Milliseconds until it may receive a probe; 0 if it may now. */
   outFor(now: number): number {
     return Math.max(0, this.#outUntil - now)
   }
 
-  /** What an active check says. */
+  /** Applies the result of an active health check. */
   checked(passed: boolean): void {
     this.#checkFailed = !passed
     if (passed) this.succeeded(true)

@@ -1,14 +1,16 @@
-/** Upper bounds of the buckets, in milliseconds; Prometheus's usual ones. */
+/** Upper bounds of the buckets in milliseconds: the default buckets of Prometheus clients. */
 export const BUCKETS: readonly number[] = [5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10_000]
 
-/** How long things took: counts by bucket, in constant memory. */
+/** A histogram of durations, in constant memory. */
 export class Histogram {
-  /** Observations up to each of {@link BUCKETS}, not cumulated; the last one counts what is beyond them. */
+  /** Number of observations per bucket of {@link BUCKETS}, not cumulative; the last one counts those above all bounds. */
   readonly counts: number[] = new Array(BUCKETS.length + 1).fill(0)
+  /** Number of all observations. */
   count = 0
-  /** Milliseconds in all. */
+  /** Sum of all observations in milliseconds. */
   sum = 0
 
+  /** Adds an observation. */
   observe(milliseconds: number): void {
     const at = BUCKETS.findIndex((bound) => milliseconds <= bound)
     const slot = at === -1 ? BUCKETS.length : at
@@ -17,7 +19,7 @@ export class Histogram {
     this.sum += milliseconds
   }
 
-  /** The bound below which a fraction of the observations lies; undefined without any. */
+  /** Returns the upper bound of the bucket that contains the quantile `fraction`; undefined without observations. */
   quantile(fraction: number): number | undefined {
     if (this.count === 0) return undefined
     let left = this.count * fraction

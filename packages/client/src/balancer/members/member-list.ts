@@ -1,3 +1,4 @@
+// The members of a balancer: adding, changing, removing, and the events of these.
 import { callSafely } from '../../callbacks.ts'
 import { checkOptions } from '../../check-options.ts'
 import { publishMember } from '../../diagnostics.ts'
@@ -11,7 +12,7 @@ import {
 } from '../options.ts'
 import { Member } from './member.ts'
 
-/** What can be changed about a member while it runs. */
+/** The options of a member that {@link Balancer.update} can change. */
 export type MemberChange = Pick<
   MemberOptions,
   | 'weight'
@@ -25,20 +26,24 @@ export type MemberChange = Pick<
   | 'slowStart'
 >
 
-/** What a member can be without; of anything else, undefined changes nothing. */
-const CAN_BE_NONE: ReadonlySet<string> = new Set(['route', 'redirect', 'retry'])
+/** The options that `undefined` clears; for others it means no change. */
+const CLEARABLE: ReadonlySet<string> = new Set(['route', 'redirect', 'retry'])
 
-/** What happened to a member. */
+/** An event of a member. */
 export interface MemberEvent {
+  /** Name of the balancer. */
   readonly balancer: string
+  /** Name of the member. */
   readonly member: string
+  /** `failed`: it has become unavailable. `recovered`: it is available again. */
   readonly event: 'added' | 'removed' | 'changed' | 'failed' | 'recovered'
+  /** The cause of `failed`. */
   readonly error?: Error | undefined
 }
 
-/** The members of a balancer, in the order they came, and those who want to know of changes. */
+/** The members of a balancer in the order in which they were added, and the listeners for their events. */
 export class MemberList {
-  /** Whether members are out is theirs to say; this array is changed in place. */
+  /** All members, available or not. The array is modified in place. */
   readonly all: Member[] = []
   readonly #balancer: string
   readonly #defaults: PoolOptions & { slowStart: number }
@@ -50,12 +55,12 @@ export class MemberList {
     this.#defaults = { ...Object.fromEntries(pool), slowStart: options.slowStart ?? 0 }
   }
 
-  /** Whether one of them is given only so many requests at a time: when one is over, there is room for the next. */
+  /** Whether a member has a `maxLoad`, so that the end of a request makes room for a waiting one. */
   get limited(): boolean {
     return this.all.some((member) => member.maxLoad < Number.POSITIVE_INFINITY)
   }
 
-  /** @throws OptionError, also when there is one of that name. */
+  /** Adds a member. @throws OptionError for an invalid option or address, and when the name is already in use. */
   add(given: string | MemberOptions, now: number): Member {
     const options = typeof given === 'string' ? { address: given } : given
     checkMemberOptions(options)
@@ -65,28 +70,28 @@ export class MemberList {
         `balancer ${this.#balancer} has a member ${member.name} already (option name)`,
       )
     this.all.push(member)
-    this.tell(member, 'added')
+    this.emit(member, 'added')
     return member
   }
 
-  /** @throws OptionError when there is none of that name, or a value is bad. */
+  /** Changes options of a member. @throws OptionError for an unknown member, and for an invalid value. */
   update(name: string, change: MemberChange): void {
     checkOptions(`balancer ${this.#balancer}, member ${name}`, change, memberChangeChecks)
     const member = this.named(name)
     for (const [option, value] of Object.entries(change))
-      if (value !== undefined || CAN_BE_NONE.has(option)) Object.assign(member, { [option]: value })
-    this.tell(member, 'changed')
+      if (value !== undefined || CLEARABLE.has(option)) Object.assign(member, { [option]: value })
+    this.emit(member, 'changed')
   }
 
-  /** Takes a member out of the list. @throws OptionError */
+  /** Removes a member from the list. @throws OptionError for an unknown member. */
   remove(name: string): Member {
     const member = this.named(name)
     this.all.splice(this.all.indexOf(member), 1)
-    this.tell(member, 'removed')
+    this.emit(member, 'removed')
     return member
   }
 
-  /** @throws OptionError when there is none of that name. */
+  /** Returns a member by its name. @throws OptionError for an unknown member. */
   named(name: string): Member {
     const member = this.all.find((known) => known.name === name)
     if (member !== undefined) return member
@@ -99,8 +104,8 @@ export class MemberList {
     return () => this.#listeners.delete(listener)
   }
 
-  tell(member: Member, event: MemberEvent['event'], error?: Error): void {
-    // What still runs on one that was removed is nobody's business.
+  emit(member: Member, event: MemberEvent['event'], error?: Error): void {
+    // Requests that are still active on a removed member cause no events.
     if (event !== 'removed' && !this.all.includes(member)) return
     const told: MemberEvent = { balancer: this.#balancer, member: member.name, event, error }
     publishMember(told)

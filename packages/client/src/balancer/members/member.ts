@@ -5,29 +5,33 @@ import type { MemberOptions, MemberRole, MemberStatus } from '../options.ts'
 import { Health } from './health.ts'
 import { Histogram } from './histogram.ts'
 
-/** Counters of a member; the first five mean what they mean in lighttpd's statistics. */
+/** Counters of a member since the start. The first five have the meaning they have in lighttpd's mod_status. */
 export interface MemberCounters {
-  /** Requests assigned. */
+  /** Requests sent to the member. */
   connected: number
-  /** Requests under way. */
+  /** Requests that are active now. */
   load: number
-  /** Connections that could not be made, or died. */
+  /** Attempts that failed because it was unreachable or closed the connection. */
   died: number
-  /** Times it was taken out. */
+  /** How many times it has become unavailable because of failures or health checks. */
   disabled: number
-  /** Times it had no room. */
+  /** Attempts that failed with an OverloadedError. */
   overloaded: number
-  /** Bytes of requests sent to it. */
+  /** Bytes of params, bodies (of known length) and filter data sent to it. */
   bytesSent: number
-  /** Bytes of responses received from it. */
+  /** Bytes of response bodies received from it. */
   bytesReceived: number
 }
 
-/** One member of a balancer: who carries its requests, what share it gets, how it fares. */
+/** One member of a balancer: its dispatcher, options, counters and health. Created by {@link Balancer.add}. */
 export class Member {
+  /** Unique name within the balancer. */
   readonly name: string
+  /** Sends its requests: a {@link Pool}, or the dispatcher that was given. */
   readonly dispatcher: Dispatcher
+  /** Whether failures have made it unavailable. */
   readonly health: Health = new Health()
+  /** Counters since the start. */
   readonly counters: MemberCounters = {
     connected: 0,
     load: 0,
@@ -37,10 +41,11 @@ export class Member {
     bytesSent: 0,
     bytesReceived: 0,
   }
-  /** Milliseconds from the start of an attempt to the response head. */
+  /** Histogram of the time from the start of an attempt to the response head. */
   readonly headTimes: Histogram = new Histogram()
-  /** Milliseconds from the start of an attempt to the end of the response. */
+  /** Histogram of the time from the start of an attempt to the end of the response. */
   readonly totalTimes: Histogram = new Histogram()
+  // Current values of the options, see MemberOptions; changed by Balancer.update().
   weight: number
   lbset: number
   route: string | undefined
@@ -50,11 +55,11 @@ export class Member {
   ignoreErrors: boolean
   retry: number | undefined
   slowStart: number
-  /** Most requests at a time. */
+  /** Maximum number of active requests; Infinity for no limit. */
   readonly maxLoad: number
   /** The last failure, for status pages. */
   lastError: { readonly message: string; readonly at: Date } | undefined
-  /** When it came, or came back; its share grows from there. */
+  /** performance.now() when it was added or has recovered; `slowStart` begins then. */
   #since: number
   readonly #owned: boolean
   #onIdle: Array<() => void> = []
@@ -79,47 +84,47 @@ export class Member {
     this.#since = now
   }
 
-  /** Its share now: the weight, less while it starts slowly. */
+  /** Its current share: the weight, or less during `slowStart`. */
   share(now: number): number {
     const age = now - this.#since
     return age >= this.slowStart ? this.weight : this.weight * Math.max(0.01, age / this.slowStart)
   }
 
-  /** It came back: its share grows anew. */
+  /** Restarts `slowStart`, because the member has recovered. */
   recovered(now: number): void {
     this.#since = now
   }
 
-  /** Whether it may be given a request that no session ties to it. */
+  /** Whether it may receive a request that does not belong to one of its sessions. */
   takesNew(now: number): boolean {
     return this.status === 'enabled' && !this.full && this.#healthy(now)
   }
 
-  /** Whether it may be given a request of a session of its own. */
+  /** Whether it may receive a request of one of its sessions. */
   takesSession(now: number): boolean {
     const takes = this.status === 'enabled' || this.status === 'draining'
     return takes && !this.full && this.#healthy(now)
   }
 
-  /** Whether it has all that it is given at a time. */
+  /** Whether it has reached `maxLoad`. */
   get full(): boolean {
     return this.counters.load >= this.maxLoad
   }
 
-  /** How it fares, in a word. */
+  /** Its status, and for an enabled member its health. `recovering`: the next request is a probe. */
   state(now: number): 'ok' | 'draining' | 'disabled' | 'stopped' | 'failed' | 'recovering' {
     if (this.status !== 'enabled') return this.status
     if (!this.health.failed || this.ignoreErrors) return 'ok'
     return this.health.usable(now) ? 'recovering' : 'failed'
   }
 
-  /** A request has left it. */
+  /** Called when a request on this member has ended. */
   left(): void {
     this.counters.load--
     if (this.counters.load === 0) for (const resolve of this.#onIdle.splice(0)) resolve()
   }
 
-  /** Resolves when what runs on it has ended; closes it where it is the balancer's own. */
+  /** Closes its pool (not a dispatcher that was given) and resolves when its active requests have ended. */
   async close(): Promise<void> {
     if (this.#owned) await this.dispatcher.close()
     if (this.counters.load > 0) await new Promise<void>((resolve) => this.#onIdle.push(resolve))
@@ -134,7 +139,7 @@ export class Member {
   }
 }
 
-/** Pool options of a member: its own before the balancer's. */
+/** Merges the pool options of a member with those of the balancer; the member's take precedence. */
 function memberPool(defaults: PoolOptions, own: PoolOptions & Partial<MemberOptions>): PoolOptions {
   const { address, name, weight, lbset, route, redirect, status, role, ignoreErrors, ...pool } = own
   const { slowStart, ...base } = defaults as PoolOptions & { slowStart?: number }
@@ -142,7 +147,7 @@ function memberPool(defaults: PoolOptions, own: PoolOptions & Partial<MemberOpti
   return { ...base, ...given(pool), timeouts }
 }
 
-/** What is not undefined. */
+/** Returns the options that are not undefined. */
 function given<T extends object>(options: T): Partial<T> {
   const entries = Object.entries(options).filter(([, value]) => value !== undefined)
   return Object.fromEntries(entries) as Partial<T>

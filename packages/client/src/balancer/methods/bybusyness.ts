@@ -4,7 +4,7 @@ import type { Member } from '../members/member.ts'
 import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 
-/** Whoever has the fewest requests under way; ties are broken by requests and weights. */
+/** Chooses the member with the fewest active requests; ties are broken by {@link ByRequests}. */
 export class ByBusyness implements Method {
   readonly prefersIdle = true
   readonly #ties = new ByRequests()

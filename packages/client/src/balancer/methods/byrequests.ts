@@ -1,11 +1,11 @@
-// Smooth weighted round robin: Apache mod_lbmethod_byrequests, nginx's default.
+// Smooth weighted round robin: Apache mod_lbmethod_byrequests, and the default of nginx.
 import type { BalanceHints } from '../../exchange/balance-hints.ts'
 import type { Member } from '../members/member.ts'
 import type { Method } from './method.ts'
 
 /**
- * Requests in proportion to weights, evenly interleaved. Each time, everybody's credit grows by its weight; the one with
- * most credit is chosen and pays the sum of all weights.
+ * Distributes requests in proportion to the weights, evenly interleaved. For each request the credit of every member
+ * grows by its weight; the member with the highest credit is chosen, and its credit is reduced by the sum of all weights.
  */
 export class ByRequests implements Method {
   readonly #credit = new WeakMap<Member, number>()

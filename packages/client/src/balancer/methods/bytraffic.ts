@@ -1,9 +1,9 @@
-// Apache mod_lbmethod_bytraffic. Apache divides integers, which loses up to a weight's worth of bytes; ours does not.
+// Apache mod_lbmethod_bytraffic, but without the rounding errors of Apache's integer division.
 import type { BalanceHints } from '../../exchange/balance-hints.ts'
 import type { Member } from '../members/member.ts'
 import { cheapest, type Method } from './method.ts'
 
-/** Bytes, both ways and since the start, in proportion to weights. */
+/** Distributes bytes, sent and received since the start, in proportion to the weights. */
 export class ByTraffic implements Method {
   readonly prefersIdle = true
   pick(

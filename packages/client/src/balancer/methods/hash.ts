@@ -6,12 +6,13 @@ import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 
 /**
- * The same key always meets the same member, and when a member leaves, only its keys move. Each member draws a number
- * from key and name; -weight / ln(number) is largest with a chance in proportion to the weight.
+ * Maps a key always to the same member; when a member is removed, only its keys move. Each member has a pseudo-random
+ * number in (0, 1), computed from key and name. The probability that -weight / ln(number) is the largest value is
+ * proportional to the weight.
  */
 export class Hash implements Method {
   readonly #key: (hints: BalanceHints) => string
-  readonly #keyless = new ByRequests()
+  readonly #fallback = new ByRequests()
 
   constructor(key: (hints: BalanceHints) => string) {
     this.#key = key
@@ -22,8 +23,8 @@ export class Hash implements Method {
     hints: BalanceHints | undefined,
     now: number,
   ): Member | undefined {
-    // Nothing is known of the request: one key for all of these would mean one member for all.
-    if (hints === undefined) return this.#keyless.pick(members, hints, now)
+    // Without hints there is no key. A constant key would send all these requests to one member.
+    if (hints === undefined) return this.#fallback.pick(members, hints, now)
     const key = this.#key(hints)
     let best: Member | undefined
     let most = Number.NEGATIVE_INFINITY
@@ -38,7 +39,7 @@ export class Hash implements Method {
   }
 }
 
-/** A number between 0 and 1, evenly spread, the same for the same key and name. */
+/** Returns a number between 0 and 1, uniformly distributed, and the same for the same key and name. */
 function fraction(key: string, name: string): number {
   const digest = createHash('sha1').update(key).update('\0').update(name).digest()
   return (digest.readUIntBE(0, 6) + 0.5) / 2 ** 48

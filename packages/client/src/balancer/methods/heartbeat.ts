@@ -1,33 +1,37 @@
-// Apache mod_lbmethod_heartbeat: servers say how many idle workers they have; a random choice weighted by that.
+// Apache mod_lbmethod_heartbeat: members report their idle workers; a random choice is weighted by these.
 import { OptionError } from '../../errors.ts'
 import type { BalanceHints } from '../../exchange/balance-hints.ts'
 import type { Member } from '../members/member.ts'
 import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 
-/** What a member says of itself. */
+/** What a member reports by {@link Balancer.beat}. Numbers are finite and not negative. */
 export interface Heartbeat {
-  /** Workers that are busy. */
+  /** Number of busy workers. */
   busy: number
-  /** Workers that are idle. */
+  /** Number of idle workers. */
   ready: number
 }
 
-const BELIEVED_FOR = 10_000
+/** How long a heartbeat is valid, in milliseconds. */
+const HEARTBEAT_TTL = 10_000
 
-/** By the idle workers of members that were heard of in the last ten seconds. */
+/** Chooses randomly, weighted by the number of idle workers in the heartbeats of the last ten seconds. */
 export class ByHeartbeat implements Method {
-  readonly #heard = new WeakMap<Member, { ready: number; at: number }>()
-  readonly #unheard = new ByRequests()
+  readonly #heartbeats = new WeakMap<Member, { ready: number; at: number }>()
+  readonly #fallback = new ByRequests()
 
-  /** A member was heard of. One that is busy with nothing has just started: its ready ones count a quarter. */
+  /**
+   * Stores a heartbeat. A member without busy workers has probably just started, so its idle workers count a quarter.
+   * @throws OptionError when a number is negative or not finite.
+   */
   beat(member: Member, { busy, ready }: Heartbeat, now: number): void {
     for (const [name, value] of Object.entries({ busy, ready }))
       if (!(Number.isFinite(value) && value >= 0))
         throw new OptionError(
           `heartbeat of ${member.name}: ${name} must be a number, 0 or more; got ${value}`,
         )
-    this.#heard.set(member, { ready: busy === 0 ? ready / 4 : ready, at: now })
+    this.#heartbeats.set(member, { ready: busy === 0 ? ready / 4 : ready, at: now })
   }
 
   pick(
@@ -37,19 +41,19 @@ export class ByHeartbeat implements Method {
   ): Member | undefined {
     const ready = members.map((member) => this.#ready(member, now))
     const total = ready.reduce((sum, value) => sum + value, 0)
-    // Apache refuses when it has heard of nobody. That says nothing of the members, so ours shares by weight.
-    if (total === 0) return this.#unheard.pick(members, hints, now)
+    // Without any valid heartbeat Apache refuses the request. Members may be available nevertheless: choose by weight.
+    if (total === 0) return this.#fallback.pick(members, hints, now)
     let left = Math.random() * total
     const drawn = members.find((_, at) => {
       left -= ready[at] ?? 0
       return left < 0
     })
-    // What is left may be a rounding error.
+    // Because of rounding errors, find() may have found none.
     return drawn ?? members.findLast((_, at) => (ready[at] ?? 0) > 0)
   }
 
   #ready(member: Member, now: number): number {
-    const heard = this.#heard.get(member)
-    return heard === undefined || now - heard.at > BELIEVED_FOR ? 0 : heard.ready
+    const heartbeat = this.#heartbeats.get(member)
+    return heartbeat === undefined || now - heartbeat.at > HEARTBEAT_TTL ? 0 : heartbeat.ready
   }
 }

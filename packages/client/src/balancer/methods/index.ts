@@ -10,7 +10,7 @@ import type { Method } from './method.ts'
 import { RandomTwo } from './random-two.ts'
 import { RoundRobin } from './round-robin.ts'
 
-/** Makes the method that was asked for. */
+/** Creates the balancing method that the options name. */
 export function createMethod({ method = 'least-connection', key }: BalancerOptions): Method {
   switch (method) {
     case 'byrequests':

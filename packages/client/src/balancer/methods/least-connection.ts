@@ -1,11 +1,11 @@
-// lighttpd's default ("least-connection", "fair"), nginx least_conn. lighttpd lets the first member win ties, so that a
-// quiet site never uses the others; ours breaks ties as nginx does, by weighted round robin.
+// lighttpd's default ("least-connection", "fair") and nginx least_conn. In lighttpd the first member wins ties, so that
+// with low load the others are never used; here ties are broken by weighted round robin, as in nginx.
 import type { BalanceHints } from '../../exchange/balance-hints.ts'
 import type { Member } from '../members/member.ts'
 import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 
-/** Whoever has the fewest requests under way for its weight. */
+/** Chooses the member with the fewest active requests in proportion to its weight. */
 export class LeastConnection implements Method {
   readonly prefersIdle = true
   readonly #ties = new ByRequests()

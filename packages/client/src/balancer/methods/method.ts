@@ -1,15 +1,15 @@
 import type { BalanceHints } from '../../exchange/balance-hints.ts'
 import type { Member } from '../members/member.ts'
 
-/** A way to choose among the members that may take a request. */
+/** A balancing method: chooses one of the members that may receive a request. */
 export interface Method {
-  /** Whether it looks for members that are idle: those that refuse requests at once are left out for a moment. */
+  /** Whether the method prefers members with few active requests; members that refuse requests are then left out briefly. */
   readonly prefersIdle?: boolean
-  /** @param members at least one. @param now milliseconds of performance.now(). */
+  /** Chooses a member. @param members at least one. @param now performance.now(). */
   pick(members: readonly Member[], hints: BalanceHints | undefined, now: number): Member | undefined
 }
 
-/** The member with the smallest cost; the first one wins ties. */
+/** Returns the member with the lowest cost; the first one wins ties. */
 export function cheapest(
   members: readonly Member[],
   cost: (member: Member) => number,

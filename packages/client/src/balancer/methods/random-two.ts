@@ -3,7 +3,7 @@ import type { BalanceHints } from '../../exchange/balance-hints.ts'
 import type { Member } from '../members/member.ts'
 import type { Method } from './method.ts'
 
-/** The less loaded of two that are drawn by weight. */
+/** Draws two members by weight and chooses the one with fewer active requests in proportion to its weight. */
 export class RandomTwo implements Method {
   readonly prefersIdle = true
   pick(

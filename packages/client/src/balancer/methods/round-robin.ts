@@ -1,8 +1,8 @@
-// lighttpd's "round-robin": one after the other, weights not looked at.
+// lighttpd's "round-robin", which ignores weights.
 import type { Member } from '../members/member.ts'
 import type { Method } from './method.ts'
 
-/** One after the other. */
+/** Chooses the members in turn. */
 export class RoundRobin implements Method {
   #last: Member | undefined
 

@@ -1,11 +1,11 @@
-/** How figures are written on the page. */
+// Formats numbers for the status page.
 
-/** A whole number, in groups of three. */
+/** A whole number with digits in groups of three. */
 export function count(value: number): string {
   return Number.isFinite(value) ? value.toLocaleString('en') : '∞'
 }
 
-/** So many a second. */
+/** A number per second. */
 export function rate(value: number | null): string {
   if (value === null) return '–'
   return value >= 100 ? count(Math.round(value)) : value.toFixed(1)
@@ -13,20 +13,20 @@ export function rate(value: number | null): string {
 
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB']
 
-/** Bytes in the unit that suits them. */
+/** Bytes, in B, KiB, MiB and so on. */
 export function bytes(value: number): string {
   let unit = 0
   for (; value >= 1024 && unit < UNITS.length - 1; unit++) value /= 1024
   return `${unit === 0 || value >= 100 ? Math.round(value) : value.toFixed(1)} ${UNITS[unit]}`
 }
 
-/** A short time. */
+/** Milliseconds, from one second on in seconds. */
 export function milliseconds(value: number): string {
   if (value >= 1000) return `${Number((value / 1000).toFixed(1))} s`
   return `${Number(value.toFixed(value < 10 ? 1 : 0))} ms`
 }
 
-/** A longer time, in its two biggest units. */
+/** Seconds, in the two largest units: `2 d 5 h`. */
 export function seconds(value: number): string {
   const parts = [
     [Math.floor(value / 86_400), 'd'],

@@ -1,8 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { BalanceHints } from '@fastcgi/client'
 
-/** What a balancer may ask about an HTTP request; nothing is parsed before it asks. */
-export class RequestHints implements BalanceHints {
+/**
+ * What a balancer may need to know of an HTTP request to choose a member: client address, path, and cookie or path parameter
+ * of a sticky session. Cookies and parameters are parsed only when they are read.
+ */
+export class HTTPBalanceHints implements BalanceHints {
   readonly clientAddress: string
   readonly path: string
   readonly #req: IncomingMessage
@@ -18,13 +21,16 @@ export class RequestHints implements BalanceHints {
     return cookie === undefined ? undefined : pairValue(cookie.split(';'), name)
   }
 
-  /** In any segment, as servlet containers put `;jsessionid=…` behind the last one. */
+  /**
+   * A parameter such as `;jsessionid=…` of any path segment (servlet containers append it to the last one), else of the
+   * query.
+   */
   pathParameter(name: string): string | undefined {
     const raw = this.#req.url ?? ''
     const mark = raw.indexOf('?')
     const path = mark === -1 ? raw : raw.slice(0, mark)
     const own = path.includes(';') ? pairValue(path.split(/[;/]/), name) : undefined
-    // Apache looks into the query for it as well.
+    // Apache's mod_proxy_balancer also looks in the query.
     return own ?? (mark === -1 ? undefined : pairValue(raw.slice(mark + 1).split('&'), name))
   }
 }

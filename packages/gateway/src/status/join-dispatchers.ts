@@ -1,6 +1,6 @@
 import type { Dispatcher } from '@fastcgi/client'
 
-/** Dispatchers of several gateways, each once; of those of one name the second is called `name (2)`. */
+/** The dispatchers of several gateways, each once. A second one of the same name is called `name (2)`, and so on. */
 export function joinDispatchers(
   gateways: Iterable<{ readonly dispatchers: Readonly<Record<string, Dispatcher>> }>,
 ): Record<string, Dispatcher> {

@@ -1,4 +1,4 @@
-/** HTML that is safe to send. Made by {@link html} alone, so that what comes from outside is always escaped. */
+/** HTML that is safe to send. Use {@link html} to make it, which escapes all values. */
 export class Markup {
   readonly #text: string
 
@@ -11,10 +11,10 @@ export class Markup {
   }
 }
 
-/** What can stand in a template: nothing, text that is escaped, markup that is not, lists of both. */
+/** A value in a template: text is escaped, markup is not, undefined and false are left out; arrays are concatenated. */
 export type Content = Markup | string | number | undefined | false | readonly Content[]
 
-/** Template of HTML: values are escaped, wherever they stand; attributes must be quoted. */
+/** Template tag for HTML. Values are escaped in text and in quoted attributes; attributes must be quoted. */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Markup {
   return new Markup(String.raw({ raw: strings }, ...values.map(render)))
 }

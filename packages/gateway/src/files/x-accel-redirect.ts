@@ -1,33 +1,35 @@
+// X-Accel-Redirect: finds the location that its path leads to, and the fields that are kept.
+
 import { FileMissingError } from '../errors.ts'
 import { belowMount, parseTarget } from '../request/request-target.ts'
-import { withoutFields } from '../response/response-fields.ts'
+import { onlyFields, withoutFields } from '../response/field-list.ts'
 
-/** A prefix of paths that only an application can send requests to. Text is latin1. */
+/** A path prefix that only X-Accel-Redirect can reach (nginx `internal`). Text is latin1. */
 export interface InternalLocation<Route> {
-  /** Without a slash at its end. */
+  /** Path prefix without a slash at its end. */
   readonly prefix: string
   /** Directory of files, or a route that runs scripts. */
   readonly target: string | Route
 }
 
-/** Where X-Accel-Redirect leads. */
+/** The location that X-Accel-Redirect leads to. */
 export interface InternalTarget<Route> extends InternalLocation<Route> {
   readonly path: string
-  /** What of the path is behind the prefix. */
+  /** The part of the path after the prefix. */
   readonly rest: string
   readonly query: string
 }
 
-/** A path that is to be run by an internal route. */
+/** A path that an internal route is to run. */
 export interface InternalRun<Route> {
   readonly route: Route
   readonly path: string
   readonly query: string
-  /** Fields of the application that wants it: flat name, value, name, value… */
+  /** Fields of the response with X-Accel-Redirect that are kept: name, value, name, value… */
   readonly kept: readonly string[]
 }
 
-/** Fields of the application that go to the client all the same (nginx: ngx_http_upstream_headers_in). */
+/** Fields of the application's response that are kept (nginx: ngx_http_upstream_headers_in). */
 const KEPT = new Set([
   'accept-ranges',
   'cache-control',
@@ -37,24 +39,24 @@ const KEPT = new Set([
   'set-cookie',
 ])
 
-/** Those of an application's fields that X-Accel-Redirect keeps. */
+/** The fields of a response that are kept when X-Accel-Redirect replaces it. */
 export function keptFields(flat: readonly string[]): string[] {
-  return flat.filter((_, at) => KEPT.has(flat[at - (at % 2)]?.toLowerCase() ?? ''))
+  return onlyFields(flat, KEPT)
 }
 
-/** Fields of a response on top of those that were kept; of cookies all count. */
-export function underKept(kept: readonly string[], own: readonly string[]): string[] {
+/** Merges kept fields with those of the new response, which win, except that every Set-Cookie is sent. */
+export function mergeKeptFields(kept: readonly string[], own: readonly string[]): string[] {
   const names = new Set(own.filter((_, at) => at % 2 === 0).map((name) => name.toLowerCase()))
   names.delete('set-cookie')
   return [...withoutFields(kept, names), ...own]
 }
 
-// In any spelling, for the path is decoded once: nginx refuses it, even where it would not leave the location.
-const CLIMBS = /(?:^|\/|%2f)(?:\.|%2e){2}(?:$|[/?]|%2f)/i
+// A `..` segment in any encoding. nginx refuses it even if the path would stay inside the location.
+const PARENT_SEGMENT = /(?:^|\/|%2f)(?:\.|%2e){2}(?:$|[/?]|%2f)/i
 
 /**
- * Finds the location that a value of X-Accel-Redirect leads to, that with the longest prefix.
- * @throws FileMissingError for a path that is unsafe, or in no location
+ * Finds the location that a value of X-Accel-Redirect leads to: the one with the longest prefix.
+ * @throws FileMissingError if the path is unsafe or in no location
  */
 export function internalTarget<Route>(
   value: string,
@@ -73,9 +75,9 @@ function safeTarget(uri: string): { path: string; query: string } {
   const mark = uri.indexOf('?')
   const raw = mark === -1 ? uri : uri.slice(0, mark)
   try {
-    if (raw.startsWith('/') && !CLIMBS.test(raw)) return parseTarget(uri)
+    if (raw.startsWith('/') && !PARENT_SEGMENT.test(raw)) return parseTarget(uri)
   } catch {
-    // What a client may not ask for, an application may not, either.
+    // A path that is refused from a client is refused from an application, too.
   }
   throw new FileMissingError(`unsafe URI ${uri} was detected`, 'accel')
 }

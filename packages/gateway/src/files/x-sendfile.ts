@@ -1,3 +1,6 @@
+// Parses the values of X-Sendfile, X-LIGHTTPD-send-file and X-Sendfile2. The paths are checked against the allowed
+// directories when they are opened, in open-within-roots.ts.
+
 import { ProtocolError } from '@fastcgi/client'
 
 /** A part of a file that X-Sendfile2 names. */
@@ -6,18 +9,18 @@ export interface NamedPart {
   readonly path: string
   /** Offset of the first byte. */
   readonly start: number
-  /** Offset of the last byte; undefined for that of the file. */
+  /** Offset of the last byte; undefined for the end of the file. */
   readonly end: number | undefined
 }
 
-/** The path that X-Sendfile and X-LIGHTTPD-send-file name. */
+/** The path in X-Sendfile or X-LIGHTTPD-send-file. @param decode whether it is percent-encoded. */
 export function parseSendfile(value: string, decode: boolean): string {
   const path = value.trim()
   return decode ? decodePercents(path) : path
 }
 
 /**
- * The parts that X-Sendfile2 names: `path start-[end]`, several of them by comma.
+ * The parts in X-Sendfile2: `path start-[end]`, separated by commas; paths are percent-encoded.
  * @throws ProtocolError for anything else.
  */
 export function parseSendfile2(value: string): NamedPart[] {
@@ -30,13 +33,13 @@ export function parseSendfile2(value: string): NamedPart[] {
     }
     if (path === '' || (part.end !== undefined && part.end < part.start))
       throw new ProtocolError(
-        `the application sent X-Sendfile2: ${value}, which is not 'path start-[end]', several of them by comma`,
+        `the application sent X-Sendfile2: ${value}, which is not a list of 'path start-[end]' separated by commas`,
       )
     return part
   })
 }
 
-/** Replaces %XX by the byte it stands for; a percent without two hex digits stays, as with lighttpd. */
+/** Replaces %XX by its byte. A percent without two hex digits is kept, as with lighttpd. */
 function decodePercents(text: string): string {
   return text.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16)))
 }

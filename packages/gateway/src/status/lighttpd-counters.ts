@@ -1,6 +1,6 @@
 import type { StatusSnapshot } from './snapshot.ts'
 
-/** The names lighttpd's mod_status gives the counters. What several members of one name count is added up. */
+/** The counters by the names of lighttpd's mod_status. Counters of members with the same name are added. */
 export function lighttpdCounters({ dispatchers }: StatusSnapshot): Record<string, number> {
   const counters: Record<string, number> = { 'gw.active-requests': 0, 'fastcgi.requests': 0 }
   const add = (name: string, value: number): void => {
@@ -9,7 +9,7 @@ export function lighttpdCounters({ dispatchers }: StatusSnapshot): Record<string
   for (const { name, kind, stats, members } of dispatchers) {
     add('gw.active-requests', stats.active)
     add('fastcgi.requests', stats.requests)
-    // Of what is no balancer nobody counts the rest.
+    // `died`, `disabled` and `overloaded` are counted for members of balancers only.
     if (kind !== 'balancer') {
       add(`gw.backend.${name}.connected`, stats.requests)
       add(`gw.backend.${name}.load`, stats.active)

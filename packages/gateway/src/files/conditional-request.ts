@@ -1,6 +1,8 @@
+// Conditional requests (RFC 9110 §13): If-Match, If-None-Match, If-Modified-Since, If-Unmodified-Since, If-Range.
+
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** What tells one state of a file from another (RFC 9110 §8.8). */
+/** The validators of a file (RFC 9110 §8.8). */
 export interface Validators {
   /** ETag as it is sent, quotes and `W/` included. */
   readonly etag: string
@@ -8,10 +10,10 @@ export interface Validators {
   readonly lastModified: string
 }
 
-/** What the conditions of a request make of it: send, 304, or 412. */
+/** Result of the conditions: send the file, answer 304, or answer 412. */
 export type Verdict = 'send' | 'not-modified' | 'failed'
 
-/** Conditions of a GET or HEAD in their order of precedence (RFC 9110 §13.2.2), If-Range apart. */
+/** Evaluates the conditions of a GET or HEAD in their order of precedence (RFC 9110 §13.2.2), except If-Range. */
 export function evaluateConditions(headers: IncomingHttpHeaders, current: Validators): Verdict {
   const ifMatch = headers['if-match']
   if (ifMatch !== undefined) {
@@ -21,17 +23,19 @@ export function evaluateConditions(headers: IncomingHttpHeaders, current: Valida
 
   const ifNoneMatch = headers['if-none-match']
   if (ifNoneMatch !== undefined)
-    return matches(ifNoneMatch, opaque(current.etag), opaque) ? 'not-modified' : 'send'
+    return matches(ifNoneMatch, opaqueTag(current.etag), opaqueTag) ? 'not-modified' : 'send'
   const changed = isChangedSince(headers['if-modified-since'], current.lastModified)
   return changed === false ? 'not-modified' : 'send'
 }
 
-/** Whether a Range is to be looked at: not when If-Range names another state of the file (RFC 9110 §13.1.5). */
+/**
+ * Whether If-Range allows Range to be applied; it does not if it names another version of the file (RFC 9110 §13.1.5).
+ */
 export function rangeApplies(headers: IncomingHttpHeaders, current: Validators): boolean {
   const ifRange = headers['if-range']
   if (typeof ifRange !== 'string') return true
   if (ifRange.includes('"')) return ifRange === strong(current.etag)
-  // To the second, and exactly: an earlier state may be an older file that has been put back.
+  // Dates must be equal: a file with an earlier date may be an older version that has been restored.
   const wanted = parseDate(ifRange)
   return wanted !== undefined && wanted === parseDate(current.lastModified)
 }
@@ -47,26 +51,27 @@ function matches(
   return etag !== undefined && (list.match(ENTITY_TAG) ?? []).some((tag) => form(tag) === etag)
 }
 
-/** An ETag that is not weak: only such are the same byte by byte. */
+/** The ETag if it is strong, else undefined. Only strong ones guarantee identical bytes (RFC 9110 §8.8.3.2). */
 function strong(etag: string): string | undefined {
   return etag.startsWith('W/') ? undefined : etag
 }
 
-function opaque(etag: string): string {
+/** The ETag without `W/`, for weak comparison. */
+function opaqueTag(etag: string): string {
   return etag.replace(/^W\//, '')
 }
 
-/** Undefined where there is no condition, or one that is no date: it does not count then. */
+/** Undefined if there is no condition or it is not a valid date; the field is then ignored. */
 function isChangedSince(condition: string | undefined, lastModified: string): boolean | undefined {
   const since = parseDate(condition)
   const changed = parseDate(lastModified)
   return since === undefined || changed === undefined ? undefined : changed > since
 }
 
-/** Any of the three forms of RFC 9110 §5.6.7, in milliseconds. */
+/** Parses a date in any of the three formats of RFC 9110 §5.6.7. Returns milliseconds. */
 function parseDate(date: string | undefined): number | undefined {
   if (date === undefined || !/^[A-Z][a-z]{2,8}[, ]/.test(date)) return undefined
-  // That of asctime does not say that it is GMT.
+  // The asctime format does not state its time zone, which is GMT.
   const time = Date.parse(date.endsWith(' GMT') ? date : `${date} GMT`)
   return Number.isNaN(time) ? undefined : time
 }

@@ -1,35 +1,36 @@
-/** Bytes of a file, both ends included, as Content-Range counts them. */
+// Parses the Range field of a request (RFC 9110 §14).
+
+/** A range of bytes; offsets are inclusive at both ends, as in Content-Range. */
 export interface ByteRange {
   readonly first: number
   readonly last: number
 }
 
-/** Most ranges of a request; with more it gets the whole file (CVE-2011-3192). */
-const MOST_RANGES = 128
+/** Maximum ranges of a request; one with more gets the whole file (CVE-2011-3192). */
+const MAX_RANGES = 128
 
-/** Ranges that are closer than this are sent as one: the head of another part would be longer. */
-const GAP = 80
+/** Ranges with a gap of at most this many bytes are merged, because the head of a separate part would be longer. */
+const MERGE_GAP = 80
 
 /**
- * The ranges that a Range field asks for, merged where they overlap or nearly meet, in the order they were asked for.
- * Empty when none of them is within the file (416); undefined when the field does not count: malformed, of another unit
- * than bytes, too many ranges (RFC 9110 §14.2).
+ * The ranges that a Range field asks for, in its order; those that overlap or nearly meet are merged. Empty if none of them
+ * is within the file (416); undefined if the field is to be ignored (RFC 9110 §14.2), because it is malformed, uses
+ * another unit than bytes, or has too many ranges.
  * @param size of the file in bytes.
  */
-export function requestedRanges(field: string, size: number): ByteRange[] | undefined {
+export function parseRanges(field: string, size: number): ByteRange[] | undefined {
   const set = /^bytes[ \t]*=(.*)$/i.exec(field)?.[1]
-  // Of an empty file, no range could be sent, and all of it can.
+  // No range of an empty file can be satisfied, but the whole file can be sent.
   if (set === undefined || size === 0) return undefined
   const specs = set.split(',').map((spec) => spec.trim())
   const asked = specs.filter((spec) => spec !== '').map((spec) => parseSpec(spec, size))
-  if (asked.length === 0 || asked.length > MOST_RANGES || asked.includes(undefined))
-    return undefined
+  if (asked.length === 0 || asked.length > MAX_RANGES || asked.includes(undefined)) return undefined
   return merge(
     asked.filter((range) => range !== undefined && range.first <= range.last) as ByteRange[],
   )
 }
 
-/** A range within the file, one with its ends the wrong way round if it is not; undefined when malformed. */
+/** Parses one range. It has `first > last` if it is outside of the file; undefined if it is malformed. */
 function parseSpec(spec: string, size: number): ByteRange | undefined {
   const [, first = '', last = ''] = /^(\d*)-(\d*)$/.exec(spec) ?? []
   if (first === '')
@@ -45,7 +46,7 @@ function merge(asked: readonly ByteRange[]): ByteRange[] {
   const merged: typeof ordered = []
   for (const range of ordered) {
     const before = merged.at(-1)
-    if (before === undefined || range.first > before.last + GAP) merged.push(range)
+    if (before === undefined || range.first > before.last + MERGE_GAP) merged.push(range)
     else {
       before.last = Math.max(before.last, range.last)
       before.order = Math.min(before.order, range.order)

@@ -1,19 +1,21 @@
-/** What the status can be had as. */
+// Content negotiation of the status (RFC 9110 §12).
+
+/** A format of the status. */
 export type Format = 'html' | 'json' | 'prometheus'
 
-/** Media types of the formats; the first format wins where all are as welcome. */
+/** Media types of the formats; the first format wins among those with equal quality. */
 const TYPES: ReadonlyArray<readonly [Format, readonly string[]]> = [
   ['html', ['text/html']],
   ['json', ['application/json']],
   ['prometheus', ['text/plain', 'application/openmetrics-text']],
 ]
 
-/** Whether a name is one of a format. */
+/** Whether a text is the name of a format. */
 export function isFormat(name: string): name is Format {
   return TYPES.some(([format]) => format === name)
 }
 
-/** The format a client likes best (RFC 9110 §12.5.1); HTML where it says nothing, or wants none of them. */
+/** The format that Accept prefers (RFC 9110 §12.5.1); HTML without Accept or if it accepts none of them. */
 export function negotiate(accept: string | undefined): Format {
   const ranges = (accept || '*/*').split(',').map(readRange)
   const quality = (type: string): number => {
@@ -24,12 +26,12 @@ export function negotiate(accept: string | undefined): Format {
     return found?.quality ?? 0
   }
   let best: Format = 'html'
-  let most = 0
+  let bestQuality = 0
   for (const [format, types] of TYPES) {
-    const liked = Math.max(...types.map(quality))
-    if (liked <= most) continue
+    const typeQuality = Math.max(...types.map(quality))
+    if (typeQuality <= bestQuality) continue
     best = format
-    most = liked
+    bestQuality = typeQuality
   }
   return best
 }

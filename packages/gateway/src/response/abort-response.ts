@@ -1,0 +1,22 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { http2StreamOf } from '../request/http2-stream.ts'
+
+/**
+ * Breaks off a response whose head has been sent, so that the client cannot take it for complete. Destroying the response
+ * is enough in HTTP/1.1; this is for HTTP/1.0, where the end of the connection is the end of the body, and for HTTP/2, where
+ * frameworks close the stream without an error.
+ */
+export function abortResponse(req: IncomingMessage, res: ServerResponse): void {
+  if (!res.headersSent) return
+  if (req.httpVersionMajor >= 2) http2StreamOf(req).close(constants.NGHTTP2_INTERNAL_ERROR)
+  else if (req.httpVersion === '1.0') resetConnection(res.socket)
+}
+
+/** Sends a TCP RST. Unix sockets have none, and node:tls offers none. */
+function resetConnection(socket: Socket | null): void {
+  const { remoteAddress, encrypted } = (socket ?? {}) as Partial<TLSSocket>
+  if (remoteAddress !== undefined && !encrypted) socket?.resetAndDestroy()
+}

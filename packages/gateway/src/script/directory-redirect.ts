@@ -1,0 +1,36 @@
+import type { RoutedRequest } from './routed-request.ts'
+
+/** The path as the client sent it. */
+export function rawPath({ target: { uri } }: RoutedRequest<unknown>): string {
+  const mark = uri.indexOf('?')
+  return mark === -1 ? uri : uri.slice(0, mark)
+}
+
+/** Redirects a directory's path to the same URL with a slash at its end, which relative links of its index page need. */
+export function redirectToDirectory(routed: RoutedRequest<unknown>): void {
+  const { chain, mount } = routed
+  const path = chain === undefined ? rawPath(routed) : encodePath(mount + routed.path)
+  // A Location that begins with two slashes would name another host.
+  const location = `${path.replace(/^\/+/, '/')}/${queryOf(routed)}`
+  const { method } = routed
+  routed.done(undefined, {
+    status: method === 'GET' || method === 'HEAD' ? 301 : 308,
+    reason: '',
+    headers: ['Location', location, 'Content-Length', '0'],
+    body: null,
+  })
+}
+
+/** The query with its question mark, as received; '' for none. */
+function queryOf({ chain, target: { uri, query } }: RoutedRequest<unknown>): string {
+  if (chain !== undefined) return query === '' ? '' : `?${query}`
+  const mark = uri.indexOf('?')
+  return mark === -1 ? '' : uri.slice(mark)
+}
+
+function encodePath(path: string): string {
+  return path.replace(
+    /[^A-Za-z0-9/._~!$&'()*+,;=:@-]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+}
