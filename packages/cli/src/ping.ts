@@ -44,7 +44,7 @@ function hasNoRequestOptions({ upstream, timeout, help, ...request }: RequestVal
 async function askValues(client: FastCGIClient, values: RequestValues): Promise<string> {
   const answer = await client.getValues({ timeout: timeoutOf(values, 3000) })
   const pairs = Object.entries(answer).map(([name, value]) => `${name}=${value}`)
-  return pairs.join(' ') || 'it knows no variables'
+  return pairs.join(' ') || 'without any variables'
 }
 
 async function askRequest(client: FastCGIClient, values: RequestValues): Promise<string> {
@@ -57,7 +57,7 @@ async function askRequest(client: FastCGIClient, values: RequestValues): Promise
     return `status ${response.status}, ${Buffer.byteLength(body)} bytes`
   } catch (error) {
     throw signal.aborted
-      ? new Error(`no whole answer within ${timeout} ms (option --timeout)`)
+      ? new Error(`no complete answer within ${timeout} ms (option --timeout)`)
       : error
   }
 }

@@ -135,7 +135,7 @@ function command(shell: string | undefined, program: string[]): string[] {
 function address(values: Values, warnings: string[]): string {
   const { port, socket, address = '0.0.0.0', chroot } = values
   if ((port === undefined) === (socket === undefined))
-    throw new OptionError('give either a port (-p) or a unix socket (-s)')
+    throw new OptionError('give either a port (-p) or a socket (-s)')
   if (socket !== undefined) {
     const outside = chroot === undefined || values['socket-outside'] === true
     return `unix:${outside ? resolve(socket) : join(resolve(chroot), socket)}`
