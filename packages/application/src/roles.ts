@@ -45,8 +45,9 @@ export function allow(variables: Readonly<Record<string, string>> = {}): Decisio
   const headers: OutgoingHttpHeaders = {}
   for (const [name, value] of Object.entries(variables)) {
     if (!/^[A-Za-z0-9_]+$/.test(name))
-      throw new TypeError(`variable ${JSON.stringify(name)}: letters, digits and _ only`)
-    if (/[\r\n\0]/.test(value)) throw new TypeError(`variable ${name}: no line ends and no NUL`)
+      throw new TypeError(`allow: variable ${JSON.stringify(name)}: letters, digits and _ only`)
+    if (/[\r\n\0]/.test(value))
+      throw new TypeError(`allow: variable ${name}: no line ends and no NUL`)
     headers[`Variable-${name}`] = Buffer.from(value).toString('latin1')
   }
   return { status: 200, headers, body: '' }

@@ -1,4 +1,4 @@
-// The params of a request: collected from PARAMS records, and those that are no CGI meta-variables.
+// The params of a request: collected from PARAMS records, and the ones that are not CGI meta-variables.
 import { decodeNameValues } from '@fastcgi/protocol'
 
 /** Collects the PARAMS stream of a request, up to a maximum size. */

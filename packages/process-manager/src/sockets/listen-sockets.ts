@@ -95,7 +95,7 @@ export class ListenSockets {
   }
 }
 
-/** Opens a listening socket. A unix socket that nobody listens on any more is replaced. @throws FastCGIError `FCGI_LISTEN` */
+/** Opens a listening socket. A stale unix socket, on which no program listens any more, is replaced. @throws FastCGIError `FCGI_LISTEN` */
 export async function openSocket(
   address: Address,
   { backlog, mode, owner }: SocketSettings,
@@ -147,7 +147,7 @@ export async function openWatchedSocket(
 }
 
 /**
- * Removes a socket that nobody listens on. It is renamed before the decisive check: with a check followed by unlink(),
+ * Removes a socket on which no program listens. It is renamed before the decisive check: with a check followed by unlink(),
  * two processes doing this at once could each remove the socket that the other has just created.
  */
 async function removeStale(path: string): Promise<void> {

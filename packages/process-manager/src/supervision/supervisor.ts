@@ -77,20 +77,18 @@ export class Supervisor implements ProcessOwner, Fleet {
 
   /** Restarts the processes that were started before a time, given in milliseconds since 1970. */
   restartOlderThan(changed: number): void {
-    const moment = changed - performance.timeOrigin
-    if (
-      this.processes.every((process) => process.state !== 'running' || process.startedAt >= moment)
-    )
+    const time = changed - performance.timeOrigin
+    if (this.processes.every((process) => process.state !== 'running' || process.startedAt >= time))
       return
     this.#logger.info({ application: this.#name }, `${this.#name}: changed on disk, restarting`)
-    void this.#restartOlder(moment)
+    void this.#restartOlder(time)
   }
 
   /** Restarts one process at a time, also when restarts are requested concurrently. */
-  #restartOlder(moment: number): Promise<void> {
+  #restartOlder(time: number): Promise<void> {
     this.#restarting = this.#restarting.then(async () => {
       for (const process of [...this.processes])
-        if (process.startedAt < moment) await process.restart()
+        if (process.startedAt < time) await process.restart()
     })
     return this.#restarting
   }
@@ -174,7 +172,7 @@ export class Supervisor implements ProcessOwner, Fleet {
   onHung(process: ManagedProcess): void {
     this.#logger.error(
       details(process),
-      `${process.name}[${process.pid}]: killed, it did not answer in time`,
+      `${process.name}[${process.pid}]: killed, because it did not answer in time (option timeouts)`,
     )
     this.#emit(process, 'hung', process.pid)
   }
@@ -192,14 +190,14 @@ export class Supervisor implements ProcessOwner, Fleet {
 
   onExit(process: ManagedProcess, report: ExitReport): void {
     const now = performance.now()
-    const good = report.served > 0 || report.lived >= this.#minServerLife
-    if (!good) this.#throttle.failed(now)
-    const event = good ? 'exited' : 'failed'
+    const startSucceeded = report.served > 0 || report.lived >= this.#minServerLife
+    if (!startSucceeded) this.#throttle.failed(now)
+    const event = startSucceeded ? 'exited' : 'failed'
     this.#emit(process, event, report.pid, report.reason)
-    void this.#log(process, report, good)
+    void this.#log(process, report, startSucceeded)
     // A request that was dispatched to this process may be queued at its socket, so it has to be served.
     const wanted = process.load > 0 || this.#policy.replaces(now)
-    if (good && wanted) process.respawn()
+    if (startSucceeded && wanted) process.respawn()
     else if (wanted && !this.#closing) process.backOff()
     else {
       process.backOff()
@@ -241,7 +239,7 @@ export class Supervisor implements ProcessOwner, Fleet {
     this.#timer = setTimeout(this.#tick, Math.max(1, Math.ceil(pause))).unref()
   }
 
-  /** Tells the policy of queued requests, once for all that are queued in one turn of the event loop. */
+  /** Tells the policy of queued requests, once for all that are queued in one tick. */
   #demand(): void {
     if (this.#demandScheduled) return
     this.#demandScheduled = true
@@ -283,18 +281,20 @@ export class Supervisor implements ProcessOwner, Fleet {
   }
 
   /** Logs an exit, after the last output of the child has been read, since that usually tells the reason. */
-  async #log(process: ManagedProcess, report: ExitReport, good: boolean): Promise<void> {
+  async #log(process: ManagedProcess, report: ExitReport, startSucceeded: boolean): Promise<void> {
     const wait = Math.ceil(this.#throttle.wait(performance.now()))
     this.#lastFailure = `${process.name} ${report.reason}`
     const pid = report.pid === undefined ? '' : `[${report.pid}]`
     const served = report.served > 0 ? ` after ${report.served} requests` : ''
-    const next = good ? '' : `; failure ${this.#throttle.failures}, next try in ${wait} ms`
+    const next = startSucceeded
+      ? ''
+      : `; failure ${this.#throttle.failures}, next try in ${wait} ms`
     const lines = details(process, report.pid)
     await process.outputEnded
     const words = process.lastOutput === '' ? '' : `; it said: ${process.lastOutput}`
-    if (!good) this.#lastFailure += words
-    const message = `${process.name}${pid}: ${report.reason}${served}${next}${good ? '' : words}`
-    if (good && report.exit.code === 0) this.#logger.info(lines, message)
+    if (!startSucceeded) this.#lastFailure += words
+    const message = `${process.name}${pid}: ${report.reason}${served}${next}${startSucceeded ? '' : words}`
+    if (startSucceeded && report.exit.code === 0) this.#logger.info(lines, message)
     else this.#logger.error(lines, message)
   }
 
