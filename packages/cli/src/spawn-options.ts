@@ -69,13 +69,7 @@ export function parseSpawnOptions(args: string[]): SpawnCommand | 'help' | 'vers
   if (values.help) return 'help'
   if (values.version) return 'version'
   const warnings: string[] = []
-  const root = process.getuid?.() === 0
-  // Ignored, as spawn-fcgi does, so that scripts written for it work for other users, too.
-  for (const name of ['user', 'group', 'socket-user', 'socket-group', 'chroot'] as const)
-    if (!root && values[name] !== undefined) {
-      warnings.push(`option -${OPTIONS[name].short} is for root only and is ignored`)
-      delete values[name]
-    }
+  if (process.getuid?.() !== 0) ignoreRootOptions(values, warnings)
   const listen = address(values, warnings)
   const supervise = values.supervise ?? false
   const foreground = supervise || (values['no-fork'] ?? false)
@@ -108,6 +102,15 @@ export function parseSpawnOptions(args: string[]): SpawnCommand | 'help' | 'vers
     supervise,
     warnings,
   }
+}
+
+/** Removes the options that need root, as spawn-fcgi does, so that scripts written for it work for other users, too. */
+function ignoreRootOptions(values: Values, warnings: string[]): void {
+  for (const name of ['user', 'group', 'socket-user', 'socket-group', 'chroot'] as const)
+    if (values[name] !== undefined) {
+      warnings.push(`option -${OPTIONS[name].short} is for root only and is ignored`)
+      delete values[name]
+    }
 }
 
 function parse(args: string[]) {
