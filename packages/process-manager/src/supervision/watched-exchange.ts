@@ -7,20 +7,20 @@ import {
 } from '@fastcgi/client'
 import { ForwardingHandler } from '@fastcgi/client/internal'
 
-/** What of a process a {@link WatchedExchange} reads and reports to. */
+/** The process that a {@link WatchedExchange} reports to. */
 export interface ExchangeObserver {
   readonly name: string
   readonly state: string
   readonly lastExit: { readonly reason: string } | undefined
-  /** Its last lines of output. */
-  readonly lastWords: string
-  /** A request is over. */
-  onOver(answered: boolean): void
-  /** A request got no answer in time. */
+  /** Its last lines of output, joined. */
+  readonly lastOutput: string
+  /** A request has ended. */
+  onComplete(answered: boolean): void
+  /** A request exceeded a timeout. */
   onTimeout(): void
 }
 
-/** Passes on what becomes of a request, and tells its process. */
+/** Forwards the events of a request to its handler, and reports its end to its process. */
 export class WatchedExchange extends ForwardingHandler {
   readonly #process: ExchangeObserver
 
@@ -30,22 +30,22 @@ export class WatchedExchange extends ForwardingHandler {
   }
 
   override onEnd(appStatus: number): void {
-    this.#process.onOver(true)
+    this.#process.onComplete(true)
     super.onEnd(appStatus)
   }
 
   override onError(error: FastCGIError, retryable: boolean): void {
-    this.#process.onOver(false)
+    this.#process.onComplete(false)
     if (error instanceof TimeoutError) this.#process.onTimeout()
     super.onError(this.#explain(error), retryable)
   }
 
-  /** That a connection was closed says little where the process did not even start. */
+  /** If the process failed to start, replaces the error of the closed connection by one that tells why it failed. */
   #explain(error: FastCGIError): FastCGIError {
-    const { state, name, lastExit, lastWords } = this.#process
+    const { state, name, lastExit, lastOutput } = this.#process
     if (!(error instanceof PrematureCloseError) || state !== 'backoff') return error
     return new OverloadedError(
-      `${name} ${lastExit?.reason}${lastWords === '' ? '' : `; it said: ${lastWords}`}`,
+      `${name} ${lastExit?.reason}${lastOutput === '' ? '' : `; it said: ${lastOutput}`}`,
       { cause: error },
     )
   }
