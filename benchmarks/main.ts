@@ -1,12 +1,12 @@
 /**
- * Runs benchmarks, each in a process of its own, and makes docs/speed.md of what they find.
+ * Runs benchmarks, each in its own process, and writes docs/speed.md from their results.
  * npm run bench [-- NAME… [-- OPTION…]]: micro gateway spread php transfer connections; all without a name.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { writeDocument } from './lib/document.ts'
 
-/** By name, with what Node has to be told. */
+/** Node options of the benchmarks, by name. */
 const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   micro: ['--expose-gc', '--max-semi-space-size=128', '--min-semi-space-size=128'],
   gateway: [],

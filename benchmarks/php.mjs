@@ -1,2 +1,2 @@
-// Where the project's own way to start PHP is found from here and from build/ alike: as '#php' of package.json.
+// Re-exports scripts/php.mjs as '#php' (package.json, imports), so that the path is the same from here and from build/.
 export * from '../scripts/php.mjs'

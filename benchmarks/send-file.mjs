@@ -1,4 +1,4 @@
-// How fast a file of 1 GB goes out, and what it takes in memory: the gateway's file sender beside @fastify/send.
+// Compares the gateway's file sender with @fastify/send: throughput and memory for a file of 1 GB.
 // node benchmarks/send-file.mjs [MEGABYTES] [ROUNDS]   (after npm run build)
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -44,11 +44,11 @@ async function compare(size, rounds) {
     writeFileSync(join(root, 'huge.bin'), '')
     truncateSync(join(root, 'huge.bin'), size)
     const speeds = Object.fromEntries(Object.keys(HANDLERS).map((name) => [name, []]))
-    // In turns, so that what else the machine does hits both.
+    // The two take turns, so that other load of the machine affects both.
     for (let round = 0; round <= rounds; round++)
       for (const name of Object.keys(HANDLERS)) {
         const result = await measure(name, root, size)
-        // The first round warms the machine up.
+        // The first round is a warm-up.
         if (round > 0) speeds[name].push(result)
       }
     for (const [name, results] of Object.entries(speeds))

@@ -1,5 +1,5 @@
-// What `npm start` runs: PHP for this run only, and the example in front of it. Without PHP, or with --embedded, a FastCGI
-// application in Node answers in its place. npm start [-- --express] [--embedded]; PORT and HOST come from the environment.
+// Run by `npm start [-- --express] [--embedded]`: starts PHP, and the example app in front of it. Without PHP, or with
+// --embedded, it starts a FastCGI application in Node instead. The environment variables PORT and HOST set the address.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
@@ -19,7 +19,7 @@ const install =
 await run(chooseStart()).catch((error) => fail(explain(error)))
 
 /**
- * What is behind the example, until it is stopped.
+ * The FastCGI application behind the example.
  * @typedef {{ address: string, exited: Promise<unknown>, output(): string, stop(): Promise<void> }} Backend
  */
 

@@ -1,8 +1,9 @@
+// Draws bar charts as SVG.
 /** A bar of a {@link barChart}. */
 export interface Bar {
   label: string
   value: number
-  /** Drawn in the strong colour. */
+  /** Whether it is drawn in the accent colour. */
   highlighted: boolean
 }
 
@@ -11,7 +12,7 @@ const LABELS = 150
 const BARS = 460
 const TOP = 40
 
-/** Horizontal bars, shortest first, as SVG that reads on light and dark pages. */
+/** Horizontal bars, shortest first, as SVG that is legible on light and dark pages. */
 export function barChart(chart: { title: string; unit: string; bars: readonly Bar[] }): string {
   const bars = [...chart.bars].sort((one, other) => one.value - other.value)
   const longest = Math.max(...bars.map(({ value }) => value))

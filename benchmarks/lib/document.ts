@@ -1,13 +1,14 @@
+// Writes docs/speed.md and docs/speed.svg from the results of the benchmarks.
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { barChart } from './bar-chart.ts'
 import { lastResults, type Results } from './results.ts'
 
 const DOCS = new URL('../../../docs/', import.meta.url)
-/** Ours stand out in the plot. */
+/** Names of this project's adapters, which the chart highlights. */
 const OURS: ReadonlySet<string> = new Set(['http', 'fastify', 'express'])
 
-/** Writes docs/speed.md and docs/speed.svg of what the benchmarks found last; returns the path of the first. */
+/** Writes docs/speed.md and docs/speed.svg from the latest results; returns the path of the former. */
 export function writeDocument(benchmarks: readonly string[]): string {
   const all = benchmarks.map(lastResults).filter((results) => results !== undefined)
   const gateway = all.find(({ benchmark }) => benchmark === 'gateway')
@@ -46,7 +47,7 @@ function section({ benchmark, about, machine, rows }: Results): string {
   ].join('\n')
 }
 
-/** Lines of a table as the formatter wants them: columns of even width, the first to the left, numbers to the right. */
+/** Lines of a Markdown table, padded as the formatter pads them: first column left-aligned, numbers right-aligned. */
 function markdownTable(rows: readonly string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(4, ...rows.map((row) => row[column]?.length ?? 0)),

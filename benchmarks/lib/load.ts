@@ -1,9 +1,10 @@
+// Generates load with wrk.
 import { get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { run } from './program.ts'
 import type { Workplace } from './workplace.ts'
 
-/** What clients saw of a server under load. */
+/** Results of a load test, as measured by the clients. */
 export interface LoadResult {
   requests: number
   requestsPerSecond: number
@@ -11,7 +12,7 @@ export interface LoadResult {
   p50: number
   p99: number
   p999: number
-  /** Answers other than 2xx and 3xx, and failures of sockets. */
+  /** Number of responses other than 2xx and 3xx, and of socket errors. */
   failed: number
 }
 
@@ -33,7 +34,7 @@ const REPORT = `done = function(summary, latency)
 end
 `
 
-/** Asks with wrk: each connection sends its next request when it has its answer. */
+/** Runs wrk: each connection sends its next request after it has received the response. */
 export async function load(workplace: Workplace, wish: Load): Promise<LoadResult> {
   const script = workplace.file('report.lua', REPORT)
   const headers = (wish.headers ?? []).flatMap((field) => ['-H', field])

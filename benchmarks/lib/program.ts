@@ -1,3 +1,4 @@
+// Starts programs, pins them to processors, and measures their CPU time and memory.
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -12,7 +13,7 @@ export function isInstalled(name: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${name}`]).status === 0
 }
 
-/** Which processor a program runs on: what is measured has one for itself, where there are two. */
+/** The processors that a program may use. If there are two or more, the measured program has the first for itself. */
 export type Place = 'measured' | 'others'
 
 const running = new Set<Program>()
@@ -20,7 +21,7 @@ process.once('exit', () => {
   for (const program of running) program.kill()
 })
 
-/** A program that runs, with its children, until it is stopped or this process ends. */
+/** A running program with its descendants; it is ended by stop(), or with this process. */
 export class Program {
   readonly #child: ChildProcess
   #output = ''
@@ -39,7 +40,7 @@ export class Program {
     this.#child.once('exit', () => running.delete(this))
   }
 
-  /** The end of what it wrote to stdout and stderr. */
+  /** The last part of its output to stdout and stderr. */
   get output(): string {
     return this.#output
   }
@@ -48,7 +49,7 @@ export class Program {
     return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
-  /** Seconds of CPU it has used so far, user and system. */
+  /** CPU time it has used so far, user and system, in seconds. */
   get cpuSeconds(): number {
     return sum(this.#pids(), (pid) => {
       const text = read(`/proc/${pid}/stat`)
@@ -57,12 +58,12 @@ export class Program {
     })
   }
 
-  /** Resident memory in bytes, now. */
+  /** Current resident memory in bytes. */
   get memory(): number {
     return this.#status('VmRSS')
   }
 
-  /** The most resident memory in bytes since {@link forgetPeak}. */
+  /** Peak resident memory in bytes since {@link forgetPeak}. */
   get peakMemory(): number {
     return this.#status('VmHWM')
   }
@@ -72,12 +73,12 @@ export class Program {
       try {
         writeFileSync(`/proc/${pid}/clear_refs`, '5')
       } catch {
-        // Without the right to, the peak since the start is all there is.
+        // Without permission to reset it, the peak is that since the start.
       }
     }
   }
 
-  /** Asks one of our own servers for something; resolves with its answer. */
+  /** Sends a message to a server of servers/serve.ts; resolves with its answer. */
   async ask(question: string): Promise<unknown> {
     const answer = once(this.#child, 'message')
     this.#child.send(question)
@@ -102,7 +103,7 @@ export class Program {
       try {
         process.kill(pid, signal)
       } catch {
-        // It has ended by itself.
+        // It has ended already.
       }
     }
   }
@@ -115,7 +116,7 @@ export class Program {
     )
   }
 
-  /** Itself and its children, whole generations. */
+  /** Process ids of the program and all its descendants. */
   #pids(): number[] {
     const pids = this.#child.pid === undefined ? [] : [this.#child.pid]
     for (const pid of pids) {
@@ -128,7 +129,7 @@ export class Program {
   }
 }
 
-/** Runs a program to its end, on the processor of the others, and returns what it wrote to stdout. */
+/** Runs a program to its end, off the measured processor, and returns its output to stdout. */
 export async function run(command: readonly string[]): Promise<string> {
   const [name = '', ...args] = [...pinned('others'), ...command]
   const child = spawn(name, args, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -141,15 +142,15 @@ export async function run(command: readonly string[]): Promise<string> {
   return output
 }
 
-/** Compiles a C program of ours. */
+/** Compiles a C program of this directory. */
 export function compile(source: string, target: string): void {
   execFileSync('cc', ['-O2', '-o', target, source])
 }
 
-// Once, before this program keeps to some of them.
+// Read once, before this process is pinned to some of them.
 const processors = availableParallelism()
 
-/** Has this program, and all that it starts from now on, stay off the processor of the one that is measured. */
+/** Pins this process, and all processes that it starts from now on, to processors other than the measured one. */
 export function stayWithOthers(): void {
   const [taskset, , processors] = pinned('others')
   if (taskset !== undefined && processors !== undefined)

@@ -1,10 +1,11 @@
+// An HTTP client of little cost for transfers of large bodies.
 import { once } from 'node:events'
 import { connect, type Socket, type SocketConnectOpts } from 'node:net'
 
-// One for all: what is read is only counted.
+// Shared by all clients, because data that is read is only counted.
 const readBuffer = Buffer.allocUnsafeSlow(1 << 18)
 
-/** One HTTP request on a connection of its own, as plain bytes: a client that costs next to nothing. */
+/** One HTTP request on its own connection. It writes and counts bytes without parsing them, so it costs little CPU. */
 export class RawClient {
   readonly #socket: Socket
   #received = 0
@@ -36,19 +37,19 @@ export class RawClient {
     return client
   }
 
-  /** Sends a GET and resolves with the number of bytes of the body when all of it has come. */
+  /** Sends a GET; resolves with the length of the body in bytes when it has been received completely. */
   async get(path: string): Promise<number> {
     this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
     return await this.#answer()
   }
 
-  /** Sends a GET and does not read the answer. */
+  /** Sends a GET and does not read the response. */
   async ignore(path: string): Promise<void> {
     this.#socket.pause()
     this.#socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)
   }
 
-  /** Sends so many bytes, as fast as they are taken, and resolves when the answer has come. */
+  /** Sends a body of that many bytes as fast as the server reads it; resolves when the response has been received. */
   async post(path: string, length: number): Promise<number> {
     const answer = this.#answer()
     const piece = Buffer.alloc(1 << 18, 'x')

@@ -1,10 +1,11 @@
+// Prints and stores the results of benchmarks.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
 const DIRECTORY = new URL('../../results/', import.meta.url)
 
-/** What a runner found: rows for the table, and where all of it comes from. */
+/** Results of a benchmark: rows of the table, and the circumstances of the measurement. */
 export interface Results<Row = Record<string, string | number>> {
   benchmark: string
   /** What was measured, in a sentence. */
@@ -13,7 +14,7 @@ export interface Results<Row = Record<string, string | number>> {
   rows: Row[]
 }
 
-/** Prints a table of what was found and keeps it as JSON. */
+/** Prints the results as a table and stores them as JSON. */
 export function report<Row extends object>(benchmark: string, about: string, rows: Row[]): void {
   const machine = {
     node: process.version,
@@ -31,7 +32,7 @@ export function report<Row extends object>(benchmark: string, about: string, row
   console.log(fileURLToPath(file))
 }
 
-/** What a runner found last time; undefined if it has not run. */
+/** The latest results of a benchmark; undefined if it has not been run. */
 export function lastResults(benchmark: string): Results | undefined {
   try {
     return JSON.parse(readFileSync(new URL(`${benchmark}.json`, DIRECTORY), 'utf8'))
@@ -40,7 +41,7 @@ export function lastResults(benchmark: string): Results | undefined {
   }
 }
 
-/** A figure as it is shown: three digits that mean something. */
+/** Formats a figure with three significant digits. */
 export function rounded(figure: number): number {
   return Number(figure.toPrecision(3))
 }

@@ -1,11 +1,12 @@
-/** The middle one of some numbers; of an even count, the upper of the two. */
+// Medians, for measurements in rounds.
+/** The median; of an even number of values, the upper of the two in the middle. */
 export function median(numbers: readonly number[]): number {
   return (
     [...numbers].sort((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? Number.NaN
   )
 }
 
-/** One number for each name: the median of what was measured in all rounds. */
+/** The median over all rounds, for each name. */
 export function mediansByName<Row extends { name: string }>(
   rows: readonly Row[],
   figure: (row: Row) => number,
@@ -17,8 +18,8 @@ export function mediansByName<Row extends { name: string }>(
 }
 
 /**
- * One number for each name: the median over all rounds of its ratio to another one in the same round. A machine whose speed
- * changes from round to round changes both.
+ * For each name, the median over all rounds of its ratio to another name in the same round. Changes of the machine's speed
+ * between rounds affect both, and so not the ratio.
  */
 export function ratiosByName<Row extends { name: string }>(
   rows: readonly Row[],

@@ -1,3 +1,4 @@
+// Temporary files, sockets and ports for a benchmark.
 import {
   chmodSync,
   closeSync,
@@ -12,20 +13,20 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A temporary directory for one run: sockets, configurations, logs, and the root of a site. */
+/** A temporary directory for one run, with sockets, configurations, logs, and the root of a site. */
 export interface Workplace {
   readonly directory: string
   /** Directory with an `index.php`. */
   readonly root: string
-  /** Where the application listens. */
+  /** Path of the socket of the application. */
   readonly socket: string
-  /** What the application has sent in the place of a body: `?file=NAME`. */
+  /** Directory of the files that the application has the gateway send: `?file=NAME`. */
   readonly files: { readonly directory: string; make(name: string, bytes: number): void }
   /** Writes a file and returns its path. */
   file(name: string, text: string): string
 }
 
-/** Makes one; it is removed when the process ends. */
+/** Creates one; it is removed when the process ends. */
 export function makeWorkplace(script = "<?php echo 'never run: the sink answers';\n"): Workplace {
   const directory = mkdtempSync(join(tmpdir(), 'fcgi-bench-'))
   process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 3 }))
@@ -44,7 +45,7 @@ export function makeWorkplace(script = "<?php echo 'never run: the sink answers'
 
 const MEGABYTE = Buffer.alloc(1_048_576, 'x')
 
-/** Not a sparse one: what has to be read is to be there. */
+/** Writes a file that is not sparse, so that reading it costs what a real file costs. */
 const makeFile =
   (directory: string) =>
   (name: string, bytes: number): void => {
@@ -56,7 +57,7 @@ const makeFile =
     chmodSync(path, 0o644)
   }
 
-/** A port of loopback that nobody listens on at the moment. */
+/** A free port of the loopback interface. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject)

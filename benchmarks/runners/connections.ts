@@ -1,4 +1,4 @@
-/** What clients cost that only hold on to their connection, and those that do not read what they asked for. */
+/** Measures the cost of clients with an idle connection, and of clients that do not read their response. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { load } from '../lib/load.ts'
@@ -23,14 +23,14 @@ const [idle, slow] = [Number(values.idle), Number(values.slow)]
 
 const place = makeWorkplace()
 await startSink(place)
-// By default the pool would have 64 connections, all of them taken by slow clients; nginx knows no such limit.
+// With the default of 64 connections, slow clients would occupy the whole pool; nginx has no such limit.
 const names = positionals.length > 0 ? positionals : ALL
 const contestants = await startContestants(place, names, { maxConnections: 2 * slow })
 const rows: object[] = []
 for (const contestant of contestants) {
   await load(place, { ...bystanders(contestant), seconds: 2 })
   const perIdle = await idleClients(contestant)
-  // Those without an application behind them have nothing that could be slow.
+  // Servers without an application behind them are not affected by slow clients in this way.
   const beside = contestant.name.startsWith('bare') ? undefined : await slowClients(contestant)
   rows.push({ name: contestant.name, 'KB per idle client': rounded(perIdle), ...beside })
   console.log(rows.at(-1))
@@ -42,7 +42,7 @@ function bystanders({ port }: Contestant) {
   return { port, path: '/index.php', connections: 16, seconds: Number(values.seconds) }
 }
 
-/** KB of resident memory that each takes. */
+/** Resident memory per idle client in KB. */
 async function idleClients(contestant: Contestant): Promise<number> {
   await contestant.settle()
   const before = contestant.memory
@@ -54,7 +54,7 @@ async function idleClients(contestant: Contestant): Promise<number> {
   return (after - before) / idle / 1000
 }
 
-/** How others fare meanwhile, and what the slow ones take. */
+/** Latency of other clients while there are slow ones, and resident memory per slow client. */
 async function slowClients(contestant: Contestant): Promise<object> {
   const alone = await load(place, bystanders(contestant))
   await contestant.settle()
@@ -77,7 +77,7 @@ async function slowClients(contestant: Contestant): Promise<object> {
   }
 }
 
-/** Resolves when a contestant has nothing left to do: it has used no CPU worth the name for two seconds. */
+/** Resolves when a contestant is idle: it has used almost no CPU for two seconds. */
 async function untilQuiet(contestant: Contestant): Promise<void> {
   for (let used = 1; used > 0.02; ) {
     const before = contestant.cpuSeconds

@@ -1,4 +1,4 @@
-/** CPU per request of gateways side by side, over an application that does no work. */
+/** Compares the CPU time per request of gateways in front of an application that does no work. */
 import { parseArgs } from 'node:util'
 import { load } from '../lib/load.ts'
 import { report, rounded } from '../lib/results.ts'
@@ -20,7 +20,7 @@ const ALL = [
   ...['nginx', 'haproxy', 'lighttpd', 'apache2', 'caddy', 'http-proxy+nginx'],
 ]
 
-/** What each of ours is measured against, besides its peers. */
+/** The bare server that each adapter of this project is compared with. */
 const FLOORS: Readonly<Record<string, string>> = {
   http: 'bare-http',
   'http-multiplexed': 'bare-http',
@@ -56,7 +56,7 @@ await startSink(place)
 const contestants = await startContestants(place, positionals.length > 0 ? positionals : ALL)
 for (const contestant of contestants) await measure(contestant, 2)
 const measures: Measure[] = []
-// One after the other, again and again: what else the machine does then falls on all of them alike.
+// The contestants take turns in every round, so that other load of the machine affects all of them alike.
 for (let round = 0; round < rounds; round++)
   for (const contestant of contestants) {
     const result = await measure(contestant, Number(values.seconds))

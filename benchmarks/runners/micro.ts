@@ -1,6 +1,6 @@
 /**
- * The codec and the environment by themselves: time and bytes allocated per operation, beside a plain copy of the same
- * bytes. Needs --expose-gc and a young generation that holds a whole batch; main.ts sees to it.
+ * Measures the codec and the encoding of params in isolation: time and bytes allocated per operation, compared with a plain
+ * copy of the same bytes. Needs --expose-gc and a young generation that holds a whole batch, which main.ts sets.
  */
 import { parseArgs } from 'node:util'
 import {
@@ -18,10 +18,10 @@ const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '9' }, batch: { type: 'string', default: '2000' } },
 })
 const batch = Number(values.batch)
-// What an operation returns is kept here, so that no compiler finds it useless.
+// Results are kept here, so that the compiler cannot eliminate the operation as dead code.
 let kept: unknown
 
-/** What a browser and php-fpm say to each other. */
+/** A typical request of a browser and response of php-fpm. */
 const PAIRS: Array<[string, string]> = [
   ['SCRIPT_FILENAME', '/var/www/site/index.php'],
   ['SCRIPT_NAME', '/index.php'],
@@ -44,7 +44,7 @@ const params = encodeNameValues(PAIRS)
 const output = recordsOf(HEAD, Buffer.alloc(1024, 'x'))
 const nothing = { onStream() {}, onStreamEnd() {}, onMessage() {} }
 
-/** What is measured, and the bytes that a plain copy would have to move. */
+/** The operations, and the number of bytes that a plain copy would move. */
 const CASES: Record<string, { run(): unknown; bytes: Buffer }> = {
   'encode 12 params': { run: () => encodeNameValues(PAIRS, 'latin1'), bytes: params },
   'decode 12 params': { run: () => decodeNameValues(params, 'latin1'), bytes: params },
@@ -83,7 +83,7 @@ function recordsOf(...contents: Buffer[]): Buffer {
   return Buffer.concat([header, content, end])
 }
 
-/** Of CPU: the clock on the wall also counts what others do on this machine. */
+/** CPU time, because wall-clock time includes other load of the machine. */
 function nanoseconds(operation: () => unknown): number {
   const times: number[] = []
   for (let round = 0; round <= Number(values.rounds); round++) {

@@ -1,4 +1,4 @@
-/** php-fpm of four children behind the gateways, at default options: throughput and latencies by number of clients. */
+/** Measures throughput and latencies of the gateways with default options in front of php-fpm, by number of clients. */
 import { parseArgs } from 'node:util'
 import { startPhpFpm } from '#php'
 import { type LoadResult, load } from '../lib/load.ts'
@@ -24,7 +24,7 @@ const { values, positionals } = parseArgs({
   },
 })
 const children = Number(values.children)
-// php-fpm is started by a helper of the tests, which knows nothing of processors.
+// php-fpm is started by a helper of the tests, which does not pin it to processors.
 stayWithOthers()
 const place = makeWorkplace(SCRIPT)
 const contestants: Contestant[] = []
@@ -39,7 +39,7 @@ report(
 )
 process.exit()
 
-/** One that keeps connections would hold the children that another one needs. */
+/** Each contestant has its own php-fpm: kept connections occupy children that another contestant would need. */
 async function withPhpOfItsOwn(name: string): Promise<Contestant[]> {
   const own = makeWorkplace(SCRIPT)
   await startPhpFpm({

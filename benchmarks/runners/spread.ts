@@ -1,4 +1,4 @@
-/** How CPU per request changes with the number of clients and of header fields: the same work is to cost the same. */
+/** Measures how CPU time per request depends on the number of clients and of header fields; ideally it is constant. */
 import { parseArgs } from 'node:util'
 import { load } from '../lib/load.ts'
 import { report, rounded } from '../lib/results.ts'
@@ -29,7 +29,7 @@ const rows = [
 report('spread', `CPU per request, medians of ${values.rounds} rounds`, rows)
 process.exit()
 
-/** One row for each server: its cost at each size, and how far the most is from the least. */
+/** One row for each server: its cost at each size, and the ratio of the highest to the lowest. */
 async function compare(
   what: string,
   sizes: number[],

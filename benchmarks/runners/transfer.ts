@@ -1,4 +1,4 @@
-/** One large body through the gateways, each way: throughput, CPU, and how far resident memory grows. */
+/** Measures the transfer of one large body in each direction: throughput, CPU time and growth of resident memory. */
 import { parseArgs } from 'node:util'
 import { RawClient } from '../lib/raw-client.ts'
 import { report, rounded } from '../lib/results.ts'
@@ -8,7 +8,7 @@ import { type Contestant, startContestants } from '../servers/contestants.ts'
 import { startSink } from '../servers/sink.ts'
 
 const ALL = ['http', 'fastify', 'express', 'nginx']
-/** The application's body, the client's, and a file in the place of the application's. */
+/** Response body, request body, and a file that the gateway sends instead of a response body. */
 const DIRECTIONS = ['down', 'up', 'sendfile'] as const
 
 const { values, positionals } = parseArgs({
@@ -18,7 +18,7 @@ const { values, positionals } = parseArgs({
     megabytes: { type: 'string', default: '1024' },
   },
 })
-/** Name of the file that is sent. */
+/** Name of the file to send. */
 const LARGE = 'large'
 const bytes = Number(values.megabytes) * 1_048_576
 

@@ -1,3 +1,4 @@
+// Starts the servers to compare.
 import { chmodSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { answers } from '../lib/load.ts'
@@ -7,7 +8,7 @@ import { WEB_SERVERS } from './web-servers.ts'
 
 const SERVE = fileURLToPath(new URL('./serve.js', import.meta.url))
 
-/** A server that is being compared. */
+/** A running server that is compared with others. */
 export class Contestant {
   readonly name: string
   readonly port: number
@@ -41,7 +42,7 @@ export class Contestant {
     for (const program of this.#programs) program.forgetPeak()
   }
 
-  /** Has one of our own servers collect its garbage, so that its memory can be compared. */
+  /** Makes a server of serve.ts collect garbage, so that its memory can be compared. */
   async settle(): Promise<void> {
     if (!(this.name in WEB_SERVERS)) await this.#programs[0]?.ask('memory')
   }
@@ -57,7 +58,8 @@ export class Contestant {
 
 /**
  * Starts servers by name: those of {@link WEB_SERVERS}, those of serve.ts, and `http-proxy+nginx`, Fastify in front of
- * nginx; `options` are more options of ours. Those whose program is not installed, or that do not answer, are left out, with a line that says so.
+ * nginx; `options` are additional gateway options. Servers whose program is not installed, or that do not answer, are left
+ * out, and a line is printed for each.
  */
 export async function startContestants(
   place: Workplace,

@@ -1,11 +1,12 @@
-/* fcgi-sink: a FastCGI application that does no work, so that what stands in front of it is what gets measured.
+/* fcgi-sink: a FastCGI application that does no work, so that the cost of the gateway in front of it can be measured.
  *
  *   fcgi-sink SOCKET_PATH
  *
  * One thread, epoll, any number of connections, multiplexed request ids, FCGI_KEEP_CONN honoured. Once the STDIN of a
  * request has ended, it is answered with 200, a Content-Length and as many 'x' as its params say in `bytes=N` (1024
- * without it); with `file=NAME` by the file of that name in the directory `files` beside the socket, whoever stands in front
- * having to send it (X-Sendfile, X-Accel-Redirect). Answers are made as they are read, so that one of 1 GB takes no more memory than a short one. */
+ * without it); with `file=NAME`, the gateway is told to send the file of that name in the directory `files` beside the socket
+ * (X-Sendfile, X-Accel-Redirect). Responses are generated as they are read, so one of 1 GB needs no more memory than a short
+ * one. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -25,9 +26,9 @@ typedef struct {
   unsigned char in[IN_SIZE], out[OUT_SIZE];
   size_t in_length, out_start, out_end;
   request requests[IDS]; /* by request id, until their STDIN has ended */
-  request answers[IDS];  /* a ring: those that are being answered, in order */
+  request answers[IDS];  /* ring buffer of the requests that are being answered, in order */
   unsigned first, count;
-  size_t left; /* bytes of the first answer's body that are still to come */
+  size_t left; /* bytes of the first answer's body that have not been generated yet */
   int begun, keep, waits;
 } connection;
 
@@ -48,7 +49,7 @@ static void drop(int fd) {
   close(fd);
 }
 
-/* Puts as much of the answers into the buffer as there is room for. */
+/* Writes as much of the answers into the buffer as fits. */
 static void fill(connection *c) {
   while (c->count > 0 && OUT_SIZE - c->out_end >= RECORD + 512) {
     request *answer = &c->answers[c->first];
@@ -60,7 +61,7 @@ static void fill(connection *c) {
         length = snprintf(head, sizeof head, "X-Sendfile: %s/files/%s\r\nX-Accel-Redirect: /files/%s\r\n",
           directory, answer->file, answer->file);
       length += snprintf(head + length, sizeof head - length, "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", answer->length);
-      /* A short body shares the record of the head, as that of PHP does. */
+      /* A short body is sent in the same record as the head, as PHP does. */
       size_t body = answer->length < RECORD - sizeof head ? answer->length : 0;
       at = put_header(at, STDOUT, answer->id, length + body);
       memcpy(at, head, length);
@@ -147,7 +148,7 @@ static void take_record(connection *c, unsigned char *record, size_t length) {
   } else if (type == GET_VALUES) put_values(c);
 }
 
-/* Takes whole records; of STDIN a record need not be whole, but its content is small enough to wait for. */
+/* Processes complete records only, STDIN included, whose content is small here. */
 static void on_readable(int fd) {
   connection *c = connections[fd];
   ssize_t n;

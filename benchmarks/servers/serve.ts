@@ -1,7 +1,6 @@
 /**
- * One of the servers of Node that are compared: `node serve.js KIND PORT UPSTREAM ROOT OPTIONS`, with more options of the
- * gateway as JSON.
- * Asked 'memory' by its parent, it collects garbage and answers with process.memoryUsage().
+ * Runs one of the Node servers that are compared: `node serve.js KIND PORT UPSTREAM ROOT OPTIONS`, with additional gateway
+ * options as JSON. On the message 'memory' from its parent it collects garbage and answers with process.memoryUsage().
  */
 import { createServer, type RequestListener } from 'node:http'
 import { fastcgiProxy as expressProxy } from '@fastcgi/express'
@@ -15,7 +14,7 @@ const [kind = '', port = '', upstream = '', root = '', more = '{}'] = process.ar
 const options = { upstream, root, ...JSON.parse(more) }
 const BODY = Buffer.alloc(1024, 'x')
 
-/** Servers by kind. Those called bare answer themselves: the floor that a gateway in Node stands on. */
+/** Servers by kind. Those called bare answer themselves, which is the lower bound for a gateway in Node. */
 const KINDS: Record<string, () => void | Promise<void>> = {
   'bare-http': () =>
     listen((_req, res) => {
@@ -23,7 +22,7 @@ const KINDS: Record<string, () => void | Promise<void>> = {
       res.end(BODY)
     }),
   http: () => listen(createGateway(options).handler),
-  // What an application that can is asked to do: many requests on few connections.
+  // With multiplexing: many requests on few connections, for applications that support it.
   'http-multiplexed': () =>
     listen(createGateway({ ...options, multiplex: true, maxConnections: 4 }).handler),
   'bare-fastify': () =>
@@ -34,7 +33,7 @@ const KINDS: Record<string, () => void | Promise<void>> = {
     start(async (app) => {
       await app.register(fastcgiProxy, options)
     }),
-  // What one would do without us: Fastify passes on to a web server that speaks FastCGI. UPSTREAM is that server's URL.
+  // The alternative without this project: Fastify as a proxy of a web server that speaks FastCGI, whose URL is UPSTREAM.
   'http-proxy': () =>
     start(async (app) => {
       await app.register(httpProxy, { upstream })
@@ -51,7 +50,7 @@ const KINDS: Record<string, () => void | Promise<void>> = {
     app.use(expressProxy(options))
     listen(app)
   },
-  // PHP inside of Node. Only where it has been installed by hand, see README.md.
+  // PHP inside Node, if it has been installed manually, see README.md.
   'php-node': async () => {
     const name = process.env.PHP_NODE ?? '@platformatic/php-node'
     const { Php, Request } = await import(name)
@@ -80,7 +79,7 @@ process.on('message', () => {
   global.gc?.()
   process.send?.(process.memoryUsage())
 })
-// Without its parent it has no reason to live.
+// Ends with its parent.
 process.on('disconnect', () => process.exit())
 
 const serve = KINDS[kind]

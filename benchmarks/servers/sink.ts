@@ -1,3 +1,4 @@
+// Builds and starts the FastCGI application of the benchmarks.
 import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -7,7 +8,7 @@ import type { Workplace } from '../lib/workplace.ts'
 
 const SOURCE = fileURLToPath(new URL('../../servers/fcgi-sink.c', import.meta.url))
 
-/** Builds and starts fcgi-sink.c, the application that does no work. `?bytes=N` says how long its answer is to be. */
+/** Builds and starts fcgi-sink.c, an application that does no work. `?bytes=N` sets the length of its response. */
 export async function startSink(place: Workplace): Promise<Program> {
   const binary = join(place.directory, 'fcgi-sink')
   compile(SOURCE, binary)

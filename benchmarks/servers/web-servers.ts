@@ -1,9 +1,10 @@
+// Configurations of the web servers that are compared.
 import type { Workplace } from '../lib/workplace.ts'
 
-/** A configuration that passes everything on to the application, and the command that runs it in the foreground. */
+/** A configuration that forwards every request to the application, and the command that runs the server in the foreground. */
 export type WebServer = (place: Workplace, port: number) => string[]
 
-/** @param idle connections kept to the application; 0 makes a new one for each request, as nginx does by default. */
+/** @param idle number of idle connections kept to the application; 0: a new one for each request, the default of nginx. */
 function nginx(place: Workplace, port: number, idle: number): string[] {
   const { directory, socket, root } = place
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
@@ -32,7 +33,7 @@ http {
   return ['nginx', '-p', directory, '-c', config]
 }
 
-/** The web servers that are compared, by name; each is the command `isInstalled` looks for, up to a dash. */
+/** The web servers by name. The name up to a dash is the command that `isInstalled` checks. */
 export const WEB_SERVERS: Readonly<Record<string, WebServer>> = {
   nginx: (place, port) => nginx(place, port, 64),
   'nginx-no-keepalive': (place, port) => nginx(place, port, 0),

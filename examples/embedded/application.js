@@ -1,4 +1,4 @@
-// A FastCGI application in Node that answers in the place of the PHP site: the same pages, by the names of its scripts.
+// A FastCGI application in Node with the same pages as the PHP site, selected by the names of its scripts.
 import { createHash } from 'node:crypto'
 import { basename } from 'node:path'
 import { Readable } from 'node:stream'
@@ -23,14 +23,14 @@ const scripts = {
   'report.php': report,
 }
 
-/** A server that is not listening yet. */
+/** Creates the server; the caller has it listen. */
 export function createApplication() {
   return createServer(async (req, res) => {
     const script = scripts[basename(req.fastcgi.params.SCRIPT_FILENAME ?? '')] ?? notFound
     try {
       await script(req, res)
     } catch (error) {
-      // To the log of the web server, as PHP does it.
+      // STDERR goes to the error log of the web server, as errors of PHP do.
       req.fastcgi.stderr(`${error instanceof Error ? error.stack : error}\n`)
       if (res.headersSent) res.destroy()
       else sendPage(req, res, { status: 500, title: 'Something is wrong', main: '' })

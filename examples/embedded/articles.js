@@ -1,3 +1,4 @@
+// The contents of the site; other sites keep them in a database.
 /** @type {Record<string, { year: number, title: string, text: string }>} */
 export const articles = {
   hello: { year: 2026, title: 'Hello', text: 'This page is as old as PHP & runs beside Node.' },

@@ -1,3 +1,4 @@
+// The guest book: a session in a cookie, a form and a redirect.
 import { randomUUID } from 'node:crypto'
 import { text } from 'node:stream/consumers'
 import { html, sendPage, url } from './page.js'
@@ -10,7 +11,7 @@ const MOST_SESSIONS = 1000
 const COOKIE = 'NODESESSID'
 
 /**
- * A session, a form (POST, urlencoded) and a redirect after it.
+ * Shows the entries of the session and a form (POST, urlencoded), and redirects after a POST.
  * @param {import('@fastcgi/application').FastCGIRequest} req
  * @param {import('node:http').ServerResponse} res
  */

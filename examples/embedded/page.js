@@ -1,3 +1,4 @@
+// The HTML that all pages share.
 import { posix } from 'node:path'
 
 /** @typedef {import('@fastcgi/application').FastCGIRequest} Request */
@@ -7,7 +8,7 @@ import { posix } from 'node:path'
 const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#039;' }
 
 /**
- * Text for HTML.
+ * Escapes text for HTML.
  * @param {string | number} text
  */
 export function html(text) {
@@ -15,7 +16,7 @@ export function html(text) {
 }
 
 /**
- * Absolute path of a page, for wherever the site is mounted.
+ * Absolute path of a page, below the path at which the site is mounted.
  * @param {Request} req
  * @param {string} path
  */

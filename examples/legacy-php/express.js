@@ -1,3 +1,4 @@
+// The example app with Express: a PHP site below /legacy beside routes in Node.
 import { fastcgiProxy } from '@fastcgi/express'
 import express from 'express'
 import { homePage } from './home.js'
@@ -15,7 +16,7 @@ const links = [
 export function createApp({ upstream, root }) {
   const app = express()
 
-  // Before any body parser: PHP reads the bodies of its requests itself.
+  // Before any body parser, so that request bodies are streamed to PHP.
   const legacy = fastcgiProxy({
     upstream,
     root,
@@ -32,7 +33,7 @@ export function createApp({ upstream, root }) {
     response.json({ hello: 'from Node' })
   })
 
-  // Express has no hook for the end; whoever closes the server calls this.
+  // Express has no hook for the end of an app: call this after closing the server.
   app.locals.close = () => legacy.close()
   return app
 }

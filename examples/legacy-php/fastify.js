@@ -1,3 +1,4 @@
+// The example app with Fastify: a PHP site below /legacy beside routes in Node.
 import { fastcgiProxy } from '@fastcgi/fastify'
 import Fastify from 'fastify'
 import { homePage } from './home.js'

@@ -1,3 +1,4 @@
+// The home page of the example app.
 /** @param {{ path: string, text: string }[]} links */
 export function homePage(links) {
   const items = links.map(({ path, text }) => `<li><a href="${path}">${text}</a>\n`)

@@ -1,14 +1,14 @@
 <?php
-// Shared by all pages. It lies outside of the site's root: no URL leads here.
+// The HTML that all pages share. This file is outside of the site's root, so no URL maps to it.
 declare(strict_types=1);
 
-/** Text for HTML. */
+/** Escapes text for HTML. */
 function e(string|int $text): string
 {
     return htmlspecialchars((string) $text, ENT_QUOTES | ENT_SUBSTITUTE, 'UTF-8');
 }
 
-/** Absolute path of a page, for wherever the site is mounted: '/guestbook.php' may be '/legacy/guestbook.php'. */
+/** Absolute path of a page, below the path at which the site is mounted: '/guestbook.php' becomes '/legacy/guestbook.php'. */
 function url(string $path): string
 {
     return rtrim(dirname($_SERVER['SCRIPT_NAME']), '/\\') . $path;

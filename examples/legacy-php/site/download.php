@@ -1,5 +1,5 @@
 <?php
-// A download that is made while it is sent: /download.php?rows=100000
+// A download that is generated while it is being sent: /download.php?rows=100000
 declare(strict_types=1);
 
 $rows = filter_input(INPUT_GET, 'rows', FILTER_VALIDATE_INT, [

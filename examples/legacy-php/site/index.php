@@ -1,5 +1,5 @@
 <?php
-// The front controller: gets every path that is neither a script nor a file, and looks at REQUEST_URI.
+// The front controller: handles every path that is neither a script nor a file, according to REQUEST_URI.
 declare(strict_types=1);
 require __DIR__ . '/../lib/page.php';
 

@@ -1,5 +1,5 @@
 <?php
-// Called by a route of Node: what it answers knows nothing of where the site is mounted.
+// Called by a route in Node with reply.fastcgi(), so it is outside of the path at which the site is mounted.
 header('Content-Type: text/plain; charset=utf-8');
 ?>
 Report of <?= date('Y-m-d H:i:s') ?>

@@ -1,5 +1,5 @@
 <?php
-// A file upload (POST, multipart). Nothing is kept.
+// A file upload (POST, multipart). The file is not stored.
 declare(strict_types=1);
 require __DIR__ . '/../lib/page.php';
 
@@ -9,7 +9,7 @@ function describe_upload(mixed $file): string
     if ($error === UPLOAD_ERR_INI_SIZE) {
         return 'The file is larger than upload_max_filesize: ' . ini_get('upload_max_filesize');
     }
-    // An array of errors is what several files in one field give.
+    // `error` is an array if the field holds several files.
     if ($error !== UPLOAD_ERR_OK) {
         return 'No file arrived.';
     }

@@ -1,9 +1,12 @@
 /**
- * A Node program as FastCGI application: responder, authorizer and filter.
+ * A Node.js program as a FastCGI application: responder, authorizer and filter.
  * @packageDocumentation
  */
+
+// Errors; each has a `code`.
 export { FastCGIError, ProtocolError } from '@fastcgi/protocol'
 export { OptionError, type ServerOptions, type ServerTimeouts } from './options.ts'
+// Requests, and what FastCGI adds to them.
 export {
   type FastCGIContext,
   type FastCGIRequest,
@@ -12,6 +15,7 @@ export {
   fastcgiContext,
   type RoleName,
 } from './request/context.ts'
+// Listeners of the three roles, and the decisions of authorizers.
 export {
   type AuthorizerListener,
   allow,
@@ -22,6 +26,7 @@ export {
   type ResponderListener,
   type RoleListeners,
 } from './roles.ts'
+// The server.
 export {
   createServer,
   type FastCGIServer,

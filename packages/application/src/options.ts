@@ -1,45 +1,46 @@
+// Options of createServer: types, defaults and checks.
 import { FastCGIError } from '@fastcgi/protocol'
 
-/** An option, switch or address has a value it cannot have, or a name nobody knows. Thrown where it is given. */
+/** Error `FCGI_OPTION`: an option, command line switch or address is unknown or has an invalid value. */
 export class OptionError extends FastCGIError {
   constructor(message: string) {
     super('FCGI_OPTION', message)
   }
 }
 
-/** When to give up on a web server that does not move; milliseconds, 0 for no limit. */
+/** Timeouts of connections from web servers, in milliseconds; 0: no limit. */
 export interface ServerTimeouts {
-  /** From BEGIN_REQUEST to the end of PARAMS, and for the rest of a record that has begun. @default 60000 */
+  /** From BEGIN_REQUEST to the end of PARAMS (then 408), and for the rest of an incomplete record. @default 60000 */
   params: number
-  /** Between two pieces of a body that the listener waits for. @default 60000 */
+  /** Between two reads of a body that the listener is waiting for; then 408. @default 60000 */
   body: number
-  /** For output that is not taken. @default 60000 */
+  /** For output that the web server does not read; then the connection is closed. @default 60000 */
   write: number
-  /** For a connection without a request. The web server closes those it does not need. @default 0 */
+  /** For a connection without a request. Web servers close idle connections themselves. @default 0 */
   idle: number
-  /** For the web server to close a connection that carries no more requests. @default 2000 */
+  /** For the web server to close a connection whose sending side has been closed (nginx `lingering_timeout`). @default 2000 */
   linger: number
 }
 
 /** Options of `createServer`. */
 export interface ServerOptions {
-  /** Most connections; requests on further ones are refused with OVERLOADED. FCGI_MAX_CONNS. @default 4096 */
+  /** Maximum number of connections; requests on further ones are refused with OVERLOADED. Reported as FCGI_MAX_CONNS. @default 4096 */
   maxConnections?: number | undefined
-  /** Most requests at a time; further ones are refused with OVERLOADED. FCGI_MAX_REQS. @default 4096 */
+  /** Maximum number of concurrent requests; further ones are refused with OVERLOADED. Reported as FCGI_MAX_REQS. @default 4096 */
   maxRequests?: number | undefined
-  /** Serve several requests of one connection at a time; else CANT_MPX_CONN. FCGI_MPXS_CONNS. @default true */
+  /** Serve several requests of a connection concurrently; otherwise further ones get CANT_MPX_CONN. Reported as FCGI_MPXS_CONNS. @default true */
   multiplex?: boolean | undefined
-  /** Most params of a request; more are answered with 431. @default 1000 */
+  /** Maximum number of params of a request; more are answered with 431. @default 1000 */
   maxParams?: number | undefined
-  /** Most bytes of the params of a request; more are answered with 431. @default 131072 */
+  /** Maximum size of the params of a request in bytes; more are answered with 431. @default 131072 */
   maxParamsSize?: number | undefined
-  /** Most bytes of a request body, 0 for no limit; more are answered with 413. @default 0 */
+  /** Maximum size of a request body in bytes, 0: no limit; more are answered with 413. @default 0 */
   maxBodySize?: number | undefined
-  /** When to give up on a web server that does not move. */
+  /** Timeouts of connections. */
   timeouts?: Partial<ServerTimeouts> | undefined
   /**
-   * Addresses that may connect, over TCP; connections from anywhere else, unix sockets included, are closed
-   * (FastCGI 1.0 §3.2). @default what FCGI_WEB_SERVER_ADDRS lists, everybody where it is not set
+   * IP addresses that may connect over TCP; all other connections, unix sockets included, are closed
+   * (FastCGI 1.0 §3.2). @default the list in FCGI_WEB_SERVER_ADDRS; if that is not set, any
    */
   webServerAddresses?: readonly string[] | undefined
 }
@@ -51,7 +52,7 @@ export type Settings = {
   readonly [K in keyof Plain]-?: Exclude<Plain[K], undefined>
 } & {
   readonly timeouts: ServerTimeouts
-  /** Undefined where everybody may connect. */
+  /** Undefined: any peer may connect. */
   readonly webServerAddresses: ReadonlySet<string> | undefined
 }
 
@@ -71,15 +72,16 @@ const NUMBERS = {
 }
 const NAMES = [...Object.keys(NUMBERS), 'multiplex', 'timeouts', 'webServerAddresses']
 
-// setTimeout fires at once for more than this.
+// setTimeout() fires after 1 ms for a delay that is longer than this.
 const MAX_TIMER = 2_147_483_647
 
-/** Checks options and fills in defaults. @throws OptionError that names the option and what it can be. */
+/** Checks options and fills in defaults. @throws OptionError that names the option and its valid values. */
 export function serverSettings(options: ServerOptions): Settings {
   for (const name of Object.keys(options))
-    if (!NAMES.includes(name)) throw bad(`unknown option ${name}; there are ${NAMES.join(', ')}`)
+    if (!NAMES.includes(name))
+      throw invalid(`unknown option ${name}; there are ${NAMES.join(', ')}`)
   const { multiplex = true, webServerAddresses = addressesOfEnvironment() } = options
-  if (typeof multiplex !== 'boolean') throw bad('option multiplex must be true or false')
+  if (typeof multiplex !== 'boolean') throw invalid('option multiplex must be true or false')
   return {
     ...wholeNumbers('option ', NUMBERS, options, Number.MAX_SAFE_INTEGER),
     multiplex,
@@ -88,7 +90,7 @@ export function serverSettings(options: ServerOptions): Settings {
   }
 }
 
-/** The address of a peer as it is compared: without the IPv6 form of an IPv4 address. */
+/** Normalises an IP address for comparison: IPv4-mapped IPv6 addresses become IPv4. */
 export function normalAddress(address: string): string {
   return address
     .trim()
@@ -100,7 +102,7 @@ function addressesOfEnvironment(): string[] | undefined {
   return process.env.FCGI_WEB_SERVER_ADDRS?.split(',').filter((address) => address.trim() !== '')
 }
 
-/** The defaults, with what is given in their place: whole numbers, 0 only where the default or a timeout is 0. */
+/** Merges given values into the defaults; checks that they are whole numbers, and 0 only for `maxBodySize` and timeouts. */
 function wholeNumbers<T extends object>(
   prefix: string,
   defaults: T,
@@ -110,13 +112,13 @@ function wholeNumbers<T extends object>(
   const values = { ...defaults }
   for (const [name, value] of Object.entries(given)) {
     if (!(name in defaults)) {
-      if (prefix.endsWith('.')) throw bad(`unknown ${prefix}${name}`)
+      if (prefix.endsWith('.')) throw invalid(`unknown ${prefix}${name}`)
       continue
     }
     if (value === undefined) continue
     const least = prefix.endsWith('.') || name === 'maxBodySize' ? 0 : 1
     if (!Number.isSafeInteger(value) || Number(value) < least || Number(value) > most)
-      throw bad(
+      throw invalid(
         `${prefix}${name} must be a whole number, ${least} to ${most}; got ${String(value)}`,
       )
     Object.assign(values, { [name]: value })
@@ -124,6 +126,6 @@ function wholeNumbers<T extends object>(
   return values
 }
 
-function bad(message: string): OptionError {
+function invalid(message: string): OptionError {
   return new OptionError(`createServer: ${message}`)
 }

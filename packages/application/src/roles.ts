@@ -1,50 +1,53 @@
+// Listeners by role, and the decisions of authorizers.
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import type { FastCGIRequest, FilterRequest, RoleName } from './request/context.ts'
 import type { Serve } from './request/exchange.ts'
 
-/** A listener as for node:http. What it returns is of no consequence; errors are its own to handle. */
+/** A request listener as for node:http. Its return value is ignored, and a rejected promise is not handled. */
 export type ResponderListener = (req: FastCGIRequest, res: ServerResponse) => unknown
 
-/** A listener that filters `req.fastcgi.data`. It must have read the body before it answers (FastCGI 1.0 §6.4). */
+/** A listener that filters `req.fastcgi.data`. It must read the body before the data (FastCGI 1.0 §6.4). */
 export type FilterListener = (req: FilterRequest, res: ServerResponse) => unknown
 
-/** Decides about a request. Anything thrown is a no, with status 500. */
+/** Decides about a request: returns {@link allow} or {@link deny}. An exception denies access with status 500. */
 export type AuthorizerListener = (req: FastCGIRequest) => Decision | Promise<Decision>
 
-/** What `createServer` takes in the place of a listener to serve more than one role; others get UNKNOWN_ROLE. */
+/** Listeners by role, for `createServer`. Requests of a role without a listener are refused with UNKNOWN_ROLE. */
 export interface RoleListeners {
   responder?: ResponderListener | undefined
   authorizer?: AuthorizerListener | undefined
   filter?: FilterListener | undefined
 }
 
-/** A yes with its variables, or the response that the client gets instead. Made by {@link allow} and {@link deny}. */
+/** Decision of an authorizer. Created by {@link allow} and {@link deny}. */
 export interface Decision {
   readonly status: number
   readonly headers: OutgoingHttpHeaders
   readonly body: string | Uint8Array
 }
 
-/** A response that denies access. */
+/** The response that the client gets if access is denied. */
 export interface Denial {
-  /** 300 to 599. @default 403 */
+  /** Status code, 300 to 599. @default 403 */
   status?: number
+  /** Fields of the response. @default {} */
   headers?: OutgoingHttpHeaders
-  /** Not shown by Apache's mod_fcgid and mod_authnz_fcgi. @default '' */
+  /** Body of the response; Apache's mod_fcgid and mod_authnz_fcgi do not send it. @default '' */
   body?: string | Uint8Array
 }
 
 /**
- * Lets a request pass (FastCGI 1.0 §6.3).
- * @param variables what the web server hands on to those who answer the request; letters, digits and `_` in the names.
- * @throws TypeError for a name or a value that no field of a response can have.
+ * Allows access (FastCGI 1.0 §6.3).
+ * @param variables params that the web server adds to the request; names consist of letters, digits and `_`.
+ * @throws TypeError for an invalid name, and for a value with a line end or NUL.
  */
 export function allow(variables: Readonly<Record<string, string>> = {}): Decision {
   const headers: OutgoingHttpHeaders = {}
   for (const [name, value] of Object.entries(variables)) {
     if (!/^[A-Za-z0-9_]+$/.test(name))
-      throw new TypeError(`variable ${JSON.stringify(name)}: letters, digits and _ only`)
-    if (/[\r\n\0]/.test(value)) throw new TypeError(`variable ${name}: no line ends and no NUL`)
+      throw new TypeError(`allow: variable ${JSON.stringify(name)}: letters, digits and _ only`)
+    if (/[\r\n\0]/.test(value))
+      throw new TypeError(`allow: variable ${name}: no line ends and no NUL`)
     headers[`Variable-${name}`] = Buffer.from(value).toString('latin1')
   }
   return { status: 200, headers, body: '' }
@@ -52,7 +55,7 @@ export function allow(variables: Readonly<Record<string, string>> = {}): Decisio
 
 /**
  * Denies access: the client gets this response.
- * @throws RangeError for a status that lets the request pass, or is none.
+ * @throws RangeError for a status outside 300 to 599.
  */
 export function deny({ status = 403, headers = {}, body = '' }: Denial = {}): Decision {
   if (!Number.isInteger(status) || status < 300 || status > 599)
@@ -60,13 +63,13 @@ export function deny({ status = 403, headers = {}, body = '' }: Denial = {}): De
   return { status, headers, body }
 }
 
-/** The roles that there are listeners for. */
+/** The roles that have a listener. */
 export function servedRoles(listeners: RoleListeners): ReadonlySet<RoleName> {
   const names: RoleName[] = ['responder', 'authorizer', 'filter']
   return new Set(names.filter((name) => listeners[name] !== undefined))
 }
 
-/** Hands requests to the listener of their role. */
+/** Returns a function that calls the listener of a role. */
 export function serveRoles(listeners: RoleListeners, respond: ResponderListener): Serve {
   return (role, req, res) => {
     if (role === 'responder') respond(req, res)

@@ -1,55 +1,56 @@
+// The FastCGI server: an http.Server whose connections speak FastCGI instead of HTTP.
 import cluster from 'node:cluster'
 import { Server as HttpServer } from 'node:http'
 import type { AddressInfo, ListenOptions as NetListenOptions, Socket } from 'node:net'
 import { Connection, type ConnectionHost } from './connection/connection.ts'
-import { TimeKeeper } from './connection/time-keeper.ts'
+import { TimeoutChecker } from './connection/timeout-checker.ts'
 import { readArguments } from './listen/arguments.ts'
 import { findInherited } from './listen/inherited.ts'
 import { clearStaleSocket, withMode } from './listen/unix-socket.ts'
-import { mayConnect } from './listen/web-servers.ts'
+import { isAllowedPeer } from './listen/web-servers.ts'
 import { type ServerOptions, type Settings, serverSettings } from './options.ts'
 import { serveCgi } from './request/cgi.ts'
 import type { Serve } from './request/exchange.ts'
 import { type ResponderListener, type RoleListeners, servedRoles, serveRoles } from './roles.ts'
 
-/** Where to listen: as for `net.Server`, with the mode of a unix socket and inherited sockets. */
+/** Options of listen(): those of `net.Server`, with the mode of a unix socket, and inherited sockets. */
 export interface ListenOptions extends NetListenOptions {
-  /** Permissions of the unix socket at `path`, e.g. 0o660. @default what the umask leaves */
+  /** File mode of the unix socket at `path`, e.g. 0o660. @default 0o777 less the umask */
   mode?: number | undefined
-  /** A file descriptor that is a listening socket already; 0 as FastCGI 1.0 §2.2 has it. */
+  /** File descriptor of an inherited listening socket; 0 according to FastCGI 1.0 §2.2. */
   fd?: number | undefined
 }
 
 /**
- * A server of node:http whose connections speak FastCGI. Made by {@link createServer}.
+ * An `http.Server` whose connections speak FastCGI. Created by {@link createServer}.
  *
- * Events are those of `http.Server`: 'request', 'listening', 'close', 'error', and 'clientError' for a web server that
- * broke the protocol or a time limit, whose connection is closed by then.
+ * It emits the events of `http.Server`: 'request', 'listening', 'close', 'error', and 'clientError' if a web server
+ * violates the protocol or exceeds `timeouts.write` or `timeouts.params`; the connection is closed then.
  */
 export class FastCGIServer extends HttpServer {
   readonly #settings: Settings
   readonly #serve: Serve
   readonly #host: ConnectionHost
   readonly #connections = new Set<Connection>()
-  readonly #times: TimeKeeper
+  readonly #timeoutChecker: TimeoutChecker
   #draining = false
   #fd: number | undefined
 
   constructor(listeners: RoleListeners, options: ServerOptions) {
     super({ highWaterMark: 65_536 })
     this.#settings = serverSettings(options)
-    this.#times = new TimeKeeper(this.#settings.timeouts, this.#connections)
+    this.#timeoutChecker = new TimeoutChecker(this.#settings.timeouts, this.#connections)
     this.#serve = serveRoles(listeners, (req, res) => this.emit('request', req, res))
     this.#host = this.#makeHost(listeners)
-    // http.Server's own, which would read HTTP.
+    // Removes the listener of http.Server, which would parse HTTP.
     this.removeAllListeners('connection')
     this.on('connection', (socket: Socket) => this.#accept(socket))
     if (listeners.responder !== undefined) this.on('request', listeners.responder)
   }
 
   /**
-   * Listens as `net.Server` does. A unix socket that nobody listens on any more is removed first.
-   * 'error' comes with code EADDRINUSE where somebody does.
+   * Listens as `net.Server` does. A unix socket that no program listens on any more is removed first. Emits 'error' with
+   * code EADDRINUSE if a program listens on it, or the path is not a socket.
    */
   override listen(options: ListenOptions, listeningListener?: () => void): this
   override listen(...args: unknown[]): this
@@ -58,8 +59,13 @@ export class FastCGIServer extends HttpServer {
     const options: ListenOptions = typeof first === 'object' && first !== null ? first : {}
     const path = typeof first === 'string' && Number.isNaN(Number(first)) ? first : options.path
     this.#fd = options.fd
-    // In a worker of a cluster it is the primary that listens, for all of them.
-    if (path === undefined || options.fd !== undefined || !isFile(path) || cluster.isWorker)
+    // In a cluster the primary process listens on behalf of its workers.
+    if (
+      path === undefined ||
+      options.fd !== undefined ||
+      !isFilesystemPath(path) ||
+      cluster.isWorker
+    )
       return this.#bind(args)
     clearStaleSocket(path).then(
       () => {
@@ -73,10 +79,10 @@ export class FastCGIServer extends HttpServer {
   }
 
   /**
-   * Takes requests the way whoever started the program wants it to: on the socket of LISTEN_FDS (systemd), on a
-   * listening socket on fd 0 (lighttpd, mod_fcgid, spawn-fcgi), else as a CGI program. SIGTERM and SIGUSR1 close the
-   * server: what runs is finished.
-   * @throws OptionError where it is none of them.
+   * Takes requests according to how the program was started: on the socket of LISTEN_FDS (systemd), on a listening socket
+   * on fd 0 (lighttpd, mod_fcgid, spawn-fcgi), or as a CGI program. SIGTERM and SIGUSR1 close the server after the
+   * running requests.
+   * @throws OptionError if it is none of these.
    */
   listenFromEnvironment(listeningListener?: () => void): this {
     const inherited = findInherited()
@@ -87,10 +93,10 @@ export class FastCGIServer extends HttpServer {
   }
 
   /**
-   * Listens where the arguments of the command line say: `-mode=tcp|unix|stdio -port=N -host=ADDRESS -unix=PATH`.
-   * Without any, and for `stdio`, as {@link listenFromEnvironment}; the host is 127.0.0.1 where none is given. SIGTERM
-   * and SIGUSR1 close the server.
-   * @throws OptionError that names the switch.
+   * Listens according to the command line: `-mode=tcp|unix|stdio -port=N -host=ADDRESS -unix=PATH`. Without these
+   * switches, and for `stdio`, it does the same as {@link listenFromEnvironment}. The default host is 127.0.0.1. SIGTERM
+   * and SIGUSR1 close the server after the running requests.
+   * @throws OptionError that names the invalid switch.
    */
   listenFromArgv(argv: readonly string[] = process.argv.slice(2), listener?: () => void): this {
     const choice = readArguments(argv)
@@ -101,13 +107,13 @@ export class FastCGIServer extends HttpServer {
       : this.listen({ host: choice.host, port: choice.port }, listener)
   }
 
-  /** As that of `net.Server`; `fd:0` for an inherited unix socket, of which Node knows no more. */
+  /** As `net.Server` returns it; `fd:0` for an inherited unix socket, whose path Node does not know. */
   override address(): string | AddressInfo | null {
     const address = super.address()
     return address === null && this.listening && this.#fd !== undefined ? `fd:${this.#fd}` : address
   }
 
-  /** Takes no more connections, and ends those that are there when their requests have ended. */
+  /** Accepts no more connections and requests, and closes each connection after its running requests. */
   override close(callback?: (error?: Error) => void): this {
     this.#draining = true
     super.close(callback)
@@ -115,12 +121,12 @@ export class FastCGIServer extends HttpServer {
     return this
   }
 
-  /** Ends the connections that carry no request. */
+  /** Closes the connections that have no request. */
   override closeIdleConnections(): void {
     for (const connection of this.#connections) if (connection.idle) connection.close()
   }
 
-  /** Ends all connections, and the requests on them. */
+  /** Closes all connections, and aborts the requests on them. */
   override closeAllConnections(): void {
     for (const connection of [...this.#connections]) connection.destroy()
   }
@@ -131,13 +137,13 @@ export class FastCGIServer extends HttpServer {
   }
 
   #accept(socket: Socket): void {
-    if (!mayConnect(socket, this.#settings)) {
+    if (!isAllowedPeer(socket, this.#settings)) {
       socket.destroy()
       return
     }
     const overloaded = this.#connections.size >= this.#settings.maxConnections
     this.#connections.add(new Connection(socket, this.#host, overloaded))
-    this.#times.start()
+    this.#timeoutChecker.start()
   }
 
   #makeHost(listeners: RoleListeners): ConnectionHost {
@@ -164,16 +170,16 @@ export class FastCGIServer extends HttpServer {
   }
 }
 
-function isFile(path: string): boolean {
-  // Neither a pipe of Windows nor an abstract socket of Linux.
+function isFilesystemPath(path: string): boolean {
+  // Excludes named pipes of Windows and abstract sockets of Linux.
   return !path.startsWith('\\\\') && !path.startsWith('\0')
 }
 
 /**
- * Makes a server.
- * @param listener of requests to a responder, as for `http.createServer`: an Express app, for instance; or one
- * listener for each role.
- * @throws OptionError for an option that cannot be.
+ * Creates a server.
+ * @param listener request listener for the role responder, as for `http.createServer` (an Express app, for instance);
+ * or an object with a listener for each role.
+ * @throws OptionError for an unknown option or an invalid value.
  */
 export function createServer(
   listener: ResponderListener | RoleListeners = {},
@@ -183,7 +189,7 @@ export function createServer(
   return new FastCGIServer(listeners, options)
 }
 
-/** For Fastify: `Fastify({ serverFactory: fastcgiServerFactory })`. */
+/** Creates the server of a Fastify app: `Fastify({ serverFactory: fastcgiServerFactory })`. */
 export function fastcgiServerFactory(handler: ResponderListener): FastCGIServer {
   return createServer(handler)
 }

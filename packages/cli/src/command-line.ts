@@ -1,18 +1,19 @@
+// Parsing and checking of command line options, shared by the commands.
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { OptionError, parseAddress } from '@fastcgi/client'
 
-type Known = NonNullable<ParseArgsConfig['options']>
+type OptionsConfig = NonNullable<ParseArgsConfig['options']>
 
-/** What was given for each option. */
-export type Given<Options extends Known> = ReturnType<
+/** Values of the options that were given. */
+export type OptionValues<Options extends OptionsConfig> = ReturnType<
   typeof parseArgs<{ args: string[]; allowNegative: true; options: Options }>
 >['values']
 
-/** Reads options; a flag can be negated: --no-reuse. @throws OptionError, in one line. */
-export function parseOptions<Options extends Known>(
+/** Parses options. Flags can be negated: --no-reuse. @throws OptionError with a message of one line. */
+export function parseOptions<Options extends OptionsConfig>(
   args: string[],
   options: Options,
-): Given<Options> {
+): OptionValues<Options> {
   try {
     return parseArgs({ args, allowNegative: true as const, options }).values
   } catch (error) {
@@ -20,7 +21,7 @@ export function parseOptions<Options extends Known>(
   }
 }
 
-/** What parseArgs says, without the advice in further sentences. */
+/** The message of parseArgs without its further sentences of advice. */
 function inOneLine(message: string, names: string[]): string {
   const [, name, what] = /^Option '(?:-\w, )?(--[a-z-]+).*?' (argument|does)/.exec(message) ?? []
   if (name !== undefined) return `option ${name} needs ${what === 'does' ? 'no' : 'a'} value`
@@ -30,8 +31,8 @@ function inOneLine(message: string, names: string[]): string {
 }
 
 /**
- * Runs a command. The exit code is 2 for what was asked wrongly, as commands do, and 1 for what could not be done;
- * one line on stderr says what it was.
+ * Runs a command. If it fails, it prints one line to stderr; the exit code is 2 for a wrong option, as is usual for
+ * commands, and 1 for any other error.
  */
 export async function runCommand(name: string, run: () => Promise<void>): Promise<void> {
   try {
@@ -42,9 +43,9 @@ export async function runCommand(name: string, run: () => Promise<void>): Promis
   }
 }
 
-/** Where the application listens. @throws OptionError */
+/** Checks the address of the application (--upstream). @throws OptionError */
 export function upstreamAddress(text: string | undefined): string {
-  if (text === undefined) throw missing('upstream', 'unix:/run/php/php-fpm.sock')
+  if (text === undefined) throw missingOption('upstream', 'unix:/run/php/php-fpm.sock')
   try {
     parseAddress(text)
   } catch (error) {
@@ -53,25 +54,31 @@ export function upstreamAddress(text: string | undefined): string {
   return text
 }
 
-/** A whole number from 1 on. @throws OptionError */
-export function count(name: string, text: string | undefined, most: number): number | undefined {
+/** Parses a whole number from 1 to `most`. @throws OptionError */
+export function wholeNumber(
+  name: string,
+  text: string | undefined,
+  most: number,
+): number | undefined {
   if (text === undefined) return undefined
   const number = /^\d{1,9}$/.test(text) ? Number(text) : 0
-  if (number < 1 || number > most) throw wrong(name, text, `a whole number, 1 to ${most}`)
+  if (number < 1 || number > most) throw invalidOption(name, text, `a whole number, 1 to ${most}`)
   return number
 }
 
-/** One of several values. @throws OptionError */
-export function choice<T extends string>(name: string, value: string, values: readonly T[]): T {
+/** Checks that a value is one of `values`. @throws OptionError */
+export function oneOf<T extends string>(name: string, value: string, values: readonly T[]): T {
   const found = values.find((known) => known === value)
-  if (found === undefined) throw wrong(name, value, `one of ${values.join(', ')}`)
+  if (found === undefined) throw invalidOption(name, value, `one of ${values.join(', ')}`)
   return found
 }
 
-export function missing(name: string, example: string): OptionError {
+/** The error for a required option that is missing. */
+export function missingOption(name: string, example: string): OptionError {
   return new OptionError(`option --${name} is missing; for instance --${name} ${example}`)
 }
 
-export function wrong(name: string, value: string, wanted: string): OptionError {
+/** The error for a value that an option cannot have. */
+export function invalidOption(name: string, value: string, wanted: string): OptionError {
   return new OptionError(`option --${name} must be ${wanted}; got ${JSON.stringify(value)}`)
 }

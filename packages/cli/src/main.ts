@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+// The program `fastcgi`: calls the command that its first argument names.
 import { ping } from './ping.ts'
 import { request } from './request.ts'
 import { serve } from './serve.ts'
@@ -10,15 +11,15 @@ const USAGE = `fastcgi: FastCGI for Node.js
 
   fastcgi serve …     serve a directory of PHP, or any FastCGI application, over HTTP
   fastcgi request …   send one request and print the response
-  fastcgi ping …      find out whether an application answers
+  fastcgi ping …      check whether an application answers
   fastcgi spawn …     start a FastCGI application on a socket, as spawn-fcgi does
   fastcgi --version
 
-Each of them explains itself with --help.
+fastcgi COMMAND --help shows the options of a command.
 
 ${SERVE_USAGE}`
 
-/** One file a command. */
+/** The commands; each has its own file. */
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
   serve,
   request,

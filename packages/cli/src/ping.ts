@@ -1,3 +1,4 @@
+// The command `fastcgi ping`: checks whether an application answers.
 import { FastCGIClient } from '@fastcgi/client'
 import { parseOptions, runCommand, upstreamAddress } from './command-line.ts'
 import {
@@ -10,13 +11,13 @@ import {
 
 const USAGE = `fastcgi ping --upstream ADDRESS [options]
 
-Asks with FCGI_GET_VALUES, which php-fpm and libfcgi answer; other applications need a request to answer to:
+Sends FCGI_GET_VALUES, which php-fpm and libfcgi answer. Other applications need a request, described by these options:
 ${REQUEST_OPTIONS_USAGE}
-  --timeout MS               how long it may take (default 3000)
+  --timeout MS               time limit for the whole answer (default 3000)
 
 Exit code: 0 if it answers (to a request, with a status below 500), 1 if not, 2 for a wrong option.`
 
-/** `fastcgi ping`: one line that says how an application answers; none at all is an error. */
+/** `fastcgi ping`: prints one line about the answer of an application; no answer is an error. */
 export async function ping(args: string[]): Promise<void> {
   await runCommand('ping', async () => {
     const values = parseOptions(args, REQUEST_OPTIONS)
@@ -25,30 +26,30 @@ export async function ping(args: string[]): Promise<void> {
       return
     }
     const client = new FastCGIClient(upstreamAddress(values.upstream), { reuse: false })
-    const begun = performance.now()
+    const start = performance.now()
     try {
-      const answer = await (asksNothing(values) ? askValues : askRequest)(client, values)
-      console.log(`answers after ${Math.ceil(performance.now() - begun)} ms: ${answer}`)
+      const answer = await (hasNoRequestOptions(values) ? askValues : askRequest)(client, values)
+      console.log(`answers after ${Math.ceil(performance.now() - start)} ms: ${answer}`)
     } finally {
       await client.destroy()
     }
   })
 }
 
-/** Whether there is nothing among the options that a request could be made of. */
-function asksNothing({ upstream, timeout, help, ...request }: RequestValues): boolean {
+/** Whether none of the options describes a request. */
+function hasNoRequestOptions({ upstream, timeout, help, ...request }: RequestValues): boolean {
   return Object.keys(request).length === 0
 }
 
 async function askValues(client: FastCGIClient, values: RequestValues): Promise<string> {
   const answer = await client.getValues({ timeout: timeoutOf(values, 3000) })
   const pairs = Object.entries(answer).map(([name, value]) => `${name}=${value}`)
-  return pairs.join(' ') || 'it knows no variables'
+  return pairs.join(' ') || 'without any variables'
 }
 
 async function askRequest(client: FastCGIClient, values: RequestValues): Promise<string> {
-  const limit = timeoutOf(values, 3000)
-  const signal = AbortSignal.timeout(limit)
+  const timeout = timeoutOf(values, 3000)
+  const signal = AbortSignal.timeout(timeout)
   try {
     const response = await client.request({ ...(await requestOf(values)), signal })
     const body = await response.text()
@@ -56,7 +57,7 @@ async function askRequest(client: FastCGIClient, values: RequestValues): Promise
     return `status ${response.status}, ${Buffer.byteLength(body)} bytes`
   } catch (error) {
     throw signal.aborted
-      ? new Error(`no whole answer within ${limit} ms (option --timeout)`)
+      ? new Error(`no complete answer within ${timeout} ms (option --timeout)`)
       : error
   }
 }

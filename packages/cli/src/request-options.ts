@@ -1,8 +1,15 @@
+// Options that describe a FastCGI request, for `fastcgi request` and `fastcgi ping`.
 import { createReadStream, statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { type FastCGIRequest, OptionError } from '@fastcgi/client'
-import { choice, count, type Given, missing, wrong } from './command-line.ts'
+import {
+  invalidOption,
+  missingOption,
+  type OptionValues,
+  oneOf,
+  wholeNumber,
+} from './command-line.ts'
 
 const ROLES = ['responder', 'authorizer', 'filter'] as const
 
@@ -20,31 +27,32 @@ export const REQUEST_OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-/** They, as they are explained. */
+/** Help text of {@link REQUEST_OPTIONS}. */
 export const REQUEST_OPTIONS_USAGE = `  --upstream ADDRESS         unix:/run/php/php-fpm.sock, host:9000, fcgi://host:9000
-  --script FILE              the script, as the application sees it: SCRIPT_FILENAME and what follows from it
+  --script FILE              path of the script as the application sees it: SCRIPT_FILENAME and derived params
   --query QUERY              QUERY_STRING
   --method METHOD            REQUEST_METHOD (default GET, with a body POST)
-  --param NAME=VALUE         any other param, or another value for one of these; as often as needed
+  --param NAME=VALUE         any other param, or another value for one of these; can be repeated
   --role ROLE                responder (default), authorizer or filter
-  --body FILE | -            STDIN: a file, or what comes on stdin
+  --body FILE | -            STDIN: content of a file, or of stdin
   --data FILE                DATA, for a filter`
 
-/** What was given for {@link REQUEST_OPTIONS}. */
-export type RequestValues = Given<typeof REQUEST_OPTIONS>
+/** Values of {@link REQUEST_OPTIONS}. */
+export type RequestValues = OptionValues<typeof REQUEST_OPTIONS>
 
-/** Milliseconds. @throws OptionError */
-export function timeoutOf({ timeout }: RequestValues, otherwise: number): number {
-  return count('timeout', timeout, 999_999_999) ?? otherwise
+/** Value of --timeout in milliseconds. @throws OptionError */
+export function timeoutOf({ timeout }: RequestValues, defaultValue: number): number {
+  return wholeNumber('timeout', timeout, 999_999_999) ?? defaultValue
 }
 
-/** Makes the request. @throws OptionError that names the option as it is written. */
+/** Creates the request. @throws OptionError that names the option as it is written on the command line. */
 export async function requestOf(values: RequestValues): Promise<FastCGIRequest> {
   const { script, query = '', param = [], data } = values
-  const role = choice('role', values.role ?? 'responder', ROLES)
+  const role = oneOf('role', values.role ?? 'responder', ROLES)
   if ((role === 'filter') !== (data !== undefined))
     throw new OptionError('option --data goes with --role filter, and only with it')
-  if (script === undefined && param.length === 0) throw missing('script', '/var/www/site/index.php')
+  if (script === undefined && param.length === 0)
+    throw missingOption('script', '/var/www/site/index.php')
   const given = param.map(pairOf)
   const body = await bodyOf(values.body)
   const method = values.method ?? (body === null ? 'GET' : 'POST')
@@ -76,7 +84,7 @@ function scriptParams(file: string, query: string): Record<string, string> {
 
 function pairOf(text: string): [string, string] {
   const at = text.indexOf('=')
-  if (at < 1) throw wrong('param', text, 'NAME=VALUE')
+  if (at < 1) throw invalidOption('param', text, 'NAME=VALUE')
   return [text.slice(0, at), text.slice(at + 1)]
 }
 

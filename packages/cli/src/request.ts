@@ -1,3 +1,4 @@
+// The command `fastcgi request`: sends one request and prints the response.
 import { pipeline } from 'node:stream/promises'
 import { FastCGIClient, type FastCGIRequest, type FastCGIResponse } from '@fastcgi/client'
 import { parseOptions, runCommand, upstreamAddress } from './command-line.ts'
@@ -5,14 +6,14 @@ import { REQUEST_OPTIONS, REQUEST_OPTIONS_USAGE, requestOf, timeoutOf } from './
 
 const USAGE = `fastcgi request --upstream ADDRESS --script FILE [options]
 ${REQUEST_OPTIONS_USAGE}
-  --timeout MS               how long the application may be silent (default 60000)
-  --head | --no-head         print status and fields before the body (default: do)
+  --timeout MS               time limit between two reads or writes (default 60000)
+  --head | --no-head         print status and fields before the body (default: yes)
 
 Exit code: 0 for a whole response with a status below 400, 1 for anything else, 2 for a wrong option.`
 
 const OPTIONS = { ...REQUEST_OPTIONS, head: { type: 'boolean' } } as const
 
-/** `fastcgi request`: sends one request; the response goes to stdout, what the application complains of to stderr. */
+/** `fastcgi request`: sends one request; prints the response to stdout, and STDERR of the application to stderr. */
 export async function request(args: string[]): Promise<void> {
   await runCommand('request', async () => {
     const values = parseOptions(args, OPTIONS)
@@ -20,10 +21,10 @@ export async function request(args: string[]): Promise<void> {
       console.log(USAGE)
       return
     }
-    const silence = timeoutOf(values, 60_000)
+    const timeout = timeoutOf(values, 60_000)
     const client = new FastCGIClient(upstreamAddress(values.upstream), {
       reuse: false,
-      timeouts: { head: silence, idle: silence, write: silence },
+      timeouts: { head: timeout, idle: timeout, write: timeout },
     })
     try {
       await send(client, await requestOf(values), values.head ?? true)
@@ -39,7 +40,7 @@ async function send(client: FastCGIClient, init: FastCGIRequest, head: boolean):
   if (response.status >= 400 || response.appStatus !== 0) process.exitCode = 1
 }
 
-/** What goes to stdout; what comes on STDERR meanwhile goes there at once. */
+/** The output for stdout. Lines of STDERR are printed to stderr as they arrive. */
 async function* output(response: FastCGIResponse, head: boolean): AsyncGenerator<Buffer> {
   let shown = 0
   const showStderr = (): void => {
@@ -53,7 +54,7 @@ async function* output(response: FastCGIResponse, head: boolean): AsyncGenerator
   showStderr()
 }
 
-/** As a script would have written it. */
+/** The head in the form of a CGI response. */
 function headOf({ status, reason, headers }: FastCGIResponse): string {
   let head = `Status: ${status} ${reason}`.trimEnd()
   for (let at = 0; at < headers.length; at += 2) head += `\r\n${headers[at]}: ${headers[at + 1]}`

@@ -1,11 +1,20 @@
+// Options of `fastcgi serve`.
 import { accessSync, constants, statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { OptionError } from '@fastcgi/client'
 import { type GatewayOptions, sites } from '@fastcgi/gateway'
-import { choice, count, missing, parseOptions, upstreamAddress, wrong } from './command-line.ts'
+import {
+  invalidOption,
+  missingOption,
+  oneOf,
+  parseOptions,
+  upstreamAddress,
+  wholeNumber,
+} from './command-line.ts'
 
+/** Help text of `fastcgi serve`. */
 export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options]
-  --listen HOST:PORT         where to serve (default 127.0.0.1:8080; PORT alone: on 127.0.0.1;
+  --listen HOST:PORT         address to listen on (default 127.0.0.1:8080; PORT alone: on 127.0.0.1;
                              [::1]:8080 for IPv6; port 0: any free one)
   --upstream ADDRESS         unix:/run/php/php-fpm.sock, host:9000, fcgi://host:9000
   --root DIR                 directory of the site
@@ -14,13 +23,13 @@ export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options
                              /: every path goes to the application
   --site NAME                options for a kind of site: php, front-controller, wordpress, dokuwiki
   --index FILE               file that stands for a directory (default index.php); can be repeated
-  --front-controller PATH    script for whatever is no script and no file, such as /index.php
-  --deny PATH                what no client gets: /data/ with all below it, or a name such as README;
+  --front-controller PATH    script for paths that are neither script nor file, such as /index.php
+  --deny PATH                refuse with 403: /data/ and all below it, or a name such as README;
                              * stands for any characters; can be repeated
-  --follow-symlinks          also to what is outside of the root
-  --remote-root DIR          what the application calls the root, if it sees it elsewhere
-  --reuse | --no-reuse       keep connections to the application (default: keep, fairly)
-  --max-connections N        most connections to the application (default: learned)
+  --follow-symlinks          also those that point outside of the root
+  --remote-root DIR          the root as the application sees it, if its path differs
+  --reuse | --no-reuse       keep connections to the application (default: keep)
+  --max-connections N        maximum number of connections to the application (default: learned)
   --access-log               log every request
   --log-level LEVEL          trace, debug, info (default), warn, error, fatal, silent`
 
@@ -57,30 +66,30 @@ const OPTIONS = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
-/** What `fastcgi serve` is asked to do. */
+/** Parsed options of `fastcgi serve`. */
 export interface ServeOptions {
   host: string
   port: number
   adapter: (typeof ADAPTERS)[number]
   accessLog: boolean
   logLevel: (typeof LEVELS)[number]
-  /** For the gateway of any adapter; `env` could be a function of the framework's request, so it is left out. */
+  /** Gateway options for any adapter. `env` is left out: its type depends on the request of the framework. */
   gateway: Omit<GatewayOptions, 'env' | 'routes' | 'accel'> & { routes: Array<{ match: string }> }
 }
 
-/** Reads the command line. @throws OptionError that names the option as it is written there. */
+/** Parses the command line. @throws OptionError that names the option as it is written there. */
 export function parseServeOptions(args: string[]): ServeOptions | 'help' {
   const values = parseOptions(args, OPTIONS)
   if (values.help) return 'help'
-  const route = choice('route', values.route ?? '.php', ROUTES)
+  const route = oneOf('route', values.route ?? '.php', ROUTES)
   const everyPath = route === '/'
   if (everyPath && values.site !== undefined)
-    throw new OptionError('option --site goes with --route .php: it is about files of the root')
+    throw new OptionError('option --site goes with --route .php: it concerns files of the root')
   return {
     ...listenAddress(values.listen ?? '127.0.0.1:8080'),
-    adapter: choice('adapter', values.adapter ?? 'fastify', ADAPTERS),
+    adapter: oneOf('adapter', values.adapter ?? 'fastify', ADAPTERS),
     accessLog: values['access-log'] ?? false,
-    logLevel: choice('log-level', values['log-level'] ?? 'info', LEVELS),
+    logLevel: oneOf('log-level', values['log-level'] ?? 'info', LEVELS),
     gateway: {
       upstream: upstreamAddress(values.upstream),
       root: rootDirectory(values.root, everyPath),
@@ -91,7 +100,7 @@ export function parseServeOptions(args: string[]): ServeOptions | 'help' {
       followSymlinks: values['follow-symlinks'],
       remoteRoot: absolute('remote-root', values['remote-root']),
       reuse: values.reuse,
-      maxConnections: count('max-connections', values['max-connections'], 65_535),
+      maxConnections: wholeNumber('max-connections', values['max-connections'], 65_535),
     },
   }
 }
@@ -103,18 +112,18 @@ function listenAddress(text: string): { host: string; port: number } {
   const match = /^(?:([\w.-]+|\[[\da-f:.]+(?:%\w+)?\]):)?(\d{1,5})$/i.exec(text)
   const port = Number(match?.[2])
   if (match === null || port > 65_535)
-    throw wrong('listen', text, 'HOST:PORT or PORT, such as 127.0.0.1:8080 or [::1]:8080')
+    throw invalidOption('listen', text, 'HOST:PORT or PORT, such as 127.0.0.1:8080 or [::1]:8080')
   return { host: (match[1] ?? '127.0.0.1').replace(/^\[(.*)\]$/, '$1'), port }
 }
 
-/** @param remote whether only the application looks at it, perhaps on another machine. */
+/** @param remote whether only the application accesses the directory, possibly on another machine. */
 function rootDirectory(text: string | undefined, remote: boolean): string {
-  if (text === undefined) throw missing('root', '/var/www/site')
+  if (text === undefined) throw missingOption('root', '/var/www/site')
   const root = resolve(text)
   if (remote) return root
   try {
     if (statSync(root).isDirectory()) accessSync(root, constants.R_OK | constants.X_OK)
-    else throw wrong('root', root, 'a directory')
+    else throw invalidOption('root', root, 'a directory')
   } catch (error) {
     if (error instanceof OptionError) throw error
     throw new OptionError(`option --root cannot be read: ${(error as Error).message}`)
@@ -122,26 +131,26 @@ function rootDirectory(text: string | undefined, remote: boolean): string {
   return root
 }
 
-/** What a kind of site needs, and what is said about it besides. */
+/** The options of --site, overridden by --index and --front-controller and extended by --deny. */
 function siteOptions({ site, index, deny = [], ...values }: Values): Site {
-  const kind: Site = site === undefined ? {} : SITES[choice('site', site, SITE_NAMES)]
+  const kind: Site = site === undefined ? {} : SITES[oneOf('site', site, SITE_NAMES)]
   const frontController = values['front-controller']
   return {
-    index: index?.map((name) => matching('index', name, ...FILE_NAME)) ?? kind.index,
+    index: index?.map((name) => checkPattern('index', name, ...FILE_NAME)) ?? kind.index,
     frontController:
       frontController === undefined
         ? kind.frontController
-        : matching('front-controller', frontController, ...SCRIPT_PATH),
-    deny: [...(kind.deny ?? []), ...deny.map((rule) => matching('deny', rule, ...DENY_RULE))],
+        : checkPattern('front-controller', frontController, ...SCRIPT_PATH),
+    deny: [...(kind.deny ?? []), ...deny.map((rule) => checkPattern('deny', rule, ...DENY_RULE))],
   }
 }
 
-function matching(name: string, value: string, pattern: RegExp, wanted: string): string {
+function checkPattern(name: string, value: string, pattern: RegExp, wanted: string): string {
   if (pattern.test(value)) return value
-  throw wrong(name, value, wanted)
+  throw invalidOption(name, value, wanted)
 }
 
 function absolute(name: string, value: string | undefined): string | undefined {
   if (value === undefined || isAbsolute(value)) return value
-  throw wrong(name, value, 'an absolute path')
+  throw invalidOption(name, value, 'an absolute path')
 }

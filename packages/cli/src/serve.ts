@@ -1,9 +1,10 @@
+// The command `fastcgi serve`: serves a directory over HTTP until a signal ends it.
 import pino, { type Logger } from 'pino'
 import pretty from 'pino-pretty'
 import { runCommand } from './command-line.ts'
 import { parseServeOptions, SERVE_USAGE, type ServeOptions } from './serve-options.ts'
 
-/** `fastcgi serve`: one line on stdout when it is ready, logs on stderr, ends on SIGTERM or SIGINT when all is answered. */
+/** `fastcgi serve`: prints one line to stdout when it is ready and logs to stderr; ends on SIGTERM or SIGINT, after the running requests. */
 export async function serve(args: string[]): Promise<void> {
   await runCommand('serve', async () => {
     const options = parseServeOptions(args)
@@ -13,9 +14,9 @@ export async function serve(args: string[]): Promise<void> {
 }
 
 async function run(options: ServeOptions): Promise<void> {
-  // Only now: the frameworks take longer to load than it takes to say what is wrong with an option.
+  // Imported here, because loading the frameworks takes long, and would delay --help and errors of options.
   const { startServer } = await import('./servers.ts')
-  // Before the line that says it is ready: whoever waits for that may send a signal at once.
+  // Before the line that says it is ready: a program that waits for that line may send a signal immediately.
   const stopped = stopSignal()
   const server = await startServer(options, createLogger(options))
   const { root, upstream } = options.gateway
@@ -24,7 +25,7 @@ async function run(options: ServeOptions): Promise<void> {
   await server.close()
 }
 
-/** JSON for machines, readable lines for a terminal; written at once, so that nothing is lost at the end. */
+/** Logs JSON, or readable lines if stderr is a terminal. Writes synchronously, so that no line is lost at exit. */
 function createLogger({ logLevel }: ServeOptions): Logger {
   const level = { level: logLevel }
   if (process.stderr.isTTY)
@@ -32,7 +33,7 @@ function createLogger({ logLevel }: ServeOptions): Logger {
   return pino(level, pino.destination({ dest: 2, sync: true }))
 }
 
-/** Resolves with the first SIGTERM or SIGINT. The second, of either kind, then ends the process at once. */
+/** Resolves on the first SIGTERM or SIGINT. A second one then ends the process at once. */
 function stopSignal(): Promise<void> {
   return new Promise((resolve) => {
     const stop = (): void => {

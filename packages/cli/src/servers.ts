@@ -1,3 +1,4 @@
+// The servers of `fastcgi serve`, one for each adapter.
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fastcgiProxy as expressProxy } from '@fastcgi/express'
@@ -8,14 +9,15 @@ import Fastify, { LogController } from 'fastify'
 import type { Logger } from 'pino'
 import type { ServeOptions } from './serve-options.ts'
 
-/** A server that listens. */
+/** A listening server. */
 export interface RunningServer {
+  /** Base URL without a trailing slash. */
   url: string
-  /** Takes no more requests, and resolves when those that run are answered. */
+  /** Accepts no more requests; resolves when the running ones have been answered. */
   close(): Promise<void>
 }
 
-/** Starts the server of the adapter that was asked for. */
+/** Starts the server of the chosen adapter. */
 export function startServer(options: ServeOptions, logger: Logger): Promise<RunningServer> {
   const start = { fastify: startFastify, express: startExpress, http: startHTTP }[options.adapter]
   return start(options, logger)
@@ -25,7 +27,7 @@ async function startFastify(options: ServeOptions, logger: Logger): Promise<Runn
   const { host, port, gateway } = options
   const logController = new LogController({ disableRequestLogging: !options.accessLog })
   const app = Fastify({ loggerInstance: logger, logController })
-  endKeptConnections(app.server)
+  closeIdleOnShutdown(app.server)
   try {
     await app.register(fastcgiProxy, gateway)
     const url = await app.listen({ host, port, listenTextResolver: () => 'listening' })
@@ -38,12 +40,12 @@ async function startFastify(options: ServeOptions, logger: Logger): Promise<Runn
 
 function startExpress(options: ServeOptions, logger: Logger): Promise<RunningServer> {
   const proxy = expressProxy({ ...options.gateway, logger })
-  const app = express().disable('x-powered-by').use(proxy).use(answerError)
+  const app = express().disable('x-powered-by').use(proxy).use(errorHandler)
   return startNode(app, () => proxy.close(), options, logger)
 }
 
-/** In place of Express's own handler, which prints stacks to stderr; the gateway has logged the cause already. */
-const answerError: ErrorRequestHandler = (error, _req, res, _next) => {
+/** Replaces the error handler of Express, which prints stack traces to stderr; the gateway has logged the cause already. */
+const errorHandler: ErrorRequestHandler = (error, _req, res, _next) => {
   if (res.headersSent) res.destroy()
   else res.status(error.status).set(error.headers).type('text').send(`${error.message}\n`)
 }
@@ -60,7 +62,7 @@ async function startNode(
   logger: Logger,
 ): Promise<RunningServer> {
   const server = createServer(handler)
-  endKeptConnections(server)
+  closeIdleOnShutdown(server)
   if (accessLog)
     server.on('request', (req, res) =>
       res.once('close', () => logger.info({ status: res.statusCode }, `${req.method} ${req.url}`)),
@@ -83,10 +85,10 @@ async function startNode(
 }
 
 /**
- * A connection that is kept after its response would hold up the end of a server for as long as keep-alive lasts;
- * `server.close()` itself closes only those that are idle at that moment.
+ * Closes each connection after its response once the server is closing. `server.close()` itself closes only connections
+ * that are idle at that moment; the others would delay its end until their keep-alive timeout.
  */
-function endKeptConnections(server: Server): void {
+function closeIdleOnShutdown(server: Server): void {
   server.on('request', (_req, res) =>
     res.once('close', () => {
       if (!server.listening) server.closeIdleConnections()

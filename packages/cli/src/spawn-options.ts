@@ -1,25 +1,27 @@
+// Options of `fastcgi spawn`: those of spawn-fcgi, and --supervise.
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { OptionError } from '@fastcgi/client'
 import { primaryGroup, resolveIdentity, type SharedSpawnOptions } from '@fastcgi/process-manager'
 
+/** Help text of `fastcgi spawn`. */
 export const SPAWN_USAGE = `fastcgi spawn [options] -- PROGRAM [ARGUMENTS]     (the options of spawn-fcgi)
   -p PORT          listen on a TCP port
-  -a ADDRESS       IP address for that (default 0.0.0.0: reachable from outside; 127.0.0.1 is not)
+  -a ADDRESS       IP address to listen on (default 0.0.0.0, reachable from other machines)
   -s PATH          listen on a unix socket
-  -M MODE          its mode, octal (default: read and write for user and group, as far as umask allows)
-  -U USER, -G GROUP  its owner (default: those of -u and -g; root only)
-  -b BACKLOG       connections that wait until the program takes them (default 1024)
-  -u USER, -g GROUP  whom the program runs as (root only; default of -g: the group of the user)
-  -c DIR           root directory of the program (root only); the socket is made in there, too
-  -S               the socket is made outside of it
-  -d DIR           directory of the program (default: this one)
+  -M MODE          file mode of the socket, octal (default: 0660 less the umask)
+  -U USER, -G GROUP  owner of the socket (default: those of -u and -g; root only)
+  -b BACKLOG       maximum number of connections waiting to be accepted (default 1024)
+  -u USER, -g GROUP  user and group of the program (root only; default of -g: the group of the user)
+  -c DIR           root directory of the program (root only); the socket is created in it as well
+  -S               create the socket outside of it
+  -d DIR           working directory of the program (default: the current one)
   -C N             sets PHP_FCGI_CHILDREN
-  -F N             how many programs share the socket (default 1)
-  -P FILE          file for their process ids
+  -F N             number of programs that share the socket (default 1)
+  -P FILE          write their process ids to this file
   -n               stay in the foreground, with the program's output, until it ends
   --supervise      stay in the foreground and start programs again when they end
-  -f "COMMAND"     a command for /bin/sh, in the place of PROGRAM
+  -f "COMMAND"     a command for /bin/sh, instead of PROGRAM
   -v, -h           version, this help`
 
 const OPTIONS = {
@@ -47,59 +49,68 @@ const OPTIONS = {
 
 type Values = ReturnType<typeof parse>['values']
 
-/** What `fastcgi spawn` is asked to do. */
+/** Parsed options of `fastcgi spawn`. */
 export interface SpawnCommand {
+  /** The programs and their socket. */
   spawn: SharedSpawnOptions
+  /** File to write process ids to. */
   pidFile: string | undefined
+  /** Whether to stay until the programs end. */
   foreground: boolean
+  /** Whether to start programs again when they end. */
   supervise: boolean
-  /** What is odd, but no reason to stop. */
+  /** Warnings to print; the command is run nevertheless. */
   warnings: string[]
 }
 
-/** Reads the command line. @throws OptionError */
+/** Parses the command line. @throws OptionError that names the option as it is written there. */
 export function parseSpawnOptions(args: string[]): SpawnCommand | 'help' | 'version' {
   const { values, positionals } = parse(args)
   if (values.help) return 'help'
   if (values.version) return 'version'
   const warnings: string[] = []
-  const root = process.getuid?.() === 0
-  // As spawn-fcgi: so that the same script works for both.
-  for (const name of ['user', 'group', 'socket-user', 'socket-group', 'chroot'] as const)
-    if (!root && values[name] !== undefined) {
-      warnings.push(`option -${OPTIONS[name].short} is for root only, it is left out`)
-      delete values[name]
-    }
+  if (process.getuid?.() !== 0) ignoreRootOptions(values, warnings)
   const listen = address(values, warnings)
   const supervise = values.supervise ?? false
   const foreground = supervise || (values['no-fork'] ?? false)
-  const forks = count('F', values.forks ?? '1', 1000)
+  const forks = wholeNumber('F', values.forks ?? '1', 1000)
   if (foreground && !supervise && forks > 1)
-    warnings.push('option -F does not go with -n, but with --supervise: there will be one program')
+    warnings.push(
+      'option -F is ignored with -n; use --supervise to run several programs in the foreground',
+    )
   return {
     spawn: {
       command: command(values.program, positionals),
       listen,
       socket: {
-        backlog: count('b', values.backlog ?? '1024', 65_535),
+        backlog: wholeNumber('b', values.backlog ?? '1024', 65_535),
         mode: values.mode === undefined ? 0o660 & ~process.umask() : octal(values.mode),
         owner: socketOwner(values),
       },
       forks: foreground && !supervise ? 1 : forks,
-      ...whom(values),
+      ...programIdentity(values),
       chroot: values.chroot,
       cwd: values.directory ?? (values.chroot === undefined ? process.cwd() : undefined),
       copyEnv: Object.keys(process.env),
       env:
         values.children === undefined
           ? {}
-          : { PHP_FCGI_CHILDREN: count('C', values.children, 10_000, 0) },
+          : { PHP_FCGI_CHILDREN: wholeNumber('C', values.children, 10_000, 0) },
     },
     pidFile: foreground ? undefined : values['pid-file'],
     foreground,
     supervise,
     warnings,
   }
+}
+
+/** Removes the options that need root, as spawn-fcgi does, so that scripts written for it work for other users, too. */
+function ignoreRootOptions(values: Values, warnings: string[]): void {
+  for (const name of ['user', 'group', 'socket-user', 'socket-group', 'chroot'] as const)
+    if (values[name] !== undefined) {
+      warnings.push(`option -${OPTIONS[name].short} is for root only and is ignored`)
+      delete values[name]
+    }
 }
 
 function parse(args: string[]) {
@@ -133,14 +144,16 @@ function address(values: Values, warnings: string[]): string {
     return `unix:${outside ? resolve(socket) : join(resolve(chroot), socket)}`
   }
   if (!/^(127\.|::1$)/.test(address))
-    warnings.push(`everybody who reaches ${address} can have the program do anything (option -a)`)
-  return `tcp://${address.includes(':') ? `[${address}]` : address}:${count('p', port ?? '', 65_535)}`
+    warnings.push(
+      `anyone who can connect to ${address} can make the program run any script; -a 127.0.0.1 restricts it to this machine`,
+    )
+  return `tcp://${address.includes(':') ? `[${address}]` : address}:${wholeNumber('p', port ?? '', 65_535)}`
 }
 
-function whom({ user, group }: Values): { user?: string; group?: string } {
+function programIdentity({ user, group }: Values): { user?: string; group?: string } {
   if (user === undefined && group !== undefined)
     throw new OptionError(
-      'option -g needs -u: a program with the rights of root and another group has all rights',
+      'option -g needs -u: with another group alone, the program would still run as root',
     )
   if (user === undefined) return {}
   return { user, group: group ?? String(primaryGroup(user)) }
@@ -159,17 +172,17 @@ function socketOwner(values: Values): { uid: number; gid: number } | undefined {
 }
 
 function octal(text: string): number {
-  if (!/^0?[0-7]{1,3}$/.test(text)) throw wrong('M', text, 'an octal mode, such as 0660')
+  if (!/^0?[0-7]{1,3}$/.test(text)) throw invalidOption('M', text, 'an octal mode, such as 0660')
   return Number.parseInt(text, 8)
 }
 
-function count(option: string, text: string, most: number, least = 1): number {
+function wholeNumber(option: string, text: string, most: number, least = 1): number {
   const number = /^\d{1,9}$/.test(text) ? Number(text) : -1
   if (number < least || number > most)
-    throw wrong(option, text, `a whole number, ${least} to ${most}`)
+    throw invalidOption(option, text, `a whole number, ${least} to ${most}`)
   return number
 }
 
-function wrong(option: string, value: string, wanted: string): OptionError {
+function invalidOption(option: string, value: string, wanted: string): OptionError {
   return new OptionError(`option -${option} must be ${wanted}; got ${JSON.stringify(value)}`)
 }

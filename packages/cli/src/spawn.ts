@@ -1,3 +1,4 @@
+// The command `fastcgi spawn`: starts programs on a socket, as spawn-fcgi does.
 import {
   closeSync,
   constants as files,
@@ -13,7 +14,7 @@ import { runCommand } from './command-line.ts'
 import { parseSpawnOptions, SPAWN_USAGE, type SpawnCommand } from './spawn-options.ts'
 import { version } from './version.ts'
 
-/** `fastcgi spawn`: what spawn-fcgi does, with its options, and `--supervise`. */
+/** `fastcgi spawn`: takes the options of spawn-fcgi, and `--supervise`. */
 export async function spawn(args: string[]): Promise<void> {
   await runCommand('spawn', async () => {
     const command = parseSpawnOptions(args)
@@ -25,12 +26,12 @@ export async function spawn(args: string[]): Promise<void> {
 
 async function run(command: SpawnCommand): Promise<void> {
   for (const warning of command.warnings) console.error(`fastcgi spawn: ${warning}`)
-  if (command.foreground) await stay(command)
-  else await leave(command)
+  if (command.foreground) await runInForeground(command)
+  else await runDetached(command)
 }
 
-/** Starts the programs and ends; they go on. */
-async function leave({ spawn, pidFile }: SpawnCommand): Promise<void> {
+/** Starts the programs, which continue to run after this command has ended. */
+async function runDetached({ spawn, pidFile }: SpawnCommand): Promise<void> {
   const file = pidFile === undefined ? undefined : openPidFile(pidFile)
   const spawned = await spawnDetached(spawn)
   const running = spawned.filter(({ exit }) => exit === undefined)
@@ -46,17 +47,17 @@ async function leave({ spawn, pidFile }: SpawnCommand): Promise<void> {
   closeSync(file)
 }
 
-/** Before anything is started: without it, nobody could end the programs. A file that is there is written anew. */
+/** Opens the pid file before any program is started, so that no program runs without one. An existing file is truncated. */
 function openPidFile(path: string): number {
   const { O_CREAT, O_RDWR, O_NOFOLLOW } = files
   const file = openSync(path, O_CREAT | O_RDWR | O_NOFOLLOW, 0o644)
-  if (!fstatSync(file).isFile()) throw new OptionError(`option -P: ${path} is no file`)
+  if (!fstatSync(file).isFile()) throw new OptionError(`option -P: ${path} is not a regular file`)
   ftruncateSync(file)
   return file
 }
 
-/** Stays until the programs have ended, or, supervised, until told. */
-async function stay({ spawn, supervise }: SpawnCommand): Promise<void> {
+/** Runs the programs until they have ended; with --supervise, until a signal ends them. */
+async function runInForeground({ spawn, supervise }: SpawnCommand): Promise<void> {
   const program = await runForeground(
     { ...spawn, supervise },
     {
@@ -78,7 +79,7 @@ async function stay({ spawn, supervise }: SpawnCommand): Promise<void> {
   process.exitCode = supervise ? 0 : exitCode(exit)
 }
 
-/** As shells have it. */
+/** Exit code as shells report it: 128 plus the number of the signal, 127 for a program that could not be started. */
 function exitCode({ code, signal }: Exit): number {
   if (signal !== null) return 128 + constants.signals[signal]
   return code === null ? 127 : code

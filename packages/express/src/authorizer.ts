@@ -1,27 +1,27 @@
 import { type AuthorizerOptions, createAuthorizer, type RequestVariables } from '@fastcgi/gateway'
-import { type ExpressRequest, type FastCGIMiddleware, middlewareOf } from './middleware.ts'
+import { createMiddleware, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 declare global {
   namespace Express {
     interface Request {
-      /** What authorizers have said of the request; undefined where none let it through. */
+      /** Variables that authorizers have added to the request; undefined if none has allowed it. */
       fastcgi?: RequestVariables | undefined
     }
   }
 }
 
 /**
- * Middleware that asks a FastCGI authorizer (FastCGI 1.0 §6.3) whether a request may go on:
- * `app.use('/private', fastcgiAuthorizer({ upstream, root }), express.static('private'))`. A no is answered with the
- * application's response, a guard that fails with 503 through the error handlers; after a yes its variables are in
- * `req.fastcgi.variables`. A list of guards is asked in order.
+ * Middleware that lets a FastCGI authorizer (FastCGI 1.0 §6.3) decide whether a request may proceed:
+ * `app.use('/private', fastcgiAuthorizer({ upstream, root }), express.static('private'))`. If the authorizer denies
+ * access, the client gets its response; if it fails, the error handlers get an error with status 503. If it allows
+ * access, its variables are in `req.fastcgi.variables`. Several authorizers are called in order until one denies access.
  *
- * Express matches a path as it is spelled: what is behind the guard, and served from elsewhere as well, is better guarded
- * by the option `match`.
- * @throws OptionError for options that cannot be.
+ * Express compares paths as they are spelled (`/private` does not match `/%70rivate`). To guard files that other
+ * middleware serves, mount the authorizer at the root and use its option `match`.
+ * @throws OptionError for an unknown option or an invalid value.
  */
 export function fastcgiAuthorizer(
   guards: AuthorizerOptions<ExpressRequest> | ReadonlyArray<AuthorizerOptions<ExpressRequest>>,
 ): FastCGIMiddleware {
-  return middlewareOf(createAuthorizer<ExpressRequest>(guards, 'fastcgiAuthorizer'))
+  return createMiddleware(createAuthorizer<ExpressRequest>(guards, 'fastcgiAuthorizer'))
 }

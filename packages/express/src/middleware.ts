@@ -1,3 +1,4 @@
+// Express middleware around a gateway or an authorizer.
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import {
@@ -9,32 +10,35 @@ import {
 } from '@fastcgi/gateway'
 import { socketClient } from '@fastcgi/gateway/internal'
 
-/** What Express adds to a request; all of it optional, so that connect and node:http can use the middleware too. */
+/** A request with the properties that Express adds. All are optional, so that connect and node:http can use the middleware. */
 export type ExpressRequest = IncomingMessage & {
+  /** URL as the client sent it. */
   originalUrl?: string
+  /** Path at which the middleware is mounted. */
   baseUrl?: string
+  /** Body that a body parser has read. */
   body?: unknown
-  /** By `trust proxy`. */
+  /** Address of the client, according to `trust proxy`. */
   ip?: string | undefined
   protocol?: string
   host?: string
-  /** What authorizers have said of the request; undefined where none let it through. */
+  /** Variables that authorizers have added to the request; undefined if none has allowed it. */
   fastcgi?: RequestVariables | undefined
 }
 
-/** Express middleware that asks FastCGI applications: to answer requests, or to let them through. */
+/** Express middleware created by fastcgiProxy or fastcgiAuthorizer. */
 export interface FastCGIMiddleware {
   (req: ExpressRequest, res: ServerResponse, next: (error?: unknown) => void): void
-  /** Finishes what runs and closes the connections it made: `server.on('close', () => middleware.close())`. */
+  /** Finishes running requests, then closes its connections: `server.on('close', () => middleware.close())`. */
   close(): Promise<void>
-  /** What carries the requests: balancers by name, pools by address. */
+  /** The dispatchers that send the requests: balancers by name, pools by address. */
   readonly dispatchers: Readonly<Record<string, Dispatcher>>
-  /** Counters of each of them. */
+  /** Counters of these dispatchers. */
   readonly stats: Readonly<Record<string, DispatcherStats>>
 }
 
-/** Makes middleware of a gateway or an authorizer: where that has no response, the next middleware is asked. */
-export function middlewareOf(gateway: Gateway<ExpressRequest>): FastCGIMiddleware {
+/** Creates middleware from a gateway or an authorizer. Without a response it calls next(). */
+export function createMiddleware(gateway: Gateway<ExpressRequest>): FastCGIMiddleware {
   const middleware = (
     req: ExpressRequest,
     res: ServerResponse,
@@ -64,12 +68,12 @@ export function middlewareOf(gateway: Gateway<ExpressRequest>): FastCGIMiddlewar
   return Object.defineProperties(middleware, properties) as FastCGIMiddleware
 }
 
-/** What the middleware before have made of the URL. */
+/** The URL as preceding middleware has rewritten it; undefined if it is not a path. */
 function rewrittenUrl({ url, baseUrl }: ExpressRequest): string | undefined {
   return url?.startsWith('/') ? (baseUrl ?? '') + url : undefined
 }
 
-/** The client, as Express's trust in proxies makes it out. */
+/** Address, scheme and host of the client, according to `trust proxy` of Express. */
 export function clientOf(req: ExpressRequest): ClientInfo {
   const { address, scheme, host } = socketClient(req)
   return {

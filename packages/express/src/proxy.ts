@@ -1,12 +1,12 @@
 import { createGateway, type GatewayOptions } from '@fastcgi/gateway'
-import { type ExpressRequest, type FastCGIMiddleware, middlewareOf } from './middleware.ts'
+import { createMiddleware, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 /**
- * Middleware that runs the scripts below `root`: `app.use('/shop', fastcgiProxy({ upstream, root }))`. Paths that are
- * neither script nor file go on to the next middleware, failures to the error handlers, with `status` and `code`.
- * Register it before body parsers.
- * @throws OptionError for options that cannot be.
+ * Middleware that runs the scripts below `root`: `app.use('/shop', fastcgiProxy({ upstream, root }))`. A path that is
+ * neither a script nor a file is passed to the next middleware; an error, with `status` and `code`, to the error handlers.
+ * Register it before body parsers, so that request bodies are streamed.
+ * @throws OptionError for an unknown option or an invalid value.
  */
 export function fastcgiProxy(options: GatewayOptions<ExpressRequest>): FastCGIMiddleware {
-  return middlewareOf(createGateway<ExpressRequest>(options, 'fastcgiProxy'))
+  return createMiddleware(createGateway<ExpressRequest>(options, 'fastcgiProxy'))
 }

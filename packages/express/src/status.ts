@@ -1,3 +1,4 @@
+// The status page as Express middleware.
 import type { ServerResponse } from 'node:http'
 import { createStatus, type StatusOptions, writeResponse } from '@fastcgi/gateway'
 import { FORM_LIMIT, joinDispatchers } from '@fastcgi/gateway/internal'
@@ -5,11 +6,11 @@ import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './middlew
 
 /** Options of {@link fastcgiStatus}. */
 export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'> {
-  /** What to show: middleware of fastcgiProxy or fastcgiAuthorizer, several of them, dispatchers by name, or a function that returns those. */
+  /** What to show: middleware of fastcgiProxy or fastcgiAuthorizer, a list of those, dispatchers by name, or a function that returns them. */
   dispatchers: FastCGIMiddleware | readonly FastCGIMiddleware[] | StatusOptions['dispatchers']
 }
 
-/** Express middleware that shows how balancers and pools fare. */
+/** Express middleware created by {@link fastcgiStatus}. */
 export type StatusMiddleware = (
   req: ExpressRequest,
   res: ServerResponse,
@@ -17,9 +18,9 @@ export type StatusMiddleware = (
 ) => void
 
 /**
- * Middleware that shows how balancers and pools fare: `app.use('/status', fastcgiStatus({ dispatchers: proxy }))`. It asks
- * nobody who he is: put it behind middleware that does.
- * @throws OptionError for options that cannot be.
+ * Middleware that shows the state of balancers and pools: `app.use('/status', fastcgiStatus({ dispatchers: proxy }))`. It
+ * does not authenticate clients: put it behind middleware that does.
+ * @throws OptionError for an unknown option or an invalid value.
  */
 export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
   const dispatchers = dispatchersOf(options.dispatchers)
@@ -32,7 +33,7 @@ export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
     const { scheme, host } = clientOf(req)
     const path = req.originalUrl ?? req.url ?? '/'
     const url = host === '' ? path : `${scheme}://${host}${path}`
-    const answer = (body: unknown): void => {
+    const respond = (body: unknown): void => {
       try {
         const response = status.respond({
           method: req.method ?? 'GET',
@@ -41,16 +42,16 @@ export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
           body,
         })
         const { headers } = response
-        // A form that nobody reads to its end must not be taken for the next request.
+        // Closes the connection if the form was not read to its end: the rest must not be parsed as the next request.
         if (!req.complete && req.httpVersionMajor < 2) headers.push('Connection', 'close')
         writeResponse(res, { ...response, reason: '', body: Buffer.from(response.body) })
       } catch (error) {
         next(error)
       }
     }
-    if (req.method !== 'POST' || options.actions !== true) answer(undefined)
-    else if (wasParsed(req)) answer(asForm(req.body))
-    else readBody(req, answer)
+    if (req.method !== 'POST' || options.actions !== true) respond(undefined)
+    else if (isParsed(req)) respond(formOf(req.body))
+    else readBody(req, respond)
   }
 }
 
@@ -70,16 +71,16 @@ function isList(
   return Array.isArray(given)
 }
 
-/** Parsers set `body` even where they leave the request alone. */
-function wasParsed({ body, readableDidRead }: ExpressRequest): boolean {
+/** Whether a body parser has read the body. Parsers set `body` even if they do not read the request. */
+function isParsed({ body, readableDidRead }: ExpressRequest): boolean {
   return body !== undefined && (readableDidRead || Object.keys(Object(body)).length > 0)
 }
 
-function asForm(body: unknown): unknown {
+function formOf(body: unknown): unknown {
   return Buffer.isBuffer(body) ? body.toString() : body
 }
 
-/** Reads a form; of one that is too long only so much that this can be seen. */
+/** Reads a form, but not much more than FORM_LIMIT bytes: enough for the caller to see that it is too long. */
 function readBody(req: ExpressRequest, done: (body: string) => void): void {
   const chunks: Buffer[] = []
   let length = 0
@@ -94,7 +95,7 @@ function readBody(req: ExpressRequest, done: (body: string) => void): void {
     req.pause()
     finish()
   }
-  // Where the client goes away there is nobody to answer.
+  // On an error the client has disconnected, so there is no response.
   req
     .on('data', take)
     .on('end', finish)

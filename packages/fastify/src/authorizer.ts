@@ -1,3 +1,4 @@
+// The plugin fastcgiAuthorizer: FastCGI authorizers as onRequest hooks.
 import { OptionError } from '@fastcgi/client'
 import {
   type AuthorizerOptions,
@@ -14,47 +15,47 @@ import type {
   RegisterOptions,
 } from 'fastify'
 import fp from 'fastify-plugin'
-import { mountIn, respond } from './respond.ts'
+import { mountPathOf, respond } from './respond.ts'
 
-/** One guard, or a list of them, which are asked in order. */
+/** Options of one authorizer, or of several, which are called in order until one denies access. */
 export type FastCGIGuards =
   | AuthorizerOptions<FastifyRequest>
   | ReadonlyArray<AuthorizerOptions<FastifyRequest>>
 
-/** Options of {@link fastcgiAuthorizer}: those of one guard, or a list of guards, and Fastify's own. */
+/** Options of {@link fastcgiAuthorizer}: those of one authorizer, or a list of authorizers, and those of the plugin. */
 export interface FastCGIAuthorizerOptions extends AuthorizerOptions<FastifyRequest> {
-  /** Several guards, asked in order, instead of the one that the other options describe. */
+  /** Several authorizers, called in order, instead of the one that the other options describe. @default none */
   guards?: ReadonlyArray<AuthorizerOptions<FastifyRequest>> | undefined
-  /** Path the files of `docroot` are served at; they and their guard are in a scope of their own. @default '/' */
+  /** Path at which the files of `docroot` are served, in their own scope; only with `docroot`. @default '/' */
   prefix?: string | undefined
-  /** Guard nothing by itself: only `app.fastcgiAuthorizer()` is wanted. @default true */
+  /** Whether to add the hook; false only provides `app.fastcgiAuthorizer()`. @default true */
   hook?: boolean | undefined
 }
 
 declare module 'fastify' {
   interface FastifyInstance {
     /**
-     * Makes a guard for single routes: `app.get('/private', { onRequest: app.fastcgiAuthorizer(options) }, handler)`. It is
-     * closed with the app. @throws OptionError
+     * Creates a hook for single routes: `app.get('/private', { onRequest: app.fastcgiAuthorizer(options) }, handler)`. It is
+     * closed with the app. @throws OptionError for an unknown option or an invalid value.
      */
     fastcgiAuthorizer(guards: FastCGIGuards): onRequestHookHandler
   }
   interface FastifyRequest {
-    /** What authorizers have said of the request. */
+    /** Variables that authorizers have added to the request. */
     readonly fastcgi: RequestVariables
   }
 }
 
 const AUTHORIZERS: unique symbol = Symbol('fastcgi authorizers')
 
-/** All authorizers that the plugin has made in an app. */
+/** All authorizers that the plugin has created in an app. */
 type Authorizers = Set<Gateway<FastifyRequest>>
 
 const authorizer: FastifyPluginAsync<FastCGIAuthorizerOptions> = async (instance, given) => {
   const { guards, prefix, hook, ...rest } = given
-  // register() takes options of its own in the same object.
+  // The same object holds the options of register().
   const { logLevel, logSerializers, ...options } = rest as typeof rest & RegisterOptions
-  decorate(instance)
+  decorateInstance(instance)
   if (hook === false) {
     refuse(Object.keys(options).length > 0 || guards !== undefined, 'with hook: false no guard')
     return
@@ -65,12 +66,15 @@ const authorizer: FastifyPluginAsync<FastCGIAuthorizerOptions> = async (instance
   refuse(prefix !== undefined && !hasFiles, 'prefix only with docroot; else register it in a scope')
   if (hasFiles) await instance.register(files(list), { prefix: prefix ?? '' })
   else {
-    refuseUnguarded(instance)
+    requireNoChildScopes(instance)
     instance.addHook('onRequest', instance.fastcgiAuthorizer(list))
   }
 }
 
-/** The files of a docroot: whatever is not found there goes to the handler of paths that are not found. */
+/**
+ * Routes for the files of a docroot. The hook, once the authorizer allows access, answers with the file; a request for
+ * which there is none reaches the routes, which pass it to the not-found handler.
+ */
 function files(guards: FastCGIGuards): FastifyPluginAsync {
   return async (scope) => {
     scope.addHook('onRequest', scope.fastcgiAuthorizer(guards))
@@ -84,12 +88,13 @@ function files(guards: FastCGIGuards): FastifyPluginAsync {
   }
 }
 
-function decorate(instance: FastifyInstance): void {
+/** Adds `app.fastcgiAuthorizer()` and `request.fastcgi`, once per app. */
+function decorateInstance(instance: FastifyInstance): void {
   if (instance.hasDecorator('fastcgiAuthorizer')) return
   const authorizers: Authorizers = new Set()
   instance.decorate(AUTHORIZERS, { getter: () => authorizers })
   instance.decorate('fastcgiAuthorizer', function fastcgiAuthorizer(guards) {
-    return hookOf(this, authorizers, guards)
+    return createHook(this, authorizers, guards)
   })
   instance.decorateRequest('fastcgi', {
     getter() {
@@ -98,7 +103,8 @@ function decorate(instance: FastifyInstance): void {
   })
 }
 
-function hookOf(
+/** Creates an authorizer as a hook, and closes it with the scope. */
+function createHook(
   scope: FastifyInstance,
   authorizers: Authorizers,
   guards: FastCGIGuards,
@@ -110,14 +116,14 @@ function hookOf(
   })
   const prefix = scope.prefix.replace(/\/$/, '')
   return (request, reply, done) =>
-    respond(gateway, request, reply, { mount: mountIn(request.raw.url ?? '', prefix) }, done)
+    respond(gateway, request, reply, { mount: mountPathOf(request.raw.url ?? '', prefix) }, done)
 }
 
 /**
- * Fastify hands hooks down to scopes when they are made: those that are there already would go without the guard, and
- * nobody would notice. It has no public name for them.
+ * Throws if the instance already has child scopes. Fastify copies hooks to a scope when it is created, so the routes of
+ * existing scopes would silently stay unguarded. The list of child scopes has only an internal symbol.
  */
-function refuseUnguarded(instance: FastifyInstance): void {
+function requireNoChildScopes(instance: FastifyInstance): void {
   const symbol = Object.getOwnPropertySymbols(instance).find(
     ({ description }) => description === 'fastify.children',
   )
@@ -125,7 +131,7 @@ function refuseUnguarded(instance: FastifyInstance): void {
   if (Array.isArray(children) && children.length === 0) return
   throw new OptionError(
     'fastcgiAuthorizer: scopes (plugins) have been registered before it, whose routes it would not guard; register it before ' +
-      'them, fastcgiProxy included, or with what it is to guard in a scope of their own',
+      'them, fastcgiProxy included, or together with the routes to guard in a scope of their own',
   )
 }
 
@@ -133,7 +139,7 @@ function refuse(wrong: boolean, what: string): void {
   if (wrong) throw new OptionError(`fastcgiAuthorizer: give ${what}`)
 }
 
-/** The authorizers of the app that a scope belongs to. */
+/** The authorizers of the app that a scope belongs to; none if the plugin is not registered. */
 export function authorizersOf(instance: FastifyInstance): Iterable<Gateway<FastifyRequest>> {
   return (
     (instance as unknown as Partial<Record<typeof AUTHORIZERS, Authorizers>>)[AUTHORIZERS] ?? []
@@ -141,11 +147,12 @@ export function authorizersOf(instance: FastifyInstance): Iterable<Gateway<Fasti
 }
 
 /**
- * Fastify plugin that asks a FastCGI authorizer (FastCGI 1.0 §6.3) whether a request may go on:
- * `scope.register(fastcgiAuthorizer, { upstream, root })` guards every route of that scope, whichever is registered when,
- * and of the scopes that are registered in it afterwards; with scopes before it the app does not start. A no is answered with the application's response, a guard that fails with 503; after a yes its
- * variables are in `request.fastcgi.variables`.
- * @throws OptionError for options that cannot be, when Fastify loads it.
+ * Fastify plugin that lets a FastCGI authorizer (FastCGI 1.0 §6.3) decide whether a request may proceed.
+ * `scope.register(fastcgiAuthorizer, { upstream, root })` guards every route of that scope, also those registered before
+ * it, and of the scopes that are registered in it afterwards; with scopes registered before it the app does not start.
+ * If the authorizer denies access, the client gets its response; if it fails, 503. If it allows access, its variables
+ * are in `request.fastcgi.variables`.
+ * @throws OptionError for an unknown option or an invalid value, when Fastify loads the plugin.
  */
 export const fastcgiAuthorizer: FastifyPluginAsync<FastCGIAuthorizerOptions> = fp(authorizer, {
   fastify: '5.x',

@@ -2,12 +2,15 @@
  * FastCGI for Fastify: PHP and other FastCGI applications as a plugin.
  * @packageDocumentation
  */
+
+// Types shared with the other adapters, and option presets for sites.
 export {
   type AuthorizerOptions,
   type GatewayOptions,
   type RequestVariables,
   sites,
 } from '@fastcgi/gateway'
+// The plugins.
 export {
   type FastCGIAuthorizerOptions,
   type FastCGIGuards,

@@ -1,3 +1,4 @@
+// The plugin fastcgiProxy: a gateway as Fastify routes, and reply.fastcgi().
 import { METHODS } from 'node:http'
 import { OptionError } from '@fastcgi/client'
 import { createGateway, type Env, type Gateway, type GatewayOptions } from '@fastcgi/gateway'
@@ -10,31 +11,32 @@ import type {
   RouteHandlerMethod,
 } from 'fastify'
 import fp from 'fastify-plugin'
-import { mountIn, respond } from './respond.ts'
+import { mountPathOf, respond } from './respond.ts'
 
-/** Options of {@link fastcgiProxy}: those of the gateway and Fastify's own. */
+/** Options of {@link fastcgiProxy}: those of the gateway, and those of the plugin. */
 export interface FastCGIProxyOptions extends GatewayOptions<FastifyRequest> {
-  /** Path the application is mounted at; it stays in SCRIPT_NAME. @default '/' */
+  /** Path at which the application is mounted; SCRIPT_NAME includes it. @default '/' */
   prefix?: string | undefined
-  /** Name by which {@link FastCGIReplyOptions.proxy} finds it. @default prefix */
+  /** Name by which {@link FastCGIReplyOptions.proxy} selects it. @default prefix */
   name?: string | undefined
-  /** Register no routes: only `reply.fastcgi()` is wanted. @default false */
+  /** Register no routes, only `reply.fastcgi()`. @default false */
   replyOnly?: boolean | undefined
 }
 
 /** Options of `reply.fastcgi()`. */
 export interface FastCGIReplyOptions {
-  /** Which proxy is to answer, where several are registered: its `name`, or its `prefix`. */
+  /** `name` or `prefix` of the proxy to use; required if several are registered. */
   proxy?: string | undefined
-  /** Params for this request alone; they win over everything. */
+  /** Params of this request; they override all others. @default none */
   env?: Env | undefined
 }
 
 declare module 'fastify' {
   interface FastifyReply {
     /**
-     * Has the FastCGI application answer this request.
-     * @param path script below `root`, with its query if it has one; by default the request's own path.
+     * Answers this request with the response of the FastCGI application.
+     * @param path path of a script below `root`, optionally with a query. @default path and query of the request
+     * @throws OptionError if several proxies are registered and none is selected, or the selected one does not exist.
      */
     fastcgi(path?: string, options?: FastCGIReplyOptions): FastifyReply
   }
@@ -47,7 +49,7 @@ type Gateways = Map<string, Gateway<FastifyRequest>>
 
 const proxy: FastifyPluginAsync<FastCGIProxyOptions> = async (instance, given) => {
   const { prefix, name, replyOnly, ...rest } = given
-  // register() takes options of its own in the same object.
+  // The same object holds the options of register().
   const { logLevel, logSerializers, ...options } = rest as typeof rest & RegisterOptions
   const gateway = createGateway<FastifyRequest>(options, 'fastcgiProxy')
   instance.addHook('onClose', async () => {
@@ -62,15 +64,15 @@ const proxy: FastifyPluginAsync<FastCGIProxyOptions> = async (instance, given) =
     })
 }
 
-/** All paths below the prefix, in a scope of their own: its content type parser leaves bodies as they are. */
+/** Routes for all paths below the prefix, in their own scope, whose content type parser passes bodies on unread. */
 function routes(gateway: Gateway<FastifyRequest>): FastifyPluginAsync {
   return async (scope) => {
     scope.removeAllContentTypeParsers()
     scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
     const prefix = scope.prefix.replace(/\/$/, '')
     const handler: RouteHandlerMethod = (request, reply) =>
-      respond(gateway, request, reply, { mount: mountIn(request.raw.url ?? '', prefix) })
-    // Those of WebDAV and others Fastify has to be told of; the application is to see whatever Express would pass on.
+      respond(gateway, request, reply, { mount: mountPathOf(request.raw.url ?? '', prefix) })
+    // Fastify rejects methods it does not know, such as those of WebDAV; here the application decides, as in Express.
     for (const unknown of METHODS.filter((name) => !scope.supportedMethods.includes(name)))
       if (unknown !== 'CONNECT') scope.addHttpMethod(unknown, { hasBody: true })
     const method = scope.supportedMethods
@@ -79,13 +81,14 @@ function routes(gateway: Gateway<FastifyRequest>): FastifyPluginAsync {
   }
 }
 
-/** The gateways a scope has so far; undefined without any. */
+/** The gateways that have been registered in a scope; undefined if there are none. */
 export function gatewaysOf(
   instance: FastifyInstance,
 ): Iterable<Gateway<FastifyRequest>> | undefined {
   return (instance as unknown as Partial<Record<typeof GATEWAYS, Gateways>>)[GATEWAYS]?.values()
 }
 
+/** Adds a gateway to its scope, and `reply.fastcgi()` with the first one. */
 function addToScope(
   instance: FastifyInstance,
   name: string,
@@ -96,7 +99,7 @@ function addToScope(
     instance.decorate(GATEWAYS, { getter: () => gateways })
     instance.decorateReply('fastcgi', function fastcgi(this: FastifyReply, path, options = {}) {
       const { request } = this
-      respond(choose(gateways, options.proxy), request, this, {
+      respond(selectGateway(gateways, options.proxy), request, this, {
         mount: '',
         script: path,
         env: options.env,
@@ -113,7 +116,8 @@ function addToScope(
   gateways.set(name, gateway)
 }
 
-function choose(gateways: Gateways, name: string | undefined): Gateway<FastifyRequest> {
+/** The gateway of that name; without a name, the only one. */
+function selectGateway(gateways: Gateways, name: string | undefined): Gateway<FastifyRequest> {
   const [first, second] = gateways.values()
   const chosen =
     name === undefined ? (second === undefined ? first : undefined) : gateways.get(name)
@@ -126,10 +130,10 @@ function choose(gateways: Gateways, name: string | undefined): Gateway<FastifyRe
 }
 
 /**
- * Fastify plugin that runs the scripts below `root`:
- * `app.register(fastcgiProxy, { prefix: '/shop', upstream, root })`. May be registered several times. Its routes live in a
- * scope of their own; `reply.fastcgi()` is there for the routes of the scope it is registered in.
- * @throws OptionError for options that cannot be, when Fastify loads it.
+ * Fastify plugin that runs the scripts below `root`: `app.register(fastcgiProxy, { prefix: '/shop', upstream, root })`. It
+ * can be registered several times. Its routes have their own scope; `reply.fastcgi()` is available to the routes of the
+ * scope that it is registered in.
+ * @throws OptionError for an unknown option or an invalid value, when Fastify loads the plugin.
  */
 export const fastcgiProxy: FastifyPluginAsync<FastCGIProxyOptions> = fp(proxy, {
   fastify: '5.x',

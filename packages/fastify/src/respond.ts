@@ -1,3 +1,4 @@
+// Sends the responses of a gateway through Fastify.
 import { Readable } from 'node:stream'
 import {
   type ClientInfo,
@@ -9,15 +10,16 @@ import {
 import { setFields } from '@fastcgi/gateway/internal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
-/** What of a gateway's request the caller decides. */
+/** The parts of a gateway request that differ between routes, hooks and reply.fastcgi(). */
 export type RespondOptions = Pick<
   GatewayRequest<FastifyRequest>,
   'mount' | 'script' | 'env' | 'parsedBody'
 >
 
 /**
- * Has a gateway, or an authorizer, answer a request. Goes through reply.send, so that hooks and plugins keep working.
- * @param pass called when there is no response.
+ * Answers a request with the response of a gateway or an authorizer. It is sent with reply.send(), so that hooks and
+ * plugins apply to it.
+ * @param pass called if there is no response. @default the not-found handler
  */
 export function respond(
   gateway: Gateway<FastifyRequest>,
@@ -38,7 +40,7 @@ export function respond(
       ...options,
     },
     (error, response) => {
-      // Nobody is left to answer, and Fastify would log that its reply could not be sent.
+      // The client has disconnected; Fastify would log that the reply could not be sent.
       if (isGone(request.raw, reply.raw)) return
       if (error !== undefined) reply.send(error)
       else if (response === undefined) pass()
@@ -57,29 +59,29 @@ function send(reply: FastifyReply, response: GatewayResponse): void {
   if (reason !== '' && reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = reason
   if (body === null) reply.send()
   else if (!Buffer.isBuffer(body)) {
-    // The head goes out before there is a body, as soon as Fastify connects the two.
+    // Without data, Node sends the head with the first chunk. An empty write sends it once Fastify has piped the body.
     if (body.readableLength === 0) reply.raw.once('pipe', () => reply.raw.write('', 'latin1'))
     reply.send(body)
   } else if (reply.hasHeader('content-type')) reply.send(body)
-  // Fastify gives a Buffer without a type one of its own; a stream it leaves alone.
+  // Fastify adds a Content-Type to a Buffer that has none, but not to a stream.
   else reply.header('content-length', body.length).send(Readable.from([body]))
 }
 
-/** Sets the fields of a response of the gateway, on top of what hooks have set. */
+/** Adds the fields of a gateway's response to those that hooks have set. */
 export function setReplyFields(reply: FastifyReply, fields: readonly string[]): void {
   setFields(
     fields,
-    // To cookies Fastify itself adds.
+    // reply.header() itself appends to Set-Cookie.
     (name) => (name === 'set-cookie' ? undefined : reply.getHeader(name)),
     (name, value) => reply.header(name, value),
   )
 }
 
-/** A prefix as it stands in a URL, where it may have parameters, escapes and capitals. */
-export function mountIn(url: string, prefix: string): string {
+/** The part of a URL that a prefix has matched. It may differ from the prefix: route parameters, percent escapes, case. */
+export function mountPathOf(url: string, prefix: string): string {
   if (url.startsWith(prefix)) return prefix
   const [path = ''] = url.split('?', 1)
-  // With ignoreDuplicateSlashes, `//a/b` is below `/a`.
+  // With ignoreDuplicateSlashes, the prefix `/a` matches `//a/b`.
   let left = prefix.split('/').filter((segment) => segment !== '').length
   const segments = path.split('/')
   const end = segments.findIndex((segment) => segment !== '' && --left === 0)

@@ -1,3 +1,4 @@
+// The plugin fastcgiStatus: the status page as Fastify routes.
 import { OptionError } from '@fastcgi/client'
 import { createStatus, type StatusOptions } from '@fastcgi/gateway'
 import { FORM_LIMIT, joinDispatchers } from '@fastcgi/gateway/internal'
@@ -6,21 +7,21 @@ import { authorizersOf } from './authorizer.ts'
 import { gatewaysOf } from './proxy.ts'
 import { setReplyFields } from './respond.ts'
 
-/** Options of {@link fastcgiStatus}: those of the status and Fastify's own. */
+/** Options of {@link fastcgiStatus}: those of the status page, and those of the plugin. */
 export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'> {
-  /** Path below the prefix. @default '/' */
+  /** Path of the page below the prefix. @default '/' */
   path?: string | undefined
-  /** What to show, by name. @default those of every fastcgiProxy and fastcgiAuthorizer in the scope */
+  /** Dispatchers to show, by name. @default those of every fastcgiProxy and fastcgiAuthorizer in the scope */
   dispatchers?: StatusOptions['dispatchers'] | undefined
 }
 
 /**
- * Fastify plugin that shows how balancers and pools fare: `app.register(fastcgiStatus, { prefix: '/fastcgi-status' })`.
- * It asks nobody who he is: register it in a scope whose hooks do.
- * @throws OptionError for options that cannot be, when Fastify loads it.
+ * Fastify plugin that shows the state of balancers and pools: `app.register(fastcgiStatus, { prefix: '/fastcgi-status' })`.
+ * It does not authenticate clients: register it in a scope with a hook that does.
+ * @throws OptionError for an unknown option or an invalid value, when Fastify loads the plugin.
  */
 export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (scope, given) => {
-  // register() takes options of its own in the same object.
+  // The same object holds the options of register().
   const { path, logLevel, logSerializers, prefix, ...options } = given as FastCGIStatusOptions &
     RegisterOptions
   const found = () => joinDispatchers([...(gatewaysOf(scope) ?? []), ...authorizersOf(scope)])

@@ -1,3 +1,4 @@
+// The public process manager: a Balancer whose members are the processes that a Supervisor starts and ends.
 import { basename } from 'node:path'
 import {
   Balancer,
@@ -19,43 +20,51 @@ import {
 import { AdaptivePolicy } from './policies/adaptive.ts'
 import { DynamicGroup } from './policies/dynamic.ts'
 import { StaticPolicy } from './policies/static.ts'
-import { SocketPlace } from './sockets/socket-place.ts'
+import { ListenSockets } from './sockets/listen-sockets.ts'
 import { type Launch, resolveLaunch } from './spawning/spawn-options.ts'
 import type { Fleet, Policy } from './supervision/policy.ts'
-import type { ProcessSettings, ProcessState } from './supervision/process.ts'
+import type { ProcessSettings, ProcessState } from './supervision/process-settings.ts'
 import { StartThrottle } from './supervision/start-throttle.ts'
 import { Supervisor } from './supervision/supervisor.ts'
 import { UpdateWatch } from './supervision/update-watch.ts'
 
-/** How one process of a manager fares. */
+/** State and counters of one process of a manager. */
 export interface ProcessFigures {
+  /** Name of the application and number of the process, such as `php-cgi-0`. */
   readonly name: string
+  /** Address of its listening socket. */
   readonly address: string
   readonly state: ProcessState
+  /** Process id of the running child; undefined if none runs. */
   readonly pid: number | undefined
-  /** Requests under way. */
+  /** Requests that are being served. */
   readonly load: number
-  /** Requests answered. */
+  /** Requests that were answered completely. */
   readonly served: number
-  /** Times a child was started. */
+  /** Number of times a child was started. */
   readonly starts: number
-  /** Times a child ended by itself. */
+  /** Number of times a child ended without having been told to. */
   readonly died: number
-  /** How the last child that did so ended. */
+  /** How the last of these children ended. */
   readonly lastExit: string | undefined
 }
 
-/** Starts a FastCGI application and keeps it running. @throws OptionError */
+/**
+ * Starts a FastCGI application and keeps it running. @throws OptionError for an unknown or invalid option, and for a
+ * program, directory or user that does not exist.
+ */
 export function createProcessManager(options: ProcessManagerOptions): ProcessManager {
   checkManagerOptions(options)
   return new ProcessManager(options)
 }
 
 /**
- * The processes of one application, as one dispatcher: they are started, replaced, made more and fewer, and ended with it.
- * Each has a listening socket of its own, and is given no more requests than it can serve; the others wait here, in order.
+ * The processes of one application as one dispatcher. It starts and replaces processes, adjusts their number, and ends
+ * them when it is closed. Each process has its own listening socket and is given at most `concurrency` requests at a
+ * time; further requests wait in one queue, in order of arrival.
  */
 export class ProcessManager extends FastCGIClient {
+  /** Name of the application (option `name`). */
   readonly name: string
   readonly #balancer: Balancer
   readonly #supervisor: Supervisor
@@ -78,12 +87,12 @@ export class ProcessManager extends FastCGIClient {
     this.#supervisor = new Supervisor({
       name,
       balancer,
-      place: new SocketPlace(name, options.listen, options.ipcDir, {
+      sockets: new ListenSockets(name, options.listen, options.ipcDir, {
         backlog: options.listenQueueDepth ?? 100,
         mode: options.socketMode ?? 0o600,
       }),
       settings: processSettings(options, launch),
-      gate: new StartThrottle({
+      throttle: new StartThrottle({
         initStartDelay: options.initStartDelay ?? 100,
         restartDelay: options.restartDelay ?? 1000,
         maxRestartDelay: options.maxRestartDelay ?? 60_000,
@@ -94,9 +103,9 @@ export class ProcessManager extends FastCGIClient {
     })
   }
 
-  /** How its processes fare. */
+  /** State and counters of every process. */
   get processes(): readonly ProcessFigures[] {
-    return this.#supervisor.all.map((process) => ({
+    return this.#supervisor.processes.map((process) => ({
       name: process.name,
       address: process.address.name,
       state: process.state,
@@ -109,22 +118,24 @@ export class ProcessManager extends FastCGIClient {
     }))
   }
 
-  /** Calls `listener` for whatever happens to processes; returns a function that ends it. */
+  /** Calls `listener` for every {@link ProcessEvent}; returns a function that unsubscribes it. */
   onProcess(listener: (event: ProcessEvent) => void): () => void {
     return this.#supervisor.listen(listener)
   }
 
-  /** Replaces all processes, one after the other, without losing a request. */
+  /**
+   * Replaces all processes, one after the other, without losing a request; with `reloadSignal`, sends that signal instead.
+   */
   restart(): Promise<void> {
     return this.#supervisor.restart()
   }
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
-    this.#update?.look(performance.now(), (changed) => this.#supervisor.restartOlderThan(changed))
+    this.#update?.check(performance.now(), (changed) => this.#supervisor.restartOlderThan(changed))
     if (this.#balancer.waiting.size < this.#maxQueue) return super.run(request, handler)
     this.#refused++
     const error = new OverloadedError(
-      `${this.#maxQueue} requests are waiting for a process of ${this.name} already (option maxQueue)`,
+      `${this.#maxQueue} requests are already waiting for a process of ${this.name}, the maximum (option maxQueue)`,
     )
     process.nextTick(() => tellError(handler, error, true))
     return { resume() {}, abort() {} }
@@ -135,13 +146,13 @@ export class ProcessManager extends FastCGIClient {
     return { ...stats, requests: requests + this.#refused, failed: failed + this.#refused }
   }
 
-  /** Takes no more requests, finishes those it has, ends the processes. */
+  /** Accepts no more requests, finishes the accepted ones, then ends the processes. */
   override close(): Promise<void> {
     this.#closing ??= this.#balancer.close().then(() => this.#supervisor.end())
     return this.#closing
   }
 
-  /** Fails the requests it has, and ends the processes. */
+  /** Fails all accepted requests with `error`, then ends the processes. */
   override async destroy(error?: Error): Promise<void> {
     await this.#balancer.destroy(error)
     await this.close()

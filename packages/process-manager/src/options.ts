@@ -1,3 +1,4 @@
+// Options of a process manager: their types, defaults and checks.
 import { constants } from 'node:os'
 import { type Address, OptionError, type PoolOptions } from '@fastcgi/client'
 import {
@@ -19,94 +20,98 @@ import { DynamicGroup } from './policies/dynamic.ts'
 import { type DynamicOptions, dynamicChecks } from './policies/dynamic-rules.ts'
 import { type SpawnOptions, spawnChecks } from './spawning/spawn-options.ts'
 
-/** Who decides how many processes there are. */
+/** Policy for the number of processes. */
 export type ManagerMode = 'static' | 'adaptive' | 'dynamic'
 
-/** What a program that needs more than a socket as its standard input is started with. */
+/** Additions to the command of a program that needs more than its listening socket on file descriptor 0. */
 export interface Start {
-  /** More arguments. */
+  /** Arguments to append. */
   readonly args?: readonly string[] | undefined
-  /** More variables. */
+  /** Environment variables to add. */
   readonly env?: Readonly<Record<string, string>> | undefined
-  /** Descriptor under which it gets its listening socket. @default 0 */
+  /** File descriptor on which it inherits its listening socket. @default 0 */
   readonly socketAt?: number | undefined
-  /** Files it reads, by absolute path; nobody else can, and they are removed when it ends. */
+  /** Contents of files to write before the start, by absolute path. They get mode 0600 and are removed when it ends. */
   readonly files?: Readonly<Record<string, string>> | undefined
 }
 
 /** Options of {@link createProcessManager}. Times are in milliseconds. */
 export interface ProcessManagerOptions extends SpawnOptions, Omit<DynamicOptions, 'restart'> {
-  /** What the application is called in logs and on status pages. @default the name of its program */
+  /** Name of the application in logs, on status pages and in socket paths. @default the base name of its program */
   name?: string | undefined
   /**
-   * `'static'`: `processes`, always (mod_fastcgi FastCgiServer). `'adaptive'`: `minProcesses` to `maxProcesses`, as there
-   * is load (lighttpd). `'dynamic'`: on demand, several applications under one total (mod_fastcgi FastCgiConfig).
+   * `'static'`: always `processes` (mod_fastcgi FastCgiServer). `'adaptive'`: `minProcesses` to `maxProcesses`, depending
+   * on load (lighttpd). `'dynamic'`: on demand; several applications can share one maximum (mod_fastcgi FastCgiConfig).
    * @default 'static'
    */
   mode?: ManagerMode | undefined
 
-  /** static: how many. @default 1 */
+  /** static: number of processes, 1 to 10000 (mod_fastcgi `-processes`). @default 1 */
   processes?: number | undefined
-  /** adaptive: the fewest, also without requests @default 1; dynamic: see {@link DynamicOptions} @default 5 */
+  /** adaptive: minimum, kept without requests too (lighttpd `min-procs`) @default 1; dynamic: see {@link DynamicOptions} @default 5 */
   minProcesses?: number | undefined
-  /** adaptive: the most @default 4; dynamic: see {@link DynamicOptions} @default 50 */
+  /** adaptive: maximum (lighttpd `max-procs`) @default 4; dynamic: see {@link DynamicOptions} @default 50 */
   maxProcesses?: number | undefined
-  /** adaptive: requests for each process, waiting ones included, beyond which another one is started. @default 1 */
+  /** adaptive: another process is started while there are more requests per process than this, queued ones included (lighttpd `max-load-per-proc`). @default 1 */
   maxLoadPerProcess?: number | undefined
-  /** adaptive: a process that has had nothing to do for so long is ended. @default 60000 */
+  /** adaptive: a process without a request for this long is ended (lighttpd `idle-timeout`). @default 60000 */
   idleTimeout?: number | undefined
-  /** dynamic: processes that end by themselves are started again, not only when there is demand. @default false */
+  /** dynamic: start a process that exited again at once, instead of on demand (mod_fastcgi `-restart`). @default false */
   restart?: boolean | undefined
-  /** dynamic: shares one total with other managers; its options are given there. @default a group of its own */
+  /** dynamic: group of managers that share one maximum; the dynamic options are then given to the group. @default a group of its own */
   dynamicGroup?: DynamicGroup | undefined
 
-  /** Requests that a process is given at a time. @default PHP_FCGI_CHILDREN where `env` has it, else 1 */
+  /** Requests that a process serves at a time, 1 to 65535. @default PHP_FCGI_CHILDREN if `env` has it, else 1 */
   concurrency?: number | undefined
-  /** Most requests that wait for a process; more fail at once. @default 1024 */
+  /** Maximum number of requests that wait for a process; further ones fail at once with OverloadedError. @default 1024 */
   maxQueue?: number | undefined
-  /** How long a request waits for a process; 0 not at all. @default 30000 */
+  /** How long a request waits for a process; 0: it does not wait. @default 30000 */
   timeout?: number | undefined
-  /** Keep connections for further requests, see PoolOptions. For programs that serve several at a time. @default false */
+  /** Reuse connections, see PoolOptions. Useful for programs that serve several connections at a time. @default false */
   reuse?: PoolOptions['reuse']
-  /** Most bytes of a response head. @default 65536 */
+  /** Maximum size of a response head in bytes. @default 65536 */
   maxHeadSize?: number | undefined
-  /** When to give up on an application that does not move; a process of concurrency 1 is then killed. See PoolOptions. */
+  /** Timeouts of connections, see PoolOptions. A process of concurrency 1 that exceeds one is killed (mod_fastcgi `-idle-timeout`). */
   timeouts?: PoolOptions['timeouts']
 
   /**
-   * Base of the addresses: `'unix:/run/app.sock'` gives `/run/app.sock-0` and so on, `'127.0.0.1:9000'` port 9000 and on.
+   * Base of the listening addresses: `'unix:/run/app.sock'` gives `/run/app.sock-0`, `-1` …; `'127.0.0.1:9000'` gives port
+   * 9000, 9001 … (lighttpd `socket`, `host`, `port`).
    * @default sockets in `ipcDir`
    */
   listen?: string | undefined
-  /** Directory of the sockets, made with mode 0700 where it is not there (FastCgiIpcDir). @default one of its own, removed at the end */
+  /** Directory of the sockets, created with mode 0700 if missing (mod_fastcgi FastCgiIpcDir). @default a temporary directory, removed on close */
   ipcDir?: string | undefined
-  /** Mode of the sockets. @default 0o600 */
+  /** File mode of the unix sockets. @default 0o600 */
   socketMode?: number | undefined
-  /** Connections that wait at a socket until the program takes them (mod_fastcgi `-listen-queue-depth`). @default 100 */
+  /** Backlog of each listening socket, see listen(2) (mod_fastcgi `-listen-queue-depth`). @default 100 */
   listenQueueDepth?: number | undefined
 
-  /** Between two starts. mod_fastcgi waits 1000. @default 100 */
+  /** Minimum time between two starts (mod_fastcgi `-init-start-delay`, 1000). @default 100 */
   initStartDelay?: number | undefined
-  /** After a failed start; doubles with each further one. mod_fastcgi waits 5000. @default 1000 */
+  /** Delay after a failed start; doubles with each consecutive failure (mod_fastcgi `-restart-delay`, 5000). @default 1000 */
   restartDelay?: number | undefined
-  /** What the doubling ends at. @default 60000 */
+  /** Upper bound of that delay. @default 60000 */
   maxRestartDelay?: number | undefined
-  /** A process that ends sooner, without having answered anything, is a failed start. @default 30000 */
+  /** A process that exits sooner than this, without having answered a request, counts as a failed start (mod_fastcgi `-min-server-life`). @default 30000 */
   minServerLife?: number | undefined
-  /** Asks a process to end (lighttpd `kill-signal`). @default 'SIGTERM' */
+  /** Signal that tells a process to end (lighttpd `kill-signal`). @default 'SIGTERM' */
   killSignal?: NodeJS.Signals | undefined
-  /** How long it may take; then it and whatever it has started are killed. @default 5000 */
+  /** Time from that signal to SIGKILL, which is sent to its whole process group. @default 5000 */
   killTimeout?: number | undefined
-  /** How long its requests may take when it is to end; then they fail. 0 for no limit. @default 30000 */
+  /** How long its requests may still run before that signal; then they fail. 0: no limit. @default 30000 */
   drainTimeout?: number | undefined
-  /** Asks a program to renew itself in place, without losing a request. @default it is ended and started again */
+  /** Signal on which the program reloads itself without losing a request; `restart()` then sends it. @default none: the process is ended and started again */
   reloadSignal?: NodeJS.Signals | undefined
-  /** Restarts the processes, one by one, when the program has changed, or one of the files named here. @default false */
+  /** Restart the processes, one by one, when the program file (true) or one of the given files has changed (mod_fastcgi `-autoUpdate`). @default false */
   autoUpdate?: boolean | readonly string[] | undefined
 
-  /** Where starts, ends and output are reported: pino's shape, so Fastify's `app.log` fits; false for nowhere. @default the console */
+  /**
+   * Logger of starts, exits and output of the processes, called as pino is; Fastify's `app.log` fits. False for none.
+   * @default stderr
+   */
   logger?: ProcessLogger | false | undefined
-  /** What the program is started with, once its socket is open. */
+  /** Called before every start with the address of the listening socket; returns additions to the command. */
   prepare?: ((address: Address) => Start) | undefined
 }
 
@@ -125,7 +130,7 @@ const checks: Checks = {
   mode: oneOf('static', 'adaptive', 'dynamic'),
   processes: integer(1, 10_000),
   maxLoadPerProcess: (value) =>
-    typeof value === 'number' && value > 0 ? undefined : 'a number over 0',
+    typeof value === 'number' && value > 0 ? undefined : 'a number greater than 0',
   idleTimeout: integer(1),
   dynamicGroup: (value) => (value instanceof DynamicGroup ? undefined : 'a DynamicGroup'),
   concurrency: integer(1, 65_535),
@@ -150,11 +155,11 @@ const checks: Checks = {
   logger: (value) =>
     value === false || typeof (value as ProcessLogger | null)?.info === 'function'
       ? undefined
-      : 'a logger as pino makes them, or false',
+      : 'a logger with the methods info, warn and error, called as those of pino, or false',
   prepare: callable,
 }
 
-/** Modes an option belongs to, where it is not all of them. */
+/** The modes in which an option is valid; options that are not listed are valid in all of them. */
 const MODES: Readonly<Record<string, readonly ManagerMode[]>> = {
   processes: ['static'],
   maxLoadPerProcess: ['adaptive'],
@@ -169,7 +174,7 @@ const MODES: Readonly<Record<string, readonly ManagerMode[]>> = {
   ),
 }
 
-/** @throws OptionError */
+/** Checks the options of `createProcessManager`. @throws OptionError that names the option. */
 export function checkManagerOptions(options: ProcessManagerOptions): void {
   checkOptions('process manager', options, checks)
   if (options.command === undefined)
@@ -196,14 +201,14 @@ export function checkManagerOptions(options: ProcessManagerOptions): void {
     )
 }
 
-/** The dynamic options among those of a manager. */
+/** Picks the options of mode dynamic. */
 export function dynamicOptionsOf(options: ProcessManagerOptions): DynamicOptions {
   return Object.fromEntries(
     Object.entries(options).filter(([name]) => Object.hasOwn(dynamicChecks, name)),
   )
 }
 
-/** Requests a process is given at a time. */
+/** Requests that a process serves at a time: option `concurrency`, else PHP_FCGI_CHILDREN, else 1. */
 export function concurrencyOf({ concurrency, env }: ProcessManagerOptions): number {
   const children = Number(env?.PHP_FCGI_CHILDREN ?? 0)
   return concurrency ?? (Number.isInteger(children) && children > 0 ? children : 1)

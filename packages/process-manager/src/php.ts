@@ -1,21 +1,22 @@
+// Ready-made process manager options for php-cgi and php-fpm.
 import type { Address } from '@fastcgi/client'
 import { OptionError } from '@fastcgi/client'
 import type { ProcessManagerOptions, Start } from './options.ts'
 
-/** Settings of php.ini, by name. */
+/** php.ini directives by name; passed as `-d name=value`, which overrides php.ini. */
 export type PhpIni = Readonly<Record<string, string | number | boolean>>
 
 /** Options of {@link phpCgi}. */
 export interface PhpCgiOptions {
-  /** The program. @default 'php-cgi' */
+  /** Name or path of the program. @default 'php-cgi' */
   program?: string | undefined
   ini?: PhpIni | undefined
-  /** Requests after which a process ends and is replaced; PHP's own number is 500 (PHP_FCGI_MAX_REQUESTS). @default 500 */
+  /** Requests after which a process exits and is replaced (PHP_FCGI_MAX_REQUESTS). @default 500, as in PHP */
   maxRequests?: number | undefined
 }
 
 /**
- * Options for PHP as processes of one request at a time, without php-fpm:
+ * Options for php-cgi processes that each serve one request at a time, without php-fpm:
  * `createProcessManager({ ...phpCgi(), processes: 4 })`.
  */
 export function phpCgi(options: PhpCgiOptions = {}): ProcessManagerOptions {
@@ -28,30 +29,31 @@ export function phpCgi(options: PhpCgiOptions = {}): ProcessManagerOptions {
 
 /** Options of {@link phpFpm}. */
 export interface PhpFpmOptions {
-  /** The program. @default 'php-fpm' */
+  /** Name or path of the program. @default 'php-fpm' */
   program?: string | undefined
-  /** Children, that is requests at a time (`pm.max_children`). @default 4 */
+  /** Number of php-fpm children, and so of requests at a time (`pm.max_children`). @default 4 */
   children?: number | undefined
-  /** Directory that scripts start in (`chdir`). */
+  /** Working directory of scripts (`chdir`). */
   root?: string | undefined
   ini?: PhpIni | undefined
-  /** Requests after which a child is replaced; 0 for never (`pm.max_requests`). @default 0 */
+  /** Requests after which a child is replaced; 0: never (`pm.max_requests`). @default 0 */
   maxRequests?: number | undefined
-  /** Whom scripts run as; needed where this process is root. */
+  /** User that scripts run as; required if this process is root (`user`). */
   user?: string | undefined
-  /** @default the first group of `user` */
+  /** Group that scripts run as (`group`). @default the primary group of `user` */
   group?: string | undefined
 }
 
 /**
- * Options for a php-fpm of our own, with a configuration of its own: `createProcessManager(phpFpm({ children: 8 }))`.
- * `restart()` has it reload, which loses nothing. @throws OptionError
+ * Options for a private php-fpm with a generated configuration: `createProcessManager(phpFpm({ children: 8 }))`.
+ * `restart()` sends SIGUSR2, php-fpm's graceful reload. @throws OptionError for a value that cannot stand in its
+ * configuration, and for a missing `user` if this process is root.
  */
 export function phpFpm(options: PhpFpmOptions = {}): ProcessManagerOptions {
   const { program = 'php-fpm', children = 4, ini = {}, user } = options
   for (const [name, value] of Object.entries(options))
     if (typeof value === 'string' && /["\r\n\0]/.test(value))
-      throw new OptionError(`phpFpm: option ${name} must not have a quote or a line end`)
+      throw new OptionError(`phpFpm: option ${name} must not have a quote, a line end or NUL`)
   if (user === undefined && process.getuid?.() === 0)
     throw new OptionError('phpFpm: option user is missing: php-fpm does not run scripts as root')
   return {
@@ -65,9 +67,10 @@ export function phpFpm(options: PhpFpmOptions = {}): ProcessManagerOptions {
   }
 }
 
+/** Has php-fpm inherit the socket: FPM_SOCKETS maps the address of a pool to a file descriptor that is open already. */
 function prepareFpm(address: Address, options: PhpFpmOptions, children: number): Start {
   if (address.kind !== 'unix')
-    throw new OptionError('phpFpm: option listen must be the path of a socket, or be left out')
+    throw new OptionError('phpFpm: option listen must be the path of a unix socket, or be left out')
   const config = `${address.path}.conf`
   return {
     args: ['-y', config],

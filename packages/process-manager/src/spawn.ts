@@ -1,47 +1,48 @@
-// What spawn-fcgi does: a socket, programs that inherit it, and no web server.
+// Starts programs on one listening socket, as spawn-fcgi does, for a web server to connect to.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseAddress } from '@fastcgi/client'
-import { openSocket, openWatchedSocket, type SocketSettings } from './sockets/socket-place.ts'
+import { openSocket, openWatchedSocket, type SocketSettings } from './sockets/listen-sockets.ts'
 import { Child, type OutputStream } from './spawning/child.ts'
 import { describeExit, type Exit } from './spawning/exit-reason.ts'
 import { type Launch, resolveLaunch, type SpawnOptions } from './spawning/spawn-options.ts'
 import { StartThrottle } from './supervision/start-throttle.ts'
 
-/** Milliseconds in which a program that cannot run shows it. */
-const FIRST_MOMENT = 100
-/** Milliseconds a program may take to end when told. */
+/** Milliseconds after the start within which an exit counts as a failed start (spawn-fcgi waits 100 as well). */
+const STARTUP_WAIT = 100
+/** Milliseconds from SIGTERM to SIGKILL. */
 const KILL_TIMEOUT = 5000
-/** A program that lives for less, in milliseconds, has failed to start. */
-const SHORT_LIFE = 1000
+/** A program that exits sooner than this, in milliseconds, counts as a failed start. */
+const MIN_LIFETIME = 1000
 
-/** Programs that share one listening socket. */
+/** Options of programs that share one listening socket. */
 export interface SharedSpawnOptions extends SpawnOptions {
-  /** `'unix:/run/app.sock'` or `'127.0.0.1:9000'`: the address itself, nothing is appended. */
+  /** Address of the socket: `'unix:/run/app.sock'` or `'127.0.0.1:9000'`. */
   listen: string
   socket: SocketSettings
-  /** How many. */
+  /** Number of programs (spawn-fcgi `-F`). */
   forks: number
 }
 
-/** One program that was started. */
+/** Result of starting one program. */
 export interface Spawned {
+  /** Process id; undefined if it could not be started. */
   readonly pid: number | undefined
-  /** Set when it ended within its first moment. */
+  /** How it ended; undefined if it was still running after 100 ms. */
   readonly exit: Exit | undefined
-  /** How, in words. */
+  /** Description of `exit`. */
   readonly reason: string | undefined
 }
 
 /**
- * Starts programs that go on when this process ends, without output, and looks at them for a moment. The socket is
- * removed where none of them runs. @throws OptionError, FastCGIError
+ * Starts programs that outlive this process; their output is discarded. Resolves after 100 ms, or when all have exited. If
+ * none of them runs then, the socket is removed. @throws OptionError for an invalid option; FastCGIError `FCGI_LISTEN`
  */
 export async function spawnDetached(options: SharedSpawnOptions): Promise<Spawned[]> {
   const launch = resolveLaunch(options)
   const socket = await openSocket(parseAddress(options.listen), options.socket)
   const children = Array.from({ length: options.forks }, () => startDetached(launch, socket.fd))
-  const spawned = await Promise.all(children.map((child) => firstMoment(child, launch)))
+  const spawned = await Promise.all(children.map((child) => watchStartup(child, launch)))
   if (spawned.every(({ exit }) => exit !== undefined)) await socket.close()
   return spawned
 }
@@ -53,36 +54,44 @@ function startDetached(launch: Launch, fd: number): ChildProcess {
   return child
 }
 
-async function firstMoment(child: ChildProcess, launch: Launch): Promise<Spawned> {
+async function watchStartup(child: ChildProcess, launch: Launch): Promise<Spawned> {
   const ended = Promise.race([
     once(child, 'exit').then(([code, signal]): Exit => ({ code, signal })),
     once(child, 'error').then(([error]): Exit => ({ code: null, signal: null, error })),
   ]).catch((error): Exit => ({ code: null, signal: null, error }))
-  const moment = new Promise<undefined>((resolve) => setTimeout(resolve, FIRST_MOMENT, undefined))
+  const moment = new Promise<undefined>((resolve) => setTimeout(resolve, STARTUP_WAIT, undefined))
   const exit = await Promise.race([ended, moment])
   const reason = exit && describeExit(exit, { ...launch, served: 0 })
   return { pid: child.pid, exit, reason }
 }
 
-/** What {@link runForeground} tells. */
+/** Callbacks of {@link runForeground}. */
 export interface ForegroundEvents {
+  /** A program wrote a line. */
   onLine(stream: OutputStream, line: string): void
+  /** A program was started. */
   onStarted(pid: number): void
-  /** @param next milliseconds until it is started again; undefined when it is not. */
+  /**
+   * A program exited.
+   * @param next milliseconds until it is started again; undefined if it is not.
+   */
   onExit(pid: number | undefined, reason: string, next: number | undefined): void
 }
 
-/** Programs in the foreground. */
+/** Programs that run in the foreground. */
 export interface Foreground {
-  /** How the last one ended. */
+  /** Resolves with the exit of the last of them when all have ended. */
   readonly ended: Promise<Exit>
-  /** Passes a signal on; with one that ends them, nothing is started again. */
+  /** Forwards a signal to all programs. */
   signal(name: NodeJS.Signals): void
-  /** Asks them to end, and kills them when they do not. */
+  /** Ends all programs with SIGTERM, after 5 seconds with SIGKILL, and starts none again. */
   stop(): void
 }
 
-/** Runs programs until they end, or, with `supervise`, until told, starting them again. Nothing of them outlives this process. */
+/**
+ * Runs programs until they exit; with `supervise`, starts each again when it exits, until stop() is called. Neither the
+ * programs nor the socket outlive this process. @throws OptionError for an invalid option; FastCGIError `FCGI_LISTEN`
+ */
 export async function runForeground(
   options: SharedSpawnOptions & { supervise: boolean },
   events: ForegroundEvents,
@@ -90,37 +99,37 @@ export async function runForeground(
   const launch = resolveLaunch(options)
   const address = parseAddress(options.listen)
   const socket = await openWatchedSocket(address, options.socket)
-  const runs = Array.from(
+  const programs = Array.from(
     { length: options.forks },
-    () => new Run(launch, socket.fd, options.supervise, events),
+    () => new SupervisedProgram(launch, socket.fd, options.supervise, events),
   )
-  // Neither a child nor its output keeps a process alive that uses them for something else; this one has nothing else.
-  const hold = setInterval(() => {}, 60_000)
-  const ended = Promise.all(runs.map((run) => run.ended)).then(async (exits) => {
-    clearInterval(hold)
+  // Children and their pipes are unref'ed, so nothing else keeps the event loop alive until the programs have ended.
+  const keepAlive = setInterval(() => {}, 60_000)
+  const ended = Promise.all(programs.map((program) => program.ended)).then(async (exits) => {
+    clearInterval(keepAlive)
     await socket.close()
     return exits.at(-1) as Exit
   })
   return {
     ended,
     signal: (name) => {
-      for (const run of runs) run.child?.signal(name)
+      for (const program of programs) program.child?.signal(name)
     },
     stop: () => {
-      for (const run of runs) run.stop()
+      for (const program of programs) program.stop()
     },
   }
 }
 
-/** One place in the row, and who is in it. */
-class Run {
+/** One of the programs: a child, and with `supervise` its successors. */
+class SupervisedProgram {
   child: Child | undefined
   readonly ended: Promise<Exit>
   readonly #launch: Launch
   readonly #socket: number
   readonly #supervise: boolean
   readonly #events: ForegroundEvents
-  readonly #gate = new StartThrottle({
+  readonly #throttle = new StartThrottle({
     initStartDelay: 0,
     restartDelay: 1000,
     maxRestartDelay: 60_000,
@@ -145,12 +154,12 @@ class Run {
   async #run(): Promise<Exit> {
     for (;;) {
       const begun = performance.now()
-      const exit = await this.#once()
+      const exit = await this.#runOnce()
       const now = performance.now()
-      if (now - begun < SHORT_LIFE) this.#gate.failed(now)
-      else this.#gate.succeeded()
+      if (now - begun < MIN_LIFETIME) this.#throttle.failed(now)
+      else this.#throttle.succeeded()
       const again = this.#supervise && !this.#stopping
-      const pause = this.#gate.wait(now)
+      const pause = this.#throttle.wait(now)
       const reason = describeExit(exit, { ...this.#launch, served: 1 })
       this.#events.onExit(this.child?.pid, reason, again ? pause : undefined)
       if (!again) return exit
@@ -159,7 +168,7 @@ class Run {
     }
   }
 
-  async #once(): Promise<Exit> {
+  async #runOnce(): Promise<Exit> {
     const child = new Child(
       { ...this.#launch, socketAt: 0, files: {} },
       this.#socket,
@@ -168,7 +177,7 @@ class Run {
     this.child = child
     if (child.pid !== undefined) this.#events.onStarted(child.pid)
     const exit = await child.exited
-    await child.silent
+    await child.outputEnded
     return exit
   }
 

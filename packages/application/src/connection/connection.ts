@@ -1,3 +1,4 @@
+// Reads the records of a connection from a web server, and dispatches them to the requests on it.
 import type { Socket } from 'node:net'
 import {
   decodeBeginRequest,
@@ -15,21 +16,22 @@ import {
 } from '@fastcgi/protocol'
 import type { Settings } from '../options.ts'
 import type { RoleName } from '../request/context.ts'
-import { type Carrier, Exchange, type Serve } from '../request/exchange.ts'
-import { Output } from './output.ts'
+import { Exchange, type Serve, type Transport } from '../request/exchange.ts'
+import { OutputQueue } from './output-queue.ts'
 
-/** What connections ask and tell their server. */
+/** The server of a connection, as the connection sees it. */
 export interface ConnectionHost {
   readonly settings: Settings
   readonly serve: Serve
-  /** Roles that there is a listener for. */
+  /** Roles that have a listener. */
   readonly roles: ReadonlySet<RoleName>
-  /** Requests that are being served on all connections. */
+  /** Number of requests that are being served, on all connections. */
   requests: number
-  /** Whether the server is closing: nothing new is begun. */
+  /** Whether the server is closing: new requests are refused. */
   readonly draining: boolean
+  /** The connection has closed. */
   onClosed(connection: Connection): void
-  /** The web server broke the protocol or a time limit; the connection has been closed. */
+  /** The web server violated the protocol or exceeded a timeout; the connection is closed. */
   onError(error: Error, socket: Socket): void
 }
 
@@ -40,76 +42,77 @@ const ROLE_NAMES: Readonly<Record<number, RoleName>> = {
 }
 
 /**
- * Bytes of a body that nobody reads which are put by, where other requests share the connection. Then it is not read
- * from any more, and the others wait: FastCGI has no flow control of a single request.
+ * Maximum number of unread body bytes of one request that are buffered while other requests share the connection. Beyond
+ * it the socket is paused, so the other requests wait as well: FastCGI has no flow control per request.
  */
-const MOST_UNREAD = 1_048_576
+const MAX_UNREAD = 1_048_576
 
-/** Bytes of output on their way, beyond which STDERR is dropped. */
-const MOST_STDERR_BACKLOG = 1_048_576
+/** Bytes of unsent output above which STDERR is dropped, so that it cannot fill the memory. */
+const MAX_STDERR_BACKLOG = 1_048_576
 
-/** A connection from a web server, with all requests that it carries. */
-export class Connection implements RecordHandler, Carrier {
+/** A connection from a web server, with all requests on it. */
+export class Connection implements RecordHandler, Transport {
   readonly #socket: Socket
   readonly #host: ConnectionHost
   readonly #overloaded: boolean
   readonly #reader: RecordReader = new RecordReader(this)
-  readonly #output: Output
+  readonly #output: OutputQueue
   readonly #exchanges = new Map<number, Exchange>()
   #lastRead: number = performance.now()
   #served = false
-  /** No more requests: the last one on it closes it. */
+  /** No new requests are accepted; the connection is closed after the last one. */
   #closing = false
-  #lingersSince: number | undefined
+  /** When the sending side was closed; the connection then waits for the web server to close its own. */
+  #lingeringSince: number | undefined
   #closed = false
 
-  /** @param overloaded whether there are too many connections, so that its requests are refused. */
+  /** @param overloaded whether `maxConnections` is exceeded, so that all its requests are refused. */
   constructor(socket: Socket, host: ConnectionHost, overloaded: boolean) {
     this.#socket = socket
     this.#host = host
     this.#overloaded = overloaded
-    this.#output = new Output(socket)
-    socket.on('data', this.#onBytes)
+    this.#output = new OutputQueue(socket)
+    socket.on('data', this.#onData)
     socket.on('end', this.#onEnd)
-    // 'close' follows.
+    // 'close' follows an 'error', and does the work.
     socket.on('error', () => {})
-    socket.on('close', this.#onGone)
+    socket.on('close', this.#onClose)
   }
 
-  /** Whether no request is on it. */
+  /** Whether it has no request. */
   get idle(): boolean {
     return this.#exchanges.size === 0
   }
 
-  /** Lets it end when the requests on it have ended, and begins no others. */
+  /** Refuses new requests, and closes the connection after the running ones. */
   close(): void {
     this.#closing = true
     this.#closeWhenIdle()
   }
 
-  /** Ends it now, and the requests on it. */
+  /** Closes the connection at once, and aborts the requests on it. */
   destroy(): void {
     this.#socket.destroy()
-    this.#onGone()
+    this.#onClose()
   }
 
   // ---- records
 
-  readonly #onBytes = (chunk: Buffer): void => {
-    if (this.#lingersSince !== undefined) return
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.#lingeringSince !== undefined) return
     this.#lastRead = performance.now()
-    let whole = false
+    let parsed = false
     try {
       this.#reader.push(chunk)
-      whole = true
+      parsed = true
     } catch (error) {
-      // What a listener throws is not the web server's fault.
+      // An exception from a listener is passed on: it is not a violation of the protocol.
       if (!(error instanceof ProtocolError)) throw error
       this.#host.onError(error, this.#socket)
     } finally {
-      if (!whole) this.destroy()
+      if (!parsed) this.destroy()
     }
-    this.#balanceInput()
+    this.#updateReading()
   }
 
   onStream(type: RecordType, requestId: number, chunk: Buffer): void {
@@ -143,7 +146,7 @@ export class Connection implements RecordHandler, Carrier {
     const name = ROLE_NAMES[role]
     const refusal = this.#refusal(name)
     if (name === undefined || refusal !== undefined) {
-      this.#output.records(encodeEndRequest(id, 0, refusal ?? ProtocolStatus.UNKNOWN_ROLE))
+      this.#output.writeRecords(encodeEndRequest(id, 0, refusal ?? ProtocolStatus.UNKNOWN_ROLE))
       if (!keepConnection || this.#overloaded) this.close()
       return
     }
@@ -164,7 +167,7 @@ export class Connection implements RecordHandler, Carrier {
   #onManagement(type: number, content: Buffer): void {
     this.#served = true
     if (type !== RecordType.GET_VALUES) {
-      this.#output.records(encodeUnknownType(type))
+      this.#output.writeRecords(encodeUnknownType(type))
       return
     }
     const { maxConnections, maxRequests, multiplex } = this.#host.settings
@@ -174,7 +177,7 @@ export class Connection implements RecordHandler, Carrier {
       FCGI_MPXS_CONNS: multiplex ? '1' : '0',
     }
     const asked = new Set(decodeNameValues(content).map(([name]) => name))
-    this.#output.records(
+    this.#output.writeRecords(
       encodeGetValuesResult(Object.entries(values).filter(([name]) => asked.has(name))),
     )
   }
@@ -186,109 +189,112 @@ export class Connection implements RecordHandler, Carrier {
     this.onComplete(exchange)
   }
 
-  // ---- the response
+  // ---- Transport: the response
 
-  stdout(exchange: Exchange, pieces: Buffer[], taken: () => void): void {
-    this.#output.stdout(exchange.id, pieces, taken)
+  stdout(exchange: Exchange, chunks: Buffer[], callback: () => void): void {
+    this.#output.stdout(exchange.id, chunks, callback)
   }
 
   stderr(exchange: Exchange, text: string): void {
-    if (this.#output.backlog > MOST_STDERR_BACKLOG) return
+    if (this.#output.backlog > MAX_STDERR_BACKLOG) return
     exchange.usedStderr = true
     const bytes = Buffer.from(text)
     for (let at = 0; at < bytes.length; at += 65_528)
-      this.#output.records(
+      this.#output.writeRecords(
         encodeRecord(RecordType.STDERR, exchange.id, bytes.subarray(at, at + 65_528)),
       )
   }
 
   onComplete(exchange: Exchange): void {
     const { id } = exchange
-    if (!this.#forget(exchange)) return
-    const ends = [encodeRecord(RecordType.STDOUT, id)]
-    if (exchange.usedStderr) ends.push(encodeRecord(RecordType.STDERR, id))
-    ends.push(encodeEndRequest(id, exchange.appStatus, ProtocolStatus.REQUEST_COMPLETE))
-    this.#output.records(Buffer.concat(ends))
+    if (!this.#remove(exchange)) return
+    const records = [encodeRecord(RecordType.STDOUT, id)]
+    if (exchange.usedStderr) records.push(encodeRecord(RecordType.STDERR, id))
+    records.push(encodeEndRequest(id, exchange.appStatus, ProtocolStatus.REQUEST_COMPLETE))
+    this.#output.writeRecords(Buffer.concat(records))
     if (!exchange.keepConnection || !exchange.started || this.#host.draining) this.#closing = true
     this.#closeWhenIdle()
   }
 
-  // No END_REQUEST: web servers take that for the end of a whole response, whatever status it has. The connection
-  // ends without, as soon as the other requests on it have ended.
-  onBroken(exchange: Exchange): void {
-    if (!this.#forget(exchange)) return
+  // END_REQUEST is not sent: web servers take it for the end of a complete response, whatever status it has. Instead the
+  // connection is closed, after the other requests on it have ended.
+  onIncomplete(exchange: Exchange): void {
+    if (!this.#remove(exchange)) return
     this.#closing = true
     this.#closeWhenIdle()
   }
 
-  onHungry(_exchange: Exchange): void {
-    this.#balanceInput()
+  onBodyRead(_exchange: Exchange): void {
+    this.#updateReading()
   }
 
-  #forget(exchange: Exchange): boolean {
+  #remove(exchange: Exchange): boolean {
     if (!this.#exchanges.delete(exchange.id)) return false
     this.#host.requests--
     this.#output.drop(exchange.id)
-    this.#balanceInput()
+    this.#updateReading()
     return true
   }
 
-  #balanceInput(): void {
+  /** Pauses the socket while a request on it has too many unread bytes, and resumes it otherwise. */
+  #updateReading(): void {
     if (this.#closed) return
-    const most = this.#exchanges.size > 1 ? MOST_UNREAD : 0
+    const limit = this.#exchanges.size > 1 ? MAX_UNREAD : 0
     let blocked = false
-    for (const exchange of this.#exchanges.values()) if (exchange.unread > most) blocked = true
+    for (const exchange of this.#exchanges.values()) if (exchange.unread > limit) blocked = true
     if (blocked === this.#socket.isPaused()) return
     if (blocked) this.#socket.pause()
     else this.#socket.resume()
   }
 
-  // ---- the end
+  // ---- close
 
-  // Not closed before the web server does: what it still sends would make the system reset the connection, and take
-  // from it what it has not read of the response.
+  // Lingering close, as in nginx: only the sending side is closed, and input is discarded until the web server closes the
+  // connection. After a close(), data that still arrives would make the kernel send a reset, which discards the part of the
+  // response that the web server has not read yet.
   #closeWhenIdle(): void {
-    if (!this.#closing || this.#exchanges.size > 0 || this.#lingersSince !== undefined) return
-    this.#lingersSince = performance.now()
+    if (!this.#closing || this.#exchanges.size > 0 || this.#lingeringSince !== undefined) return
+    this.#lingeringSince = performance.now()
     this.#socket.end()
     this.#socket.resume()
   }
 
-  // A web server that closes one direction only cannot be told from one that has gone.
+  // A half-closed connection cannot be distinguished from one whose web server has disconnected.
   readonly #onEnd = (): void => {
-    if (this.#lingersSince === undefined) this.destroy()
+    if (this.#lingeringSince === undefined) this.destroy()
   }
 
-  readonly #onGone = (): void => {
+  readonly #onClose = (): void => {
     if (this.#closed) return
     this.#closed = true
     for (const exchange of this.#exchanges.values()) {
-      this.#forget(exchange)
+      this.#remove(exchange)
       exchange.abort()
     }
     this.#host.onClosed(this)
   }
 
-  /** Looks after the time limits; called now and then. */
-  checkTimes(now: number): void {
+  /** Applies the timeouts; called periodically by TimeoutChecker. */
+  checkTimeouts(now: number): void {
     const { params, body, write, idle, linger } = this.#host.settings.timeouts
-    const over = (since: number, limit: number): boolean => limit > 0 && now - since > limit
-    if (this.#output.stalled && over(this.#output.lastMove, write)) this.#giveUp('write')
-    else if (this.#lingersSince !== undefined) {
-      if (!this.#output.stalled && over(this.#lingersSince, linger)) this.destroy()
+    const expired = (since: number, limit: number): boolean => limit > 0 && now - since > limit
+    if (this.#output.stalled && expired(this.#output.lastActivity, write)) this.#timeOut('write')
+    else if (this.#lingeringSince !== undefined) {
+      if (!this.#output.stalled && expired(this.#lingeringSince, linger)) this.destroy()
     } else if (this.#exchanges.size === 0) {
-      if (!this.#reader.atBoundary && over(this.#lastRead, params)) this.#giveUp('params')
-      else if (over(this.#lastRead, this.#overloaded && !this.#served ? linger : idle)) this.close()
+      if (!this.#reader.atBoundary && expired(this.#lastRead, params)) this.#timeOut('params')
+      else if (expired(this.#lastRead, this.#overloaded && !this.#served ? linger : idle))
+        this.close()
     } else
       for (const exchange of this.#exchanges.values()) {
         const late = exchange.started
-          ? exchange.hungry && !this.#socket.isPaused() && over(exchange.lastMove, body)
-          : over(exchange.lastMove, params)
+          ? exchange.needsData && !this.#socket.isPaused() && expired(exchange.lastActivity, body)
+          : expired(exchange.lastActivity, params)
         if (late) exchange.fail(408)
       }
   }
 
-  #giveUp(option: 'write' | 'params'): void {
+  #timeOut(option: 'write' | 'params'): void {
     const error = new Error(
       option === 'write'
         ? `the web server has not read for ${this.#host.settings.timeouts.write} ms (option timeouts.write)`

@@ -1,6 +1,7 @@
+// Command line switches of listenFromArgv.
 import { OptionError } from '../options.ts'
 
-/** Where command line arguments say to listen. */
+/** Where to listen, according to the command line. */
 export type ArgvChoice =
   | { mode: 'stdio' }
   | { mode: 'unix'; path: string }
@@ -10,8 +11,8 @@ const SWITCHES = ['mode', 'port', 'host', 'unix'] as const
 type Switch = (typeof SWITCHES)[number]
 
 /**
- * Reads `-mode=tcp|unix|stdio -port=N -host=ADDRESS -unix=PATH`, with one or two dashes and `=` or a space; other
- * arguments are the program's. Without -mode it follows from the others.
+ * Reads `-mode=tcp|unix|stdio -port=N -host=ADDRESS -unix=PATH`, with one or two dashes, and `=` or a space before the
+ * value; other arguments are ignored. Without -mode, -port means tcp, -unix means unix, and neither of them stdio.
  * @throws OptionError that names the switch.
  */
 export function readArguments(argv: readonly string[]): ArgvChoice {

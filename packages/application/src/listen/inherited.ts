@@ -1,25 +1,30 @@
+// Finds out how the program was started: with a listening socket, or as a CGI program.
 import { fstatSync, readFileSync } from 'node:fs'
 import { OptionError } from '../options.ts'
 
-/** What the program was started with. */
+/** How the program is to take requests. */
 export type Inherited =
+  /** On an inherited listening socket. */
   | { kind: 'socket'; fd: number }
-  /** One request, in the environment and on standard input (RFC 3875). */
+  /** A single request, in the environment and on standard input (CGI, RFC 3875). */
   | { kind: 'cgi' }
 
-const FIRST_OF_SYSTEMD = 3
+/** First file descriptor that systemd passes, see sd_listen_fds(3). */
+const SD_LISTEN_FDS_START = 3
 
 /**
- * Finds out how whoever started the program wants it to take requests: LISTEN_FDS (systemd), a listening socket on fd 0
- * (FastCGI 1.0 §2.2), or CGI.
- * @throws OptionError where it is none of them.
+ * Finds out how the program is to take requests: on the socket of LISTEN_FDS (systemd), on a listening socket on fd 0
+ * (FastCGI 1.0 §2.2), or as a CGI program.
+ * @throws OptionError if it is none of these, or LISTEN_FDS is more than 1.
  */
 export function findInherited(env: NodeJS.ProcessEnv = process.env): Inherited {
   const count = Number(env.LISTEN_FDS ?? 0)
   if (count > 0 && (env.LISTEN_PID === undefined || Number(env.LISTEN_PID) === process.pid)) {
     if (count > 1)
-      throw new OptionError(`LISTEN_FDS is ${count}: a server listens on one socket; give it one`)
-    return { kind: 'socket', fd: FIRST_OF_SYSTEMD }
+      throw new OptionError(
+        `LISTEN_FDS is ${count}: this server listens on one socket; configure one ListenStream`,
+      )
+    return { kind: 'socket', fd: SD_LISTEN_FDS_START }
   }
   if (isListeningSocket(0, env)) return { kind: 'socket', fd: 0 }
   if (env.GATEWAY_INTERFACE !== undefined && env.REQUEST_METHOD !== undefined)
@@ -31,13 +36,13 @@ export function findInherited(env: NodeJS.ProcessEnv = process.env): Inherited {
 }
 
 /**
- * What getpeername() tells by ENOTCONN; Node cannot ask it. Listening on it to find out would close it where it is
- * the input of a CGI program.
+ * Whether a descriptor is a listening socket. FastCGI 1.0 §2.2 recommends getpeername() and ENOTCONN, which Node does not
+ * offer. Trying to listen on it would close the descriptor if it is the input of a CGI program.
  */
 function isListeningSocket(fd: number, env: NodeJS.ProcessEnv): boolean {
   const stats = stat(fd)
   if (stats === undefined || !stats.isSocket()) return false
-  return listensByProc(stats.ino) ?? env.REQUEST_METHOD === undefined
+  return isListeningInProc(stats.ino) ?? env.REQUEST_METHOD === undefined
 }
 
 function stat(fd: number) {
@@ -48,20 +53,22 @@ function stat(fd: number) {
   }
 }
 
-const ACCEPTS = 0x1_0000
+/** Flag of a listening socket in /proc/net/unix (`__SO_ACCEPTCON`). */
+const SO_ACCEPTCON = 0x1_0000
+/** State of a listening socket in /proc/net/tcp. */
 const TCP_LISTEN = '0A'
 
-/** By Linux' tables of sockets; undefined where there are none, or it is not in them. */
-function listensByProc(inode: number): boolean | undefined {
+/** Looks the socket up in /proc/net of Linux; undefined if that does not exist or does not list it. */
+function isListeningInProc(inode: number): boolean | undefined {
   const wanted = String(inode)
-  for (const row of table('unix'))
-    if (row[6] === wanted) return (Number.parseInt(row[3] ?? '', 16) & ACCEPTS) !== 0
-  for (const row of [...table('tcp'), ...table('tcp6')])
+  for (const row of socketTable('unix'))
+    if (row[6] === wanted) return (Number.parseInt(row[3] ?? '', 16) & SO_ACCEPTCON) !== 0
+  for (const row of [...socketTable('tcp'), ...socketTable('tcp6')])
     if (row[9] === wanted) return row[3] === TCP_LISTEN
   return undefined
 }
 
-function table(name: string): string[][] {
+function socketTable(name: string): string[][] {
   try {
     const lines = readFileSync(`/proc/self/net/${name}`, 'latin1').split('\n')
     return lines.slice(1).map((line) => line.trim().split(/\s+/))

@@ -1,4 +1,4 @@
-/** An error with the code of a system error, as node:net's have one. */
+/** Creates an error with a `code`, like the system errors of node:net. */
 export function systemError(code: string, message: string): Error & { code: string } {
   return Object.assign(new Error(message), { code })
 }

@@ -1,11 +1,12 @@
+// Prepares the path of a unix socket: removes a stale one, and sets the mode of the new one.
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs'
 import { createConnection } from 'node:net'
 import { isMainThread } from 'node:worker_threads'
 import { systemError } from './system-error.ts'
 
 /**
- * Makes room for a unix socket: takes away one that nobody listens on.
- * @throws Error with code EADDRINUSE where somebody does, or where the path is no socket.
+ * Removes a unix socket that no program listens on.
+ * @throws Error with code EADDRINUSE if a program listens on it, or the path is not a socket.
  */
 export async function clearStaleSocket(path: string): Promise<void> {
   const stats = lstatSync(path, { throwIfNoEntry: false })
@@ -13,7 +14,7 @@ export async function clearStaleSocket(path: string): Promise<void> {
   if (!stats.isSocket())
     throw systemError(
       'EADDRINUSE',
-      `${path} is in the way: it is not a socket, so it is not removed`,
+      `${path} is in the way: it is not a socket, so it is not removed; choose another path`,
     )
   const code = await connectError(path)
   if (code === undefined)
@@ -22,7 +23,7 @@ export async function clearStaleSocket(path: string): Promise<void> {
       `another program listens on ${path}; stop it or choose another path`,
     )
   if (code !== 'ECONNREFUSED' && code !== 'ENOENT')
-    throw systemError(code, `whether a program listens on ${path} cannot be found out: ${code}`)
+    throw systemError(code, `cannot find out whether a program listens on ${path}: ${code}`)
   if (code === 'ECONNREFUSED') unlinkSync(path)
 }
 
@@ -37,14 +38,14 @@ function connectError(path: string): Promise<string | undefined> {
   })
 }
 
-/** Runs `bind`, which makes the socket at `path`, so that it has this mode from the start. */
+/** Runs `bind`, which creates the socket at `path`, so that the socket has this mode from the start. */
 export function withMode(path: string, mode: number, bind: () => void): void {
   if (!isMainThread) {
     bind()
     chmodSync(path, mode)
     return
   }
-  // Not chmod(), before which anybody could connect. Other threads cannot set the umask.
+  // Between bind() and chmod() other users could connect, so the umask is set instead. Worker threads cannot set it.
   const mask = process.umask(0o777 & ~mode)
   try {
     bind()

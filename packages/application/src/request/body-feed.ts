@@ -1,44 +1,45 @@
+// Passes the body of a request from STDIN or DATA records to the stream that the listener reads.
 import type { Readable } from 'node:stream'
 
 /**
- * Feeds STDIN or DATA to the stream it is read from, counted against the length it was announced with: what is over
- * it is not part of the body, and a body that is short of it never ends.
+ * Pushes STDIN or DATA into a stream, and counts it against the announced length: bytes beyond it are dropped, and a body
+ * that is shorter never ends its stream, so that a truncated body cannot be taken for a complete one.
  */
 export class BodyFeed {
-  /** Bytes so far. */
+  /** Bytes received so far. */
   received = 0
-  /** Whether the whole body came. */
+  /** Whether the whole body has been received. */
   complete = false
-  /** Whether the stream has as much as it wants for now; its `_read` takes this back. */
+  /** Whether the stream is above its high-water mark; its `_read` resets this. */
   full = false
 
   readonly #stream: Readable
   readonly #length: number | undefined
   readonly #onComplete: () => void
 
-  /** @param length bytes, undefined where only the end of the stream of records tells. */
+  /** @param length length of the body in bytes; undefined if only the empty record marks its end. */
   constructor(stream: Readable, length: number | undefined, onComplete: () => void = () => {}) {
     this.#stream = stream
     this.#length = length
     this.#onComplete = onComplete
   }
 
-  /** Whether a piece is being waited for. */
-  get hungry(): boolean {
+  /** Whether the stream waits for more data. */
+  get needsData(): boolean {
     return !this.complete && !this.full
   }
 
-  /** Bytes that nobody has read yet. */
+  /** Bytes in the buffer of the stream. */
   get unread(): number {
     return this.#stream.readableLength
   }
 
-  /** Ends a body that has no bytes. */
+  /** Ends the stream if the announced length is 0. */
   start(): void {
     if (this.#length === 0) this.#finish()
   }
 
-  /** Takes a piece. */
+  /** Pushes the content of a record. */
   push(chunk: Buffer): void {
     if (this.complete) return
     const left = this.#length === undefined ? chunk.length : this.#length - this.received
@@ -48,7 +49,7 @@ export class BodyFeed {
     if (this.received === this.#length) this.#finish()
   }
 
-  /** The stream of records has ended. False when bytes are missing. */
+  /** The empty record has been received. Returns false if the body is shorter than announced. */
   end(): boolean {
     if (!this.complete && (this.#length === undefined || this.received === this.#length))
       this.#finish()

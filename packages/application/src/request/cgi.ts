@@ -1,6 +1,7 @@
+// Plain CGI: the same listeners, with standard input and output in place of a connection.
 import { encodeNameValues } from '@fastcgi/protocol'
 import type { Settings } from '../options.ts'
-import { type Carrier, Exchange, type Serve } from './exchange.ts'
+import { Exchange, type Serve, type Transport } from './exchange.ts'
 
 /**
  * Serves the one request of a CGI program (RFC 3875): params from the environment, the body from standard input, the
@@ -13,18 +14,18 @@ export function serveCgi(settings: Settings, serve: Serve, onEnd: () => void): v
     stdin.destroy()
     stdout.end(onEnd)
   }
-  const carrier: Carrier = {
-    stdout(_exchange, pieces, taken) {
-      stdout.write(Buffer.concat(pieces), taken)
+  const transport: Transport = {
+    stdout(_exchange, chunks, callback) {
+      stdout.write(Buffer.concat(chunks), callback)
     },
     stderr: (_exchange, text) => void stderr.write(text),
     onComplete: (exchange) => end(exchange.appStatus),
-    // As a program that crashed: web servers are told of it by nothing else.
-    onBroken: () => end(1),
-    onHungry: () => void stdin.resume(),
+    // A failure exit code is the only way for a CGI program to tell the web server that its response is incomplete.
+    onIncomplete: () => end(1),
+    onBodyRead: () => void stdin.resume(),
   }
   const begin = { id: 1, role: 'responder', keepConnection: false } as const
-  const exchange = new Exchange(begin, carrier, settings, serve)
+  const exchange = new Exchange(begin, transport, settings, serve)
   stdout.on('error', () => {
     exchange.abort()
     end(1)

@@ -1,3 +1,4 @@
+// What FastCGI adds to a request: `req.fastcgi` and its types.
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { type Params, variablesOf } from './params.ts'
@@ -5,56 +6,57 @@ import { type Params, variablesOf } from './params.ts'
 /** Names of the roles (FastCGI 1.0 §6). */
 export type RoleName = 'responder' | 'authorizer' | 'filter'
 
-/** The file that a filter is to filter (FastCGI 1.0 §6.4). To be read after the request's body. */
+/** The file that a filter processes (FastCGI 1.0 §6.4). It must be read after the body of the request. */
 export interface FilterData {
-  /** FCGI_DATA. Fails where the web server sends less than `length`. */
+  /** Content of FCGI_DATA. It is destroyed with an error if the web server sends less than `length`. */
   readonly stream: Readable
-  /** FCGI_DATA_LENGTH in bytes; undefined where the web server does not say. */
+  /** FCGI_DATA_LENGTH in bytes; undefined if the param is missing or invalid. */
   readonly length: number | undefined
-  /** FCGI_DATA_LAST_MOD; undefined where the web server does not say. */
+  /** FCGI_DATA_LAST_MOD; undefined if the param is missing or invalid. */
   readonly lastModified: Date | undefined
 }
 
-/** `req.fastcgi`: what FastCGI knows of a request and HTTP does not. */
+/** `req.fastcgi`: the properties of a request that HTTP does not have. */
 export interface FastCGIContext {
+  /** Role that the web server asked for. */
   readonly role: RoleName
-  /** All params as the web server sent them, text in UTF-8. */
+  /** All params as the web server sent them, decoded as UTF-8. */
   readonly params: Readonly<Record<string, string>>
   /**
-   * The params that are neither meta-variables of CGI nor fields of the request: what the configuration of the web
-   * server (`SetEnv`, `fastcgi_param`) and its authorizers (`Variable-…`) added.
+   * The params that are neither CGI meta-variables nor fields of the request: those that the configuration of the web
+   * server (Apache `SetEnv`, nginx `fastcgi_param`) and its authorizers (`Variable-…`) added.
    */
   readonly variables: Readonly<Record<string, string>>
   /** Id of the request on its connection, 1 to 65535. */
   readonly requestId: number
   /** Whether the web server keeps the connection for further requests (KEEP_CONN). */
   readonly keepConnection: boolean
-  /** Only for filters. */
+  /** The file to filter; only for filters. */
   readonly data: FilterData | undefined
-  /** Exit status that the web server is told, where a CGI program would call exit(). @default 0 */
+  /** Exit status in END_REQUEST, corresponding to that of a CGI program. @default 0 */
   appStatus: number
-  /** Writes to STDERR, which web servers put into their error log. Dropped while output waits for the web server. */
+  /** Writes to STDERR, which web servers write to their error log. Dropped while more than 1 MiB of output is unsent. */
   stderr(text: string): void
 }
 
-/** A request as listeners get it. */
+/** A request as responders and authorizers get it: an IncomingMessage with the context of FastCGI. */
 export interface FastCGIRequest extends IncomingMessage {
   readonly fastcgi: FastCGIContext
-  /** Fires when nobody waits for the response any more: ABORT_REQUEST, or the connection is lost. */
+  /** Aborted when the response is no longer wanted (ABORT_REQUEST, connection lost) or has failed. */
   readonly signal: AbortSignal
 }
 
-/** A request as filters get it. */
+/** A request as filters get it: `fastcgi.data` is set. */
 export interface FilterRequest extends FastCGIRequest {
   readonly fastcgi: FastCGIContext & { readonly data: FilterData }
 }
 
-/** `req.fastcgi` where the type of `req` does not tell of it, as in Express. Undefined for requests from elsewhere. */
+/** Returns `req.fastcgi` for a `req` whose type lacks it, as in Express. Undefined if `req` is not from this server. */
 export function fastcgiContext(req: IncomingMessage): FastCGIContext | undefined {
   return 'fastcgi' in req && req.fastcgi instanceof Context ? req.fastcgi : undefined
 }
 
-/** What a {@link Context} is made of. */
+/** Constructor parameters of a {@link Context}. */
 export interface ContextSource {
   role: RoleName
   params: Params
@@ -64,7 +66,7 @@ export interface ContextSource {
   writeError(text: string): void
 }
 
-/** The one implementation; text is decoded when it is asked for. */
+/** Implementation of {@link FastCGIContext}; params are decoded lazily. */
 export class Context implements FastCGIContext {
   readonly role: RoleName
   readonly requestId: number
@@ -98,7 +100,7 @@ export class Context implements FastCGIContext {
   }
 }
 
-/** The data of a filter, with what feeds it left to the caller. */
+/** Creates the data of a filter. The caller pushes the content into its stream; `onRead` is its `_read`. */
 export function filterData(params: ReadonlyMap<string, string>, onRead: () => void): FilterData {
   const length = params.get('FCGI_DATA_LENGTH')
   const lastModified = params.get('FCGI_DATA_LAST_MOD')

@@ -1,3 +1,4 @@
+// The life of one request: its records, its IncomingMessage and ServerResponse, and its end.
 import type { ServerResponse } from 'node:http'
 import type { Settings } from '../options.ts'
 import { BodyFeed } from './body-feed.ts'
@@ -14,25 +15,25 @@ import { type RequestHead, readRequestHead } from './request-head.ts'
 import { RequestSocket, type ResponseSink } from './request-socket.ts'
 import { statusResponse } from './response-head.ts'
 
-/** Whoever carries an exchange: a connection, or standard input and output (CGI). */
-export interface Carrier {
-  /** Sends a piece of the response; `taken` is called when the next one can come. */
-  stdout(exchange: Exchange, pieces: Buffer[], taken: () => void): void
-  /** Sends to the error log of the web server. */
+/** What an exchange is transported over: a connection, or standard input and output (CGI). */
+export interface Transport {
+  /** Sends a part of the response; `callback` is called when more is accepted. */
+  stdout(exchange: Exchange, chunks: Buffer[], callback: () => void): void
+  /** Sends text to the error log of the web server. */
   stderr(exchange: Exchange, text: string): void
-  /** The response is whole: all of it has been handed over. */
+  /** The response is complete, and all of it has been passed to stdout(). */
   onComplete(exchange: Exchange): void
-  /** There will be no whole response, and a part of it is under way. */
-  onBroken(exchange: Exchange): void
-  /** More of the body can be taken. */
-  onHungry(exchange: Exchange): void
+  /** The response has failed after a part of it was sent. */
+  onIncomplete(exchange: Exchange): void
+  /** The listener has read the buffered body; more of it can be received. */
+  onBodyRead(exchange: Exchange): void
 }
 
-/** Hands a request to the listener of its role. */
+/** Calls the listener of the role. */
 export type Serve = (role: RoleName, req: FastCGIRequest, res: ServerResponse) => void
 
-/** What an exchange is to be. */
-export interface Begin {
+/** Contents of the BEGIN_REQUEST record. */
+export interface BeginRequest {
   id: number
   role: RoleName
   keepConnection: boolean
@@ -43,12 +44,12 @@ export class Exchange implements ResponseSink {
   readonly id: number
   readonly role: RoleName
   readonly keepConnection: boolean
-  /** When a piece of it last came, in milliseconds of `performance.now()`; before PARAMS have ended, when it began. */
-  lastMove: number = performance.now()
-  /** Whether STDERR was used, so that it has to be ended. */
+  /** When a part of the body was last received or read, in milliseconds of `performance.now()`; before the end of PARAMS, when the request began. */
+  lastActivity: number = performance.now()
+  /** Whether STDERR was used, so that its stream has to be closed. */
   usedStderr = false
 
-  readonly #carrier: Carrier
+  readonly #transport: Transport
   readonly #settings: Settings
   readonly #serve: Serve
   readonly #params: Params = new Params()
@@ -62,36 +63,37 @@ export class Exchange implements ResponseSink {
   readonly #controller: AbortController = new AbortController()
   #ended = false
 
-  constructor(begin: Begin, carrier: Carrier, settings: Settings, serve: Serve) {
+  constructor(begin: BeginRequest, transport: Transport, settings: Settings, serve: Serve) {
     this.id = begin.id
     this.role = begin.role
     this.keepConnection = begin.keepConnection
-    this.#carrier = carrier
+    this.#transport = transport
     this.#settings = settings
     this.#serve = serve
   }
 
+  /** Exit status for END_REQUEST. */
   get appStatus(): number {
     return this.#context?.appStatus ?? 0
   }
 
-  /** Whether PARAMS ended well, and the listener was asked. */
+  /** Whether valid PARAMS have been received and the listener has been called. */
   get started(): boolean {
     return this.#context !== undefined
   }
 
-  /** Whether the listener waits for a piece of the body. */
-  get hungry(): boolean {
-    return !this.#ended && (this.#body?.hungry === true || this.#data?.hungry === true)
+  /** Whether the listener waits for more of the body. */
+  get needsData(): boolean {
+    return !this.#ended && (this.#body?.needsData === true || this.#data?.needsData === true)
   }
 
-  /** Bytes of the body that wait for the listener, when it does not want more for now; else 0. */
+  /** Buffered bytes of the body while the listener does not want more; otherwise 0. */
   get unread(): number {
     if (this.#ended) return 0
     return (this.#body?.full ? this.#body.unread : 0) + (this.#data?.full ? this.#data.unread : 0)
   }
 
-  // ---- what the web server sends
+  // ---- records from the web server
 
   onParams(chunk: Buffer): void {
     if (this.started || this.#ended) return
@@ -108,19 +110,19 @@ export class Exchange implements ResponseSink {
   }
 
   onStdin(chunk: Buffer): void {
-    this.#move()
+    this.#markActive()
     this.#body?.push(chunk)
     const { maxBodySize } = this.#settings
     if (maxBodySize > 0 && (this.#body?.received ?? 0) > maxBodySize) this.fail(413)
   }
 
   onStdinEnd(): void {
-    // The client has failed: what came must not look like the whole (FastCGI 1.0 §6.2).
+    // Less than CONTENT_LENGTH: the client disconnected. The body must not look complete (FastCGI 1.0 §6.2).
     if (this.#body?.end() === false) this.fail(400)
   }
 
   onData(chunk: Buffer): void {
-    this.#move()
+    this.#markActive()
     this.#data?.push(chunk)
   }
 
@@ -129,24 +131,25 @@ export class Exchange implements ResponseSink {
       this.#dataStream?.destroy(new Error('FCGI_DATA is shorter than FCGI_DATA_LENGTH says'))
   }
 
-  // ---- how it ends
+  // ---- end of the exchange
 
-  /** Nobody waits for the response any more. */
+  /** The response is no longer wanted: ABORT_REQUEST, or the connection is lost. */
   abort(): void {
-    this.#release()
+    this.#tearDown()
   }
 
-  /** Ends it with a response of this status, or as broken where another response is under way. */
+  /** Ends the exchange with a response of this status, or as incomplete if a response has begun. */
   fail(status: number): void {
     if (this.#ended) return
-    const begun = this.#socket?.headSent === true
-    this.#release()
-    if (begun) this.#carrier.onBroken(this)
-    else this.#carrier.stdout(this, [statusResponse(status)], () => this.#carrier.onComplete(this))
+    const headSent = this.#socket?.headSent === true
+    this.#tearDown()
+    if (headSent) this.#transport.onIncomplete(this)
+    else
+      this.#transport.stdout(this, [statusResponse(status)], () => this.#transport.onComplete(this))
   }
 
-  onOutput(pieces: Buffer[], taken: () => void): void {
-    if (!this.#ended) this.#carrier.stdout(this, pieces, taken)
+  onOutput(chunks: Buffer[], callback: () => void): void {
+    if (!this.#ended) this.#transport.stdout(this, chunks, callback)
   }
 
   onSocketDestroyed(): void {
@@ -160,26 +163,26 @@ export class Exchange implements ResponseSink {
       return
     }
     this.#ended = true
-    this.#carrier.onComplete(this)
-    // Not at once: the socket is still inside of its last write, and would make an error of being destroyed in it.
+    this.#transport.onComplete(this)
+    // The socket is still inside its last _write(), so destroying it now would report that write as failed.
     process.nextTick(destroy, this.#socket)
-    // What is left of the body reaches nobody; a part of it must not look like the whole.
+    // The rest of the body is discarded. A body that is incomplete must not look complete, so it is destroyed.
     if (this.#req?.complete === false) this.#req.destroy()
     else if (this.#req?.readableEnded === false) this.#req.resume()
     this.#dataStream?.destroy()
   }
 
-  #release(): void {
+  #tearDown(): void {
     if (this.#ended) return
     this.#ended = true
     this.#controller.abort()
     this.#socket?.destroy()
     this.#dataStream?.destroy()
-    // As node:http tells listeners of a connection that was reset.
+    // The error that node:http gives a request whose connection was reset.
     this.#req?.destroy(Object.assign(new Error('aborted'), { code: 'ECONNRESET' }))
   }
 
-  // ---- the listener's side
+  // ---- start of the listener
 
   #refusal(count: number, head: RequestHead): number | undefined {
     const { maxParams, maxBodySize } = this.#settings
@@ -189,7 +192,7 @@ export class Exchange implements ResponseSink {
   }
 
   #start(params: ReadonlyMap<string, string>, head: RequestHead): void {
-    this.#move()
+    this.#markActive()
     const data =
       this.role === 'filter' ? filterData(params, () => this.#onRead(this.#data)) : undefined
     const fastcgi = new Context({
@@ -206,10 +209,10 @@ export class Exchange implements ResponseSink {
     const req = createRequest(head, socket, { fastcgi, signal, onRead })
     const res = createResponse(req, socket)
     socket.on('timeout', this.#onTimeout)
-    // What somebody destroys it with; the exchange is ended all the same.
+    // An error that a listener destroys it with; onSocketDestroyed() ends the exchange.
     socket.on('error', () => {})
     res.on('finish', this.#onFinish)
-    // Authorizers have no body (FastCGI 1.0 §6.3), and not every web server ends their STDIN.
+    // Authorizers have no body (FastCGI 1.0 §6.3), and not every web server closes their STDIN.
     const length = this.role === 'authorizer' ? 0 : head.contentLength
     const body = new BodyFeed(req, length, () => {
       req.complete = true
@@ -231,23 +234,23 @@ export class Exchange implements ResponseSink {
   #onRead(feed: BodyFeed | undefined): void {
     if (feed === undefined || !feed.full) return
     feed.full = false
-    this.lastMove = performance.now()
-    this.#carrier.onHungry(this)
+    this.lastActivity = performance.now()
+    this.#transport.onBodyRead(this)
   }
 
   #writeError(text: string): void {
-    if (!this.#ended && text !== '') this.#carrier.stderr(this, text)
+    if (!this.#ended && text !== '') this.#transport.stderr(this, text)
   }
 
-  #move(): void {
-    this.lastMove = performance.now()
-    this.#socket?.touch()
+  #markActive(): void {
+    this.lastActivity = performance.now()
+    this.#socket?.refreshTimeout()
   }
 
-  // As node:http's server: whoever set the timeout decides, else the connection is closed.
+  // As node:http does: a 'timeout' listener decides what happens; without one the socket is destroyed.
   readonly #onTimeout = (): void => {
-    const heard = this.#req?.emit('timeout', this.#socket)
-    if (this.#res?.emit('timeout', this.#socket) || heard) return
+    const handled = this.#req?.emit('timeout', this.#socket)
+    if (this.#res?.emit('timeout', this.#socket) || handled) return
     this.#socket?.destroy()
   }
 }

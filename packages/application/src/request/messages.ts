@@ -1,3 +1,4 @@
+// Creates the IncomingMessage and ServerResponse of a request, without an HTTP connection below them.
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -5,17 +6,17 @@ import type { Context, FastCGIRequest } from './context.ts'
 import type { RequestHead } from './request-head.ts'
 import type { RequestSocket } from './request-socket.ts'
 
-/** What a request has besides what its head says. */
+/** Properties of a request that do not come from its head. */
 export interface RequestExtras {
   fastcgi: Context
   signal: AbortSignal
-  /** The reader of the body can take more. */
+  /** `_read` of the body. */
   onRead(): void
 }
 
 /**
- * An IncomingMessage without an HTTP connection. What is ours are its own properties, because Express puts a prototype
- * of its own in the place of the one that is there; and no accessors, which would make all of `req` slow.
+ * Creates an IncomingMessage without an HTTP connection. Additions are own properties, because Express replaces the
+ * prototype of `req`; and data properties, because accessors would make V8 treat all of `req` as a slow object.
  */
 export function createRequest(
   head: RequestHead,
@@ -36,10 +37,10 @@ export function createRequest(
   return req as FastCGIRequest
 }
 
-/** A ServerResponse that writes to the socket, and never frames what it writes: FastCGI does that. */
+/** Creates a ServerResponse that writes to the socket without chunked coding, since FastCGI records frame the body. */
 export function createResponse(req: FastCGIRequest, socket: RequestSocket): ServerResponse {
   const res: ServerResponse = new ServerResponse(req)
-  // The web server gives it.
+  // The web server adds Date.
   res.sendDate = false
   res.writeHead = writeHead
   res.assignSocket(asSocket(socket))
@@ -51,12 +52,12 @@ export function createResponse(req: FastCGIRequest, socket: RequestSocket): Serv
   return res
 }
 
-/** For node:http, any Duplex is a socket that has what it uses of one. */
+/** node:http needs only the members of a socket that RequestSocket has. */
 function asSocket(socket: RequestSocket): Socket {
   return socket as Duplex as Socket
 }
 
-/** node:http makes `headers` and `headersDistinct` of these when it is asked for them. */
+/** Sets the fields; node:http derives `headers` and `headersDistinct` from them lazily. */
 function addFields(req: IncomingMessage, fields: string[]): void {
   const message = req as IncomingMessage & {
     _addHeaderLines(fields: string[], count: number): void
@@ -66,14 +67,14 @@ function addFields(req: IncomingMessage, fields: string[]): void {
 
 const { writeHead: writeHttpHead } = ServerResponse.prototype
 
-/** That of node:http, which also decides on chunked encoding: by the head, where nobody else hears of it. */
+/** writeHead() of node:http, after which chunked coding is turned off: node:http decides on it there, and has no option against it. */
 function writeHead(this: ServerResponse, ...args: unknown[]): ServerResponse {
   writeHttpHead.apply(this, args as Parameters<typeof writeHttpHead>)
   this.chunkedEncoding = false
   return this
 }
 
-/** Where a ServerResponse keeps `writableNeedDrain`, which otherwise only the server of node:http takes back. */
+/** Symbol under which a ServerResponse keeps `writableNeedDrain`; only the 'drain' listener of http.Server resets it. */
 const NEED_DRAIN = Object.getOwnPropertySymbols(
   new ServerResponse(new IncomingMessage(new Socket())),
 ).find(({ description }) => description === 'kNeedDrain')

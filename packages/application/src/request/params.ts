@@ -1,15 +1,16 @@
+// The params of a request: collected from PARAMS records, and the ones that are not CGI meta-variables.
 import { decodeNameValues } from '@fastcgi/protocol'
 
-/** Collects the PARAMS of a request, up to the limits. */
+/** Collects the PARAMS stream of a request, up to a maximum size. */
 export class Params {
   #chunks: Buffer[] = []
   #length = 0
   #block: Buffer | undefined
 
-  /** Takes a piece; false when there are over `most` bytes, of which none are kept. */
-  push(chunk: Buffer, most: number): boolean {
+  /** Adds the content of a record. Returns false, and discards everything, if the total exceeds `maxSize` bytes. */
+  push(chunk: Buffer, maxSize: number): boolean {
     this.#length += chunk.length
-    if (this.#length > most) {
+    if (this.#length > maxSize) {
       this.#chunks = []
       return false
     }
@@ -17,7 +18,7 @@ export class Params {
     return true
   }
 
-  /** All of them, when there are no more. A name that comes twice has its last value. */
+  /** Decodes all params, after the end of the stream. The last one of several with the same name wins. */
   decode(encoding: 'latin1' | 'utf8'): Map<string, string> {
     return new Map(decodeNameValues(this.#joined(), encoding))
   }
@@ -30,7 +31,7 @@ export class Params {
   }
 }
 
-/** Meta-variables of RFC 3875, and those that web servers add of themselves. */
+/** Meta-variables of RFC 3875 §4.1, and params that web servers add without configuration. */
 const META_VARIABLES = new Set(
   `AUTH_TYPE CONTENT_LENGTH CONTENT_TYPE GATEWAY_INTERFACE PATH_INFO PATH_TRANSLATED QUERY_STRING REMOTE_ADDR REMOTE_HOST
   REMOTE_IDENT REMOTE_USER REQUEST_METHOD SCRIPT_NAME SERVER_NAME SERVER_PORT SERVER_PROTOCOL SERVER_SOFTWARE
@@ -39,7 +40,7 @@ const META_VARIABLES = new Set(
   SERVER_ADDR SERVER_ADMIN SERVER_SIGNATURE`.split(/\s+/),
 )
 
-/** What the configuration of the web server and its authorizers added to the params. */
+/** The params that the configuration of the web server and its authorizers added. */
 export function variablesOf(params: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(params).filter(

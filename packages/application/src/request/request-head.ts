@@ -1,4 +1,5 @@
-/** Who asks, and where: what `req.socket` tells of it. */
+// Derives the head of an HTTP request from the params of a FastCGI request (RFC 3875 §4.1).
+/** Addresses of the HTTP client and the web server, for `req.socket`. */
 export interface Client {
   remoteAddress: string | undefined
   remotePort: number | undefined
@@ -8,29 +9,29 @@ export interface Client {
   encrypted: boolean
 }
 
-/** The request line and the fields of an HTTP request, out of the params of a FastCGI request. */
+/** Request line, fields and client of an HTTP request. */
 export interface RequestHead {
   method: string
   url: string
   httpVersionMinor: 0 | 1
-  /** Name, value, name, value…; the case of the names is lost on the way, so they are Written-Like-This. */
+  /** Name, value, name, value…; params do not preserve the case of names, so they are Written-Like-This. */
   rawHeaders: string[]
-  /** CONTENT_LENGTH; undefined where it is missing or empty, NaN where it is no number. */
+  /** CONTENT_LENGTH in bytes; undefined if missing or empty, NaN if not a number. */
   contentLength: number | undefined
   client: Client
 }
 
-/** Methods that are sent with `Content-Length: 0` when there is no body (RFC 9110 §8.6). */
+/** Methods whose requests have `Content-Length: 0` if they have no body (RFC 9110 §8.6). */
 const EXPECT_LENGTH = new Set(['POST', 'PUT', 'PATCH'])
 
-/** @param params text as latin1, as node:http has it. */
+/** @param params decoded as latin1, as node:http decodes fields. */
 export function readRequestHead(params: ReadonlyMap<string, string>): RequestHead {
   const method = params.get('REQUEST_METHOD') ?? ''
   const contentLength = readLength(params.get('CONTENT_LENGTH'))
   const head: RequestHead = {
     method,
     url: readUrl(params),
-    // HTTP/2 and later as well: what speaks HTTP/2 is the web server, res is a ServerResponse of HTTP/1.
+    // 1.1 for HTTP/2 and later as well: `res` is a ServerResponse of HTTP/1.
     httpVersionMinor: params.get('SERVER_PROTOCOL') === 'HTTP/1.0' ? 0 : 1,
     rawHeaders: [],
     contentLength,
@@ -38,20 +39,21 @@ export function readRequestHead(params: ReadonlyMap<string, string>): RequestHea
   }
   const contentType = params.get('CONTENT_TYPE')
   if (contentType) addField(head, CONTENT_TYPE, contentType)
-  // lighttpd says CONTENT_LENGTH=0 for every request without a body.
+  // lighttpd sends CONTENT_LENGTH=0 for every request without a body.
   if (contentLength !== undefined && (contentLength > 0 || EXPECT_LENGTH.has(method)))
     addField(head, CONTENT_LENGTH, String(contentLength))
   for (const [name, value] of params) {
     if (!name.startsWith('HTTP_')) continue
     const field = fieldName(name)
     if (field === CONTENT_TYPE || field === CONTENT_LENGTH) continue
-    // The web server has taken the coding away when it gives a length.
+    // A web server that sends CONTENT_LENGTH has decoded the body.
     if (field.lower === 'transfer-encoding' && contentLength !== undefined) continue
     addField(head, field, value)
   }
   return head
 }
 
+/** The name of a header field. */
 interface FieldName {
   readonly lower: string
   readonly shown: string
@@ -60,19 +62,19 @@ interface FieldName {
 const CONTENT_TYPE: FieldName = { lower: 'content-type', shown: 'Content-Type' }
 const CONTENT_LENGTH: FieldName = { lower: 'content-length', shown: 'Content-Length' }
 
-/** The names that came before, because there are few of them; bounded, because a client could invent others. */
+/** Cache of field names by param name. It is bounded, because a client can send arbitrary names. */
 const fieldNames = new Map<string, FieldName>([
   ['HTTP_CONTENT_TYPE', CONTENT_TYPE],
   ['HTTP_CONTENT_LENGTH', CONTENT_LENGTH],
 ])
-const MOST_NAMES = 1000
+const MAX_FIELD_NAMES = 1000
 
 function fieldName(param: string): FieldName {
   const known = fieldNames.get(param)
   if (known !== undefined) return known
   const lower = param.slice('HTTP_'.length).toLowerCase().replaceAll('_', '-')
   const field = { lower, shown: lower.replace(/(?<![^-])[a-z]/g, (letter) => letter.toUpperCase()) }
-  if (fieldNames.size < MOST_NAMES) fieldNames.set(param, field)
+  if (fieldNames.size < MAX_FIELD_NAMES) fieldNames.set(param, field)
   return field
 }
 
@@ -93,7 +95,7 @@ function readUrl(params: ReadonlyMap<string, string>): string {
   return `${encodePath(path) || '/'}${query ? `?${query}` : ''}`
 }
 
-/** A path that CGI has decoded, encoded again; byte by byte, for its text is latin1. */
+/** Percent-encodes a decoded path; each latin1 character is one byte. */
 function encodePath(path: string): string {
   return path.replace(
     /[^A-Za-z0-9\-._~!$&'()*+,;=:@/]/g,

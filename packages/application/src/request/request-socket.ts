@@ -1,26 +1,27 @@
+// The socket of a request: takes the HTTP/1 response of a ServerResponse and turns it into a CGI response.
 import { Duplex } from 'node:stream'
 import type { Client } from './request-head.ts'
 import { toCgiHead } from './response-head.ts'
 
-/** Takes what a response consists of. */
+/** Receives the response. */
 export interface ResponseSink {
-  /** Pieces of a CGI response; `taken` is called when more can come. */
-  onOutput(pieces: Buffer[], taken: () => void): void
-  /** The socket is gone, after the response or before its end. */
+  /** A part of a CGI response; `callback` is called when more is accepted. */
+  onOutput(chunks: Buffer[], callback: () => void): void
+  /** The socket was destroyed, before or after the end of the response. */
   onSocketDestroyed(): void
 }
 
-/** Pieces that are shorter than this altogether are joined: copying them is cheaper than records of their own. */
-const JOINED = 16_384
+/** Buffers of up to this size together, in bytes, are concatenated: copying them costs less than a record for each. */
+const JOIN_LIMIT = 16_384
 
 const HEAD_END = '\r\n\r\n'
 
 /**
- * What `req.socket` and `res.socket` are: it looks like the socket of a client, and stands between the ServerResponse
- * and FastCGI. It takes the HTTP/1 response that the ServerResponse writes, and turns its head into that of CGI.
+ * `req.socket` and `res.socket`. It looks like the socket of an HTTP client. It takes the HTTP/1 response that the
+ * ServerResponse writes, turns the head into that of a CGI response, and passes on the body.
  *
- * All that is special happens here, for Express puts other prototypes below `req` and `res`. It is no net.Socket: to
- * make one of those costs more than all the rest of a request.
+ * The conversion happens here, not in a subclass of ServerResponse, because Express replaces the prototypes of `req` and
+ * `res`. It is a Duplex, not a net.Socket: creating one of those costs more than all the rest of a request.
  */
 export class RequestSocket extends Duplex implements Client {
   readonly remoteAddress: string | undefined
@@ -31,16 +32,16 @@ export class RequestSocket extends Duplex implements Client {
   readonly encrypted: boolean
   readonly connecting = false
   readonly pending = false
-  /** Milliseconds of `setTimeout`, 0 for none. */
+  /** Timeout in milliseconds, 0 for none; see setTimeout(). */
   timeout = 0
-  /** Whether the head of the response has been handed on. */
+  /** Whether the head of the response has been passed on. */
   headSent = false
 
   readonly #statusFirst: boolean
   readonly #sink: ResponseSink
   #timer: NodeJS.Timeout | undefined
 
-  /** @param statusFirst where Status stands in the head: see {@link toCgiHead}. */
+  /** @param statusFirst whether Status is the first field of the head: see {@link toCgiHead}. */
   constructor(client: Client, statusFirst: boolean, sink: ResponseSink) {
     super({ decodeStrings: false })
     this.remoteAddress = client.remoteAddress
@@ -53,9 +54,9 @@ export class RequestSocket extends Duplex implements Client {
     this.#sink = sink
   }
 
-  // ---- what net.Socket has
+  // ---- members of net.Socket
 
-  /** Emits 'timeout' when nothing has moved for so many milliseconds; 0 ends that. */
+  /** Emits 'timeout' after that many milliseconds without activity; 0 turns it off. */
   setTimeout(milliseconds: number, callback?: () => void): this {
     this.timeout = milliseconds
     clearTimeout(this.#timer)
@@ -72,14 +73,14 @@ export class RequestSocket extends Duplex implements Client {
       : { address, port, family: address.includes(':') ? 'IPv6' : 'IPv4' }
   }
 
-  /** Destroys it when everything has been written. */
+  /** Destroys the socket after everything has been written. */
   destroySoon(): void {
     if (this.writable) this.end()
     if (this.writableFinished) this.destroy()
     else this.once('finish', () => this.destroy())
   }
 
-  // Settings of the connection, which is the web server's.
+  // Options of a TCP connection, which have no meaning here.
   setNoDelay(): this {
     return this
   }
@@ -93,14 +94,14 @@ export class RequestSocket extends Duplex implements Client {
     return this
   }
 
-  /** Begins anew to wait for the timeout: something has moved. */
-  touch(): void {
+  /** Restarts the timeout, because there was activity. */
+  refreshTimeout(): void {
     this.#timer?.refresh()
   }
 
   // ---- the stream
 
-  // Nothing is read from it: the body goes to the request directly.
+  // Nothing is read from it: the body is pushed into the request directly.
   override _read(): void {}
 
   override _write(
@@ -115,19 +116,19 @@ export class RequestSocket extends Duplex implements Client {
     chunks: Array<{ chunk: string | Buffer; encoding: BufferEncoding }>,
     callback: (error?: Error | null) => void,
   ): void {
-    this.touch()
-    const pieces: Buffer[] = []
+    this.refreshTimeout()
+    const buffers: Buffer[] = []
     let length = 0
     for (const { chunk, encoding } of chunks) {
-      const piece = this.headSent ? toBuffer(chunk, encoding) : this.#takeHead(chunk, encoding)
-      if (piece.length === 0) continue
-      pieces.push(piece)
-      length += piece.length
+      const buffer = this.headSent ? toBuffer(chunk, encoding) : this.#convertHead(chunk, encoding)
+      if (buffer.length === 0) continue
+      buffers.push(buffer)
+      length += buffer.length
     }
     if (length === 0) callback()
     else {
       const joined =
-        pieces.length > 1 && length <= JOINED ? [Buffer.concat(pieces, length)] : pieces
+        buffers.length > 1 && length <= JOIN_LIMIT ? [Buffer.concat(buffers, length)] : buffers
       this.#sink.onOutput(joined, callback)
     }
   }
@@ -138,11 +139,11 @@ export class RequestSocket extends Duplex implements Client {
     callback(error)
   }
 
-  // A ServerResponse writes the whole head at once, as does writeEarlyHints() with that of a 1xx response.
-  #takeHead(chunk: string | Buffer, encoding: BufferEncoding): Buffer {
+  // A ServerResponse writes a whole head in one chunk; so does writeEarlyHints() with the head of a 1xx response.
+  #convertHead(chunk: string | Buffer, encoding: BufferEncoding): Buffer {
     const end = chunk.indexOf(HEAD_END)
     if (end === -1) {
-      this.destroy(new Error('what was written to the socket is no HTTP response'))
+      this.destroy(new Error('the data written to the socket is not an HTTP response'))
       return EMPTY
     }
     const bodyAt = end + HEAD_END.length

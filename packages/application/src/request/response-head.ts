@@ -1,27 +1,28 @@
+// Converts the head of a response from HTTP/1 to CGI.
 import { STATUS_CODES } from 'node:http'
 
-/** Fields of the hop to the client, which are the web server's (RFC 3875 §6.3.4), and Status, which is ours. */
-const NOT_FOR_CGI =
+/** Hop-by-hop fields, which belong to the web server (RFC 3875 §6.3.4), and Status, which is set from the status line. */
+const OMITTED_FIELDS =
   /^(?:connection|keep-alive|proxy-connection|status|te|trailer|transfer-encoding|upgrade)[ \t]*:.*\r\n/gim
 
 /**
- * The head of an HTTP/1 response, up to and with its empty line, as the head of a CGI response (RFC 3875 §6).
- * Undefined for a 1xx response, of which CGI knows none.
+ * Converts the head of an HTTP/1 response, including its empty line, to the head of a CGI response (RFC 3875 §6).
+ * Returns undefined for a 1xx response, which CGI does not have.
  *
- * Status comes last: HAProxy makes every response a 302 whose Location comes after its Status. But `statusFirst` for
- * authorizers, because lighttpd drops those fields of a denial that come before it.
+ * Status is the last field, because HAProxy turns a response whose Location follows its Status into a 302. With
+ * `statusFirst`, for authorizers, it is the first, because lighttpd drops the fields of a denial that precede it.
  */
 export function toCgiHead(head: string, statusFirst: boolean): string | undefined {
   const lineEnd = head.indexOf('\r\n')
-  // Behind 'HTTP/1.1 '.
+  // Skips 'HTTP/1.1 '.
   const code = head.slice(9, lineEnd)
   if (code.startsWith('1')) return undefined
   const status = `Status: ${code}\r\n`
-  const fields = head.slice(lineEnd + 2, -2).replace(NOT_FOR_CGI, '')
+  const fields = head.slice(lineEnd + 2, -2).replace(OMITTED_FIELDS, '')
   return statusFirst ? `${status}${fields}\r\n` : `${fields}${status}\r\n`
 }
 
-/** A whole CGI response that says no more than its status. */
+/** A complete CGI response whose body is the reason phrase of its status. */
 export function statusResponse(status: number): Buffer {
   const reason = STATUS_CODES[status] ?? ''
   return Buffer.from(

@@ -1,19 +1,19 @@
-// lighttpd's min-procs, max-procs, max-load-per-proc and idle-timeout.
+// Mode adaptive: lighttpd's min-procs, max-procs, max-load-per-proc and idle-timeout.
 import type { Fleet, Policy } from '../supervision/policy.ts'
 
-/** What an {@link AdaptivePolicy} goes by. */
+/** Parameters of an {@link AdaptivePolicy}; see the options of the same names. */
 export interface AdaptiveRules {
   readonly minProcesses: number
   readonly maxProcesses: number
-  /** Requests for each process, beyond which there is to be another one. */
+  /** Requests per process above which another process is started. */
   readonly maxLoadPerProcess: number
   /** Milliseconds without a request after which a process ends. */
   readonly idleTimeout: number
 }
 
 /**
- * One process more, each second, while there is more to do than the processes can carry; one less, each second, while one
- * has had nothing to do for long.
+ * Starts one process per second while there are more than `maxLoadPerProcess` requests per process, and ends one per
+ * second while a process has been idle for `idleTimeout`.
  */
 export class AdaptivePolicy implements Policy {
   readonly #fleet: Fleet
@@ -34,7 +34,7 @@ export class AdaptivePolicy implements Policy {
       if (workers.length < maxProcesses) fleet.start(now)
       return
     }
-    // The last one: the first ones get the requests when there are few.
+    // The balancer prefers the first members, so under low load the last ones are idle.
     const idle = workers.findLast(
       ({ idleSince }) => idleSince !== undefined && now - idleSince >= idleTimeout,
     )

@@ -1,29 +1,30 @@
+// Options of mode dynamic, their defaults and checks.
 import { OptionError } from '@fastcgi/client'
 import { type Check, type Checks, flag, integer, milliseconds } from '@fastcgi/client/internal'
 
-/** Options of mode dynamic, by their names in mod_fastcgi's FastCgiConfig; times are in milliseconds. */
+/** Options of mode dynamic, named as in mod_fastcgi's FastCgiConfig. Times are in milliseconds. */
 export interface DynamicOptions {
-  /** Most processes of all applications together. @default 50 */
+  /** Maximum number of processes of all applications together, 1 to 10000. @default 50 */
   maxProcesses?: number | undefined
-  /** Most processes of one application. @default 10 */
+  /** Maximum number of processes of one application, 1 to 10000. @default 10 */
   maxClassProcesses?: number | undefined
-  /** So many, of all applications together, are kept without anything to do. @default 5 */
+  /** Number of processes, of all applications together, that are kept even if idle. @default 5 */
   minProcesses?: number | undefined
-  /** Processes are ended early when fewer than so many can still be started. @default 5 */
+  /** Idle processes are ended early, each second, while no more than this many can still be started; at most `maxProcesses`. @default 5 */
   processSlack?: number | undefined
-  /** A request has to wait this long before another process is started for it; the first one is started at once. @default 3000 */
+  /** How long a request waits before another process is started; the first process is started at once. @default 3000 */
   startDelay?: number | undefined
-  /** Period of the statistics. @default 300000 */
+  /** Length of a load measurement period. @default 300000 */
   updateInterval?: number | undefined
-  /** How often it is asked whether processes are superfluous. @default 300000 */
+  /** Time between two checks for superfluous processes. @default 300000 */
   killInterval?: number | undefined
-  /** Weight of the last period against those before, 0 to 1. @default 0.5 */
+  /** Weight of the latest period in the exponentially smoothed load, 0 to 1. @default 0.5 */
   gainValue?: number | undefined
-  /** The last process of an application is ended when its load, in percent, is below; 0 never ends it. @default 0 */
+  /** The last process of an application is ended if its load is below this, in percent; 0: never. @default 0 */
   singleThreshold?: number | undefined
-  /** Another one is ended when the load of the others, in percent, would be below. @default 50 */
+  /** Any other process is ended if the load of the remaining ones would be below this, in percent. @default 50 */
   multiThreshold?: number | undefined
-  /** Processes that end by themselves are started again, not only when there is demand. @default false */
+  /** Start a process that exited again at once, instead of on demand. @default false */
   restart?: boolean | undefined
 }
 
@@ -64,7 +65,7 @@ const DEFAULTS: DynamicRules = {
   restart: false,
 }
 
-/** @throws OptionError */
+/** Fills in the defaults. @throws OptionError if `processSlack` exceeds `maxProcesses`. */
 export function dynamicRules(options: DynamicOptions): DynamicRules {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
   const rules = { ...DEFAULTS, ...Object.fromEntries(given) }

@@ -1,4 +1,4 @@
-// mod_fastcgi's FastCgiConfig. Its arithmetic is mended where the source slips, see DynamicGroup.
+// Mode dynamic: mod_fastcgi's FastCgiConfig, with the errors of its arithmetic corrected (see DynamicGroup).
 import { checkOptions } from '@fastcgi/client/internal'
 import type { Fleet, Policy, Worker } from '../supervision/policy.ts'
 import {
@@ -9,42 +9,45 @@ import {
 } from './dynamic-rules.ts'
 
 /**
- * Applications that share one number of processes (mod_fastcgi `FastCgiConfig`). Processes are started when requests have
- * waited, and ended when the smoothed load says that the others can do their work.
+ * Applications that share one maximum number of processes (mod_fastcgi `FastCgiConfig`): pass the group to several
+ * managers (option `dynamicGroup`). A process is started after a request has waited for `startDelay`, and ended when the
+ * smoothed load shows that the remaining processes can do its work.
  *
- * What mod_fastcgi's source does otherwise, and its documentation does not say:
- * its loops over applications stop at the first one that is not dynamic;
- * the load that the others would have is computed with whole numbers, so that from three processes on it is not raised at all;
- * the load is the time of one period divided by the length of another one;
- * `minProcesses` is looked at after an end only, so one is ended although there are too few already.
+ * It differs from mod_fastcgi's source where that contradicts its documentation:
+ * - mod_fastcgi's loops over the applications stop at the first one that is not dynamic;
+ * - it computes the load that the remaining processes would have with integers, so that from three processes on the load
+ *   does not rise at all;
+ * - it divides the busy time of one period by the length of another;
+ * - it checks `minProcesses` only after it has ended a process, so it ends one although there are too few already.
  */
 export class DynamicGroup {
+  /** The options, with defaults filled in. */
   readonly rules: DynamicRules
   readonly #applications = new Set<DynamicPolicy>()
   #updatedAt: number | undefined
   #killedAt: number | undefined
 
-  /** @throws OptionError */
+  /** @throws OptionError for an unknown or invalid option. */
   constructor(options: DynamicOptions = {}) {
     checkOptions('DynamicGroup', options, dynamicChecks)
     this.rules = dynamicRules(options)
   }
 
-  /** Processes of all applications. */
+  /** Number of processes of all applications. */
   get total(): number {
     let total = 0
     for (const { workers } of this.#applications) total += workers.length
     return total
   }
 
-  /** Takes an application in; `end()` of what it returns takes it out again. */
+  /** Adds an application; `end()` of the returned policy removes it. */
   join(fleet: Fleet): Policy {
     const policy = new DynamicPolicy(this, fleet, () => this.#applications.delete(policy))
     this.#applications.add(policy)
     return policy
   }
 
-  /** Any application's second has passed. */
+  /** Called about once a second by every application; the intervals are those of the group. */
   tick(now: number): void {
     this.#updatedAt ??= now
     this.#killedAt ??= now
@@ -53,10 +56,10 @@ export class DynamicGroup {
       for (const application of this.#applications) application.update(now)
       this.#updatedAt = now
     }
-    const crowded = this.total + processSlack >= maxProcesses
-    if (!crowded && now - this.#killedAt < killInterval) return
-    // Crowded for a while, it is not to be every second: a load takes its time to be known.
-    if (crowded && now - this.#killedAt < CROWDED_INTERVAL) return
+    const nearLimit = this.total + processSlack >= maxProcesses
+    if (!nearLimit && now - this.#killedAt < killInterval) return
+    // At least a second between two rounds: the effect of an end on the load has to be measured first.
+    if (nearLimit && now - this.#killedAt < NEAR_LIMIT_INTERVAL) return
     this.#killedAt = now
     this.#kill(now)
   }
@@ -70,23 +73,25 @@ export class DynamicGroup {
   }
 }
 
-/** Milliseconds between two rounds while there is hardly room for another process. */
-const CROWDED_INTERVAL = 1000
+/** Milliseconds between two rounds while no more than `processSlack` processes can still be started. */
+const NEAR_LIMIT_INTERVAL = 1000
 
+/** The policy of one application in a {@link DynamicGroup}. */
 class DynamicPolicy implements Policy {
   readonly #group: DynamicGroup
   readonly #fleet: Fleet
-  readonly #leave: () => void
-  /** How many processes were busy on average, smoothed; undefined before the first period is over. */
-  #smooth: number | undefined
+  readonly #onEnd: () => void
+  /** Average number of busy processes, exponentially smoothed; undefined before the end of the first period. */
+  #smoothedBusy: number | undefined
+  /** Busy time of each process at the start of the period, in milliseconds. */
   #lastBusy = new Map<Worker, number>()
   #periodStart: number | undefined
   #lastStart = Number.NEGATIVE_INFINITY
 
-  constructor(group: DynamicGroup, fleet: Fleet, leave: () => void) {
+  constructor(group: DynamicGroup, fleet: Fleet, onEnd: () => void) {
     this.#group = group
     this.#fleet = fleet
-    this.#leave = leave
+    this.#onEnd = onEnd
   }
 
   get workers(): readonly Worker[] {
@@ -99,7 +104,7 @@ class DynamicPolicy implements Policy {
     this.demand(now)
   }
 
-  /** The first process at once, every further one when a request has waited for `startDelay`. */
+  /** Starts the first process at once, and a further one after a request has waited for `startDelay`. */
   demand(now: number): void {
     const { waiting, waitingSince = now, workers } = this.#fleet
     if (waiting === 0) return
@@ -119,38 +124,38 @@ class DynamicPolicy implements Policy {
   }
 
   end(): void {
-    this.#leave()
+    this.#onEnd()
   }
 
-  /** A period of statistics is over. */
+  /** Ends a measurement period: adds it to the smoothed load. */
   update(now: number): void {
     const { gainValue } = this.#group.rules
     const busy = this.#busySincePeriod(now)
-    this.#smooth = gainValue * busy + (1 - gainValue) * (this.#smooth ?? 0)
+    this.#smoothedBusy = gainValue * busy + (1 - gainValue) * (this.#smoothedBusy ?? 0)
     this.#periodStart = now
     this.#lastBusy = new Map(this.workers.map((worker) => [worker, worker.busyTime(now)]))
   }
 
-  /** Percent of the time that a process is busy, on average. */
+  /** Average load of a process, in percent of the time. */
   loadFactor(now: number): number {
-    const busy = this.#smooth ?? this.#busySincePeriod(now)
+    const busy = this.#smoothedBusy ?? this.#busySincePeriod(now)
     return this.workers.length === 0 ? 0 : (100 * busy) / this.workers.length
   }
 
-  /** Ends the youngest one, if the others can do its work. */
+  /** Ends the youngest process if the remaining ones can do its work. */
   killOne(now: number): void {
     const running = this.workers.length
     if (running === 0) return
     const { singleThreshold, multiThreshold } = this.#group.rules
     const load = this.loadFactor(now)
-    const spare =
+    const dispensable =
       running === 1 ? load < singleThreshold : (load * running) / (running - 1) < multiThreshold
-    if (!spare || this.#fleet.waiting > 0) return
+    if (!dispensable || this.#fleet.waiting > 0) return
     const youngest = [...this.workers].sort((a, b) => b.startedAt - a.startedAt)[0]
     if (youngest !== undefined) this.#fleet.retire(youngest)
   }
 
-  /** How many were busy on average since the period began. */
+  /** Average number of busy processes since the start of the period. */
   #busySincePeriod(now: number): number {
     const elapsed = now - (this.#periodStart ?? now)
     if (elapsed <= 0) return 0

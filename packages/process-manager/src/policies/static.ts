@@ -1,7 +1,7 @@
-// mod_fastcgi's FastCgiServer.
+// Mode static: mod_fastcgi's FastCgiServer.
 import type { Fleet, Policy } from '../supervision/policy.ts'
 
-/** So many processes, always. */
+/** Keeps a fixed number of processes. */
 export class StaticPolicy implements Policy {
   readonly #fleet: Fleet
   readonly #processes: number

@@ -1,14 +1,16 @@
 /**
- * The thread that holds listening sockets. It runs on command only and never gets back to its event loop, so nobody in
- * this process ever polls or accepts on them; their file descriptors, which belong to the whole process, are handed to
- * children. They outlive every child: who connects while one is replaced waits in the backlog instead of being refused.
+ * Worker thread that opens and holds ("parks") the listening sockets of processes. Node accepts connections on every
+ * socket it listens on as soon as its event loop polls; here that must not happen, because the children are to accept.
+ * So this thread never returns to its event loop: it waits for commands in Atomics.wait(), and handles each one
+ * synchronously. File descriptors belong to the whole process, so the main thread can pass them to children. Since the
+ * sockets outlive the children, a connection made while a child is being replaced waits in the backlog.
  */
 import { chmodSync, chownSync, linkSync, unlinkSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { type MessagePort, receiveMessageOnPort, workerData } from 'node:worker_threads'
-import type { ParkingAnswer, ParkingCommand, ParkingData, SocketToOpen } from './parking.ts'
+import type { ParkingCommand, ParkingData, ParkingReply, SocketToOpen } from './parking.ts'
 
-/** The one thing of Node that is not documented: the number of a server's file descriptor. */
+/** Undocumented part of net.Server that has the file descriptor. */
 interface ServerWithHandle {
   _handle: { fd: number } | null
 }
@@ -16,10 +18,13 @@ interface ServerWithHandle {
 const { port, signal } = workerData as ParkingData
 const open = new Map<number, Server>()
 
-/** Obeys until the end. An 'listening' or 'error' comes as a tick of the very turn that `listen` was called in. */
-function obey(answers: MessagePort): void {
+/**
+ * Handles commands until the thread is terminated. To open a socket it has to return, so that Node can emit 'listening'
+ * or 'error'; both come as ticks of the same turn of the event loop, before it polls, and their listeners call this again.
+ */
+function handleCommands(commands: MessagePort): void {
   for (;;) {
-    const received = receiveMessageOnPort(answers)
+    const received = receiveMessageOnPort(commands)
     if (received === undefined) {
       Atomics.wait(signal, 0, 0)
       Atomics.store(signal, 0, 0)
@@ -29,7 +34,7 @@ function obey(answers: MessagePort): void {
     if (command.open === undefined) {
       open.get(command.id)?.close()
       open.delete(command.id)
-      answer({ id: command.id })
+      reply({ id: command.id })
       continue
     }
     listen(command.id, command.open)
@@ -40,8 +45,8 @@ function obey(answers: MessagePort): void {
 function listen(id: number, socket: SocketToOpen): void {
   const server = createServer()
   const fail = ({ code, message }: NodeJS.ErrnoException): void => {
-    answer({ id, error: { code, message } })
-    obey(port)
+    reply({ id, error: { code, message } })
+    handleCommands(port)
   }
   server.once('error', fail)
   server.once('listening', () => {
@@ -49,36 +54,41 @@ function listen(id: number, socket: SocketToOpen): void {
     try {
       if (socket.kind === 'unix') publish(socket)
       const fd = (server as unknown as ServerWithHandle)._handle?.fd
-      if (fd === undefined || fd < 0) throw new Error('this runtime tells no file descriptor')
+      if (fd === undefined || fd < 0)
+        throw new Error(
+          'this version of Node.js does not reveal the file descriptor of a listening socket',
+        )
       open.set(id, server)
-      answer({ id, fd })
+      reply({ id, fd })
     } catch (error) {
       server.close()
-      answer({ id, error: { code: (error as NodeJS.ErrnoException).code, message: String(error) } })
+      reply({ id, error: { code: (error as NodeJS.ErrnoException).code, message: String(error) } })
     }
-    obey(port)
+    handleCommands(port)
   })
   const { backlog } = socket
-  if (socket.kind === 'unix') server.listen({ path: socket.hidden, backlog, exclusive: true })
+  if (socket.kind === 'unix')
+    server.listen({ path: socket.temporaryPath, backlog, exclusive: true })
   else server.listen({ host: socket.host, port: socket.port, backlog, exclusive: true })
 }
 
 /**
- * Gives a socket its name when its mode and owner are right. A link, unlike a renaming, takes nobody's name away. And
- * closing it will remove the hidden name, as libuv does, and not the other.
+ * Makes a socket visible at its path once its mode and owner are set. link() is used instead of rename() for two reasons:
+ * it fails if the path exists, instead of replacing another program's socket; and libuv, which unlinks the path it has
+ * bound when the socket is closed, then unlinks only the temporary one.
  */
-function publish({ hidden, path, mode, uid, gid }: SocketToOpen & { kind: 'unix' }): void {
+function publish({ temporaryPath, path, mode, uid, gid }: SocketToOpen & { kind: 'unix' }): void {
   try {
-    chmodSync(hidden, mode)
-    if (uid !== undefined && gid !== undefined) chownSync(hidden, uid, gid)
-    linkSync(hidden, path)
+    chmodSync(temporaryPath, mode)
+    if (uid !== undefined && gid !== undefined) chownSync(temporaryPath, uid, gid)
+    linkSync(temporaryPath, path)
   } finally {
-    unlinkSync(hidden)
+    unlinkSync(temporaryPath)
   }
 }
 
-function answer(message: ParkingAnswer): void {
+function reply(message: ParkingReply): void {
   port.postMessage(message)
 }
 
-obey(port)
+handleCommands(port)

@@ -1,14 +1,15 @@
+// Listening sockets that this process opens but never accepts on, for its children to inherit; see parking-thread.ts.
 import { fstatSync } from 'node:fs'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { FastCGIError } from '@fastcgi/client'
 
-/** A listening socket to be opened. */
+/** Parameters of a listening socket. */
 export type SocketToOpen = { readonly backlog: number } & (
   | {
       readonly kind: 'unix'
       readonly path: string
-      /** Name until mode and owner are right. */
-      readonly hidden: string
+      /** Path in the same directory that it has until its mode and owner are set. */
+      readonly temporaryPath: string
       readonly mode: number
       readonly uid?: number | undefined
       readonly gid?: number | undefined
@@ -16,35 +17,36 @@ export type SocketToOpen = { readonly backlog: number } & (
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
 )
 
-/** What the thread is given. */
+/** Data that the thread is started with. */
 export interface ParkingData {
   readonly port: MessagePort
-  /** Wakes the thread. */
+  /** Set to 1 and notified when a command has been posted: the thread waits on it, not on its event loop. */
   readonly signal: Int32Array
 }
 
-/** Opens a socket, or closes the one of that id. */
+/** Opens a socket, or, without `open`, closes the socket of that id. */
 export interface ParkingCommand {
   readonly id: number
   readonly open?: SocketToOpen
 }
 
-export interface ParkingAnswer {
+/** Result of the command with the same id. */
+export interface ParkingReply {
   readonly id: number
   readonly fd?: number
   readonly error?: { readonly code: string | undefined; readonly message: string }
 }
 
-/** A listening socket that nobody in this process accepts on; children inherit it. */
+/** A listening socket that children inherit; this process never accepts on it. */
 export interface ParkedSocket {
   readonly fd: number
-  /** Whether `fd` still is that socket: it would not be if the thread had died. */
+  /** Whether `fd` still is that socket. It is not if the thread has died: the number is then closed or reused. */
   readonly intact: boolean
-  /** Refuses who waits in the backlog. Does not remove the name of a unix socket. */
+  /** Closes the socket, which resets the connections in its backlog. Does not remove the path of a unix socket. */
   close(): Promise<void>
 }
 
-/** Opens a listening socket. @throws FastCGIError `FCGI_LISTEN`, whose `cause` has the code of the system. */
+/** Opens a listening socket. @throws FastCGIError `FCGI_LISTEN`, whose `cause` has the `code` of the system error. */
 export async function park(socket: SocketToOpen): Promise<ParkedSocket> {
   thread ??= new ParkingThread(() => {
     thread = undefined
@@ -52,17 +54,18 @@ export async function park(socket: SocketToOpen): Promise<ParkedSocket> {
   return await thread.open(socket)
 }
 
-/** One for all managers of this process (or thread); it is started with the first socket. */
+/** Shared by all managers of this process (or worker thread); started with the first socket. */
 let thread: ParkingThread | undefined
 
+/** The main thread's end of the parking thread. */
 class ParkingThread {
   readonly #port: MessagePort
   readonly #signal = new Int32Array(new SharedArrayBuffer(4))
-  readonly #waiting = new Map<number, (answer: ParkingAnswer) => void>()
+  readonly #pending = new Map<number, (reply: ParkingReply) => void>()
   #lastId = 0
-  #dead = false
+  #exited = false
 
-  constructor(onDead: () => void) {
+  constructor(onExit: () => void) {
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
     const worker = new Worker(new URL('./parking-thread.js', import.meta.url), {
@@ -72,21 +75,21 @@ class ParkingThread {
       env: {},
     })
     worker.unref()
-    port1.on('message', (answer: ParkingAnswer) => this.#waiting.get(answer.id)?.(answer))
+    port1.on('message', (reply: ParkingReply) => this.#pending.get(reply.id)?.(reply))
     port1.unref()
-    const dead = (error?: unknown): void => {
-      if (this.#dead) return
-      this.#dead = true
-      onDead()
+    const onWorkerExit = (error?: unknown): void => {
+      if (this.#exited) return
+      this.#exited = true
+      onExit()
       const message = `the thread of listening sockets has ended: ${error}`
-      for (const [id, settle] of this.#waiting) settle({ id, error: { code: undefined, message } })
+      for (const [id, settle] of this.#pending) settle({ id, error: { code: undefined, message } })
     }
-    worker.once('error', dead).once('exit', dead)
+    worker.once('error', onWorkerExit).once('exit', onWorkerExit)
   }
 
   async open(socket: SocketToOpen): Promise<ParkedSocket> {
     const id = ++this.#lastId
-    const { fd, error } = await this.#ask({ id, open: socket })
+    const { fd, error } = await this.#send({ id, open: socket })
     if (fd === undefined) throw listenError(socket, error)
     const { ino } = fstatSync(fd)
     return {
@@ -95,18 +98,18 @@ class ParkingThread {
         return inode(fd) === ino
       },
       close: async () => {
-        await this.#ask({ id })
+        await this.#send({ id })
       },
     }
   }
 
-  #ask(command: ParkingCommand): Promise<ParkingAnswer> {
-    if (this.#dead) return Promise.resolve({ id: command.id })
+  #send(command: ParkingCommand): Promise<ParkingReply> {
+    if (this.#exited) return Promise.resolve({ id: command.id })
     return new Promise((resolve) => {
-      this.#waiting.set(command.id, (answer) => {
-        this.#waiting.delete(answer.id)
-        if (this.#waiting.size === 0) this.#port.unref()
-        resolve(answer)
+      this.#pending.set(command.id, (reply) => {
+        this.#pending.delete(reply.id)
+        if (this.#pending.size === 0) this.#port.unref()
+        resolve(reply)
       })
       this.#port.ref()
       this.#port.postMessage(command)
@@ -126,14 +129,14 @@ function inode(fd: number): number | undefined {
 
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'somebody else listens there already',
-  EEXIST: 'somebody else has just made it',
+  EEXIST: 'another program has just created it',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
-  ENOENT: 'there is no such directory',
-  EADDRNOTAVAIL: 'this machine does not have that address',
+  ENOENT: 'its directory does not exist',
+  EADDRNOTAVAIL: 'no interface of this machine has that address',
 }
 
-function listenError(socket: SocketToOpen, error: ParkingAnswer['error']): FastCGIError {
+function listenError(socket: SocketToOpen, error: ParkingReply['error']): FastCGIError {
   const name = socket.kind === 'unix' ? socket.path : `${socket.host}:${socket.port}`
   const reason = (error?.code && REASONS[error.code]) ?? error?.message
   return new FastCGIError('FCGI_LISTEN', `cannot listen on ${name}: ${reason}`, {

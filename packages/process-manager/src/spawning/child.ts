@@ -1,37 +1,41 @@
+// One run of a program: start, output, signals and clean-up.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { StderrLines } from '@fastcgi/client/internal'
 import type { Exit } from './exit-reason.ts'
 import { reaper } from './reaper.ts'
 
-/** Milliseconds between two of the signals that ask a child to end: some come too early to be heard. */
-const REPEAT = 500
-/** Milliseconds that output may still be on its way after the end. */
-const LAST_WORDS = 200
+/** Milliseconds between two kill signals. They are repeated because a program may get one before its handler is installed. */
+const SIGNAL_INTERVAL = 500
+/** Milliseconds to wait for the rest of the output after the exit; a descendant may keep the pipes open. */
+const OUTPUT_TIMEOUT = 200
 
-/** What to start. */
+/** The program to start, and what it needs. */
 export interface ChildCommand {
   readonly file: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly cwd: string
-  /** Descriptor under which it finds its listening socket. */
+  /** File descriptor on which it inherits its listening socket. */
   readonly socketAt: number
-  /** Files it reads, by path; they are there as long as it runs. */
+  /** Contents of files it reads, by path; they are removed when it ends. */
   readonly files: Readonly<Record<string, string>>
 }
 
-/** Where a line was written to. */
+/** Stream that a program wrote a line to. */
 export type OutputStream = 'stdout' | 'stderr'
 
-/** One run of a program, with a listening socket that it inherits, in a session and process group of its own. */
+/**
+ * A running program that has inherited a listening socket. It has its own session and process group, so that all its
+ * descendants can be killed with it.
+ */
 export class Child {
-  /** Undefined when it could not be started. */
+  /** Process id; undefined if it could not be started. */
   readonly pid: number | undefined
-  /** How it ended; settles at once when it has, also while somebody else still holds its output open. */
+  /** Resolves when it has exited, even while a descendant keeps its output open. */
   readonly exited: Promise<Exit>
-  /** Settles when it has ended and nothing more is to be expected of its output. */
-  readonly silent: Promise<void>
+  /** Resolves when it has exited and its output has been read, or OUTPUT_TIMEOUT later. */
+  readonly outputEnded: Promise<void>
   readonly #process: ChildProcess | undefined
   readonly #files: readonly string[]
   #exit: Exit | undefined
@@ -45,7 +49,7 @@ export class Child {
     const started = start(command, socket)
     if (started instanceof Error) {
       this.exited = Promise.resolve({ code: null, signal: null, error: started })
-      this.silent = Promise.resolve()
+      this.outputEnded = Promise.resolve()
       return
     }
     this.#process = started
@@ -56,38 +60,39 @@ export class Child {
       started.once('exit', (code, signal) => resolve({ code, signal }))
     })
     const closed = new Promise<void>((resolve) => started.once('close', () => resolve()))
-    this.silent = this.exited.then((exit) => {
+    this.outputEnded = this.exited.then((exit) => {
       this.#exit = exit
-      this.#sweep()
-      return Promise.race([closed, later(LAST_WORDS)])
+      this.#cleanUp()
+      return Promise.race([closed, delay(OUTPUT_TIMEOUT)])
     })
     this.#read(started, onLine)
-    // An application does not keep its manager alive.
+    // A child must not keep the event loop of this process alive.
     started.unref()
   }
 
+  /** Whether it was started and has not exited. */
   get running(): boolean {
     return this.#exit === undefined && this.pid !== undefined
   }
 
-  /** Sends a signal, unless it has ended. */
+  /** Sends a signal, unless it has exited. */
   signal(name: NodeJS.Signals): void {
     if (this.running) this.#process?.kill(name)
   }
 
-  /** Ends it, and whatever it has started, at once. */
+  /** Kills its process group with SIGKILL. */
   kill(): void {
     if (this.running) this.#signalGroup('SIGKILL')
   }
 
   /**
-   * Asks it to end, again and again; after `timeout` milliseconds it and all it has started are killed. There must be no
-   * connection to it: libfcgi that is told to end while one is open and silent never does (FastCGI facts 4.1).
+   * Sends `signal` repeatedly until it exits; after `timeout` milliseconds its process group is killed. There must be no
+   * connection to it: libfcgi ignores the signal while one is open and silent.
    */
   async stop(signal: NodeJS.Signals, timeout: number): Promise<void> {
     this.#process?.ref()
     this.signal(signal)
-    const again = setInterval(() => this.signal(signal), REPEAT)
+    const again = setInterval(() => this.signal(signal), SIGNAL_INTERVAL)
     const last = setTimeout(() => this.kill(), timeout)
     await this.exited
     clearInterval(again)
@@ -105,14 +110,14 @@ export class Child {
     }
   }
 
-  /** What it has started, and left behind, ends with it. */
-  #sweep(): void {
+  /** Kills the descendants that it has left behind, and removes its files. */
+  #cleanUp(): void {
     if (this.pid === undefined) return
     this.#signalGroup('SIGKILL')
-    reaper.forget('group', String(this.pid))
+    reaper.unwatch('group', String(this.pid))
     for (const file of this.#files) {
       rmSync(file, { force: true })
-      reaper.forget('file', file)
+      reaper.unwatch('file', file)
     }
   }
 
@@ -120,15 +125,16 @@ export class Child {
     try {
       if (this.pid !== undefined) process.kill(-this.pid, signal)
     } catch {
-      // Nobody is left in it.
+      // ESRCH: the group has no process left.
     }
   }
 }
 
-/** What cannot be started is thrown by Node, emitted, or both; it comes out as one. */
+/** Starts the program. Node reports a failure by throwing or by an 'error' event; this returns the thrown one. */
 function start(command: ChildCommand, socket: number): ChildProcess | Error {
-  // As descriptor 0 in any case: for that one alone, and so for all of the same socket, libuv turns on blocking, without
-  // which php-fpm's children end when another one was faster.
+  // The socket is passed as descriptor 0 in any case: libuv makes only descriptors 0 to 2 of a child blocking, and the flag
+  // belongs to the socket, not to the descriptor. On a non-blocking socket, a php-fpm child whose accept() finds that
+  // another child was faster exits.
   const stdio: Array<number | 'ignore' | 'pipe'> = [socket, 'pipe', 'pipe']
   stdio[command.socketAt] = socket
   try {
@@ -147,6 +153,6 @@ function start(command: ChildCommand, socket: number): ChildProcess | Error {
   }
 }
 
-function later(milliseconds: number): Promise<void> {
+function delay(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds).unref())
 }

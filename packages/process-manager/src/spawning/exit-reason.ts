@@ -1,23 +1,26 @@
+// Describes in words how a child ended, or why it could not be started.
 import { accessSync, closeSync, constants, openSync, readSync, statSync } from 'node:fs'
 
-/** How a child ended, or why it never began. */
+/** How a program ended, or why it could not be started. */
 export interface Exit {
+  /** Exit code; null if it was ended by a signal or not started. */
   readonly code: number | null
+  /** Signal that ended it. */
   readonly signal: NodeJS.Signals | null
-  /** It could not be started. */
+  /** Set if it could not be started. */
   readonly error?: NodeJS.ErrnoException | undefined
 }
 
-/** What else is known of a child that ended. */
-export interface ExitCircumstances {
+/** Details that the description of an exit depends on. */
+export interface ExitContext {
   readonly program: string
   readonly cwd: string
-  /** Requests it answered. */
+  /** Number of requests that it answered. */
   readonly served: number
 }
 
-/** Says in words how a child ended. */
-export function describeExit(exit: Exit, { program, cwd, served }: ExitCircumstances): string {
+/** Describes how a child ended, as the rest of a sentence that begins with its name. */
+export function describeExit(exit: Exit, { program, cwd, served }: ExitContext): string {
   if (exit.error !== undefined)
     return `could not be started: ${startFailure(exit.error, program, cwd)}`
   if (exit.signal !== null) return `was ended by ${exit.signal}`
@@ -27,13 +30,13 @@ export function describeExit(exit: Exit, { program, cwd, served }: ExitCircumsta
   return `ended with exit code ${exit.code}${hint === undefined ? '' : `: ${hint}`}`
 }
 
-/** What shells, and the tools that start programs, mean by their exit codes. */
+/** Exit codes by which shells, and tools such as env(1), report that they could not execute a command. */
 const SHELL_CODES: Readonly<Record<number, string>> = {
-  126: 'it cannot be executed',
+  126: 'the command cannot be executed',
   127: 'something it starts was not found',
 }
 
-/** Node reports a missing directory or interpreter as a missing program. */
+/** Finds the actual reason: Node reports a missing working directory or interpreter as ENOENT of the program. */
 function startFailure(error: NodeJS.ErrnoException, program: string, cwd: string): string {
   if (!isDirectory(cwd)) return `its directory ${cwd} does not exist (option cwd)`
   if (error.code === 'ENOENT') {
@@ -42,7 +45,7 @@ function startFailure(error: NodeJS.ErrnoException, program: string, cwd: string
     return `its interpreter ${interpreter} does not exist (first line of ${program})`
   }
   if (error.code === 'EACCES') return `${program} may not be executed by this user`
-  if (error.code === 'EAGAIN') return 'the system takes no more processes'
+  if (error.code === 'EAGAIN') return 'the system allows no more processes (EAGAIN)'
   return error.message
 }
 
@@ -50,7 +53,7 @@ function isDirectory(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
 }
 
-/** What the first line of a script names, if it is one. */
+/** The interpreter in the first line (`#!`) of a script; undefined for other files. */
 function interpreterOf(program: string): string | undefined {
   try {
     accessSync(program, constants.R_OK)

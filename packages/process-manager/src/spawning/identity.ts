@@ -1,21 +1,22 @@
+// Looks up users and groups, with the tools of the system, as Node has no getpwnam(3).
 import { spawnSync } from 'node:child_process'
 import { OptionError } from '@fastcgi/client'
 
-/** Whom a program runs as. */
+/** User and groups that a program runs as. */
 export interface Identity {
   readonly uid: number
   readonly gid: number
-  /** All its groups, as setpriv and chroot take them: that one, and those the user was put into, as initgroups(3) has it. */
+  /** `gid` and the supplementary groups of the user, as initgroups(3) sets them; comma-separated, as setpriv and chroot take them. */
   readonly groups: string
 }
 
-/** Looks up a user and a group, each by name or number. @throws OptionError when the system knows none of that name. */
+/** Looks up a user and a group, each by name or number. @throws OptionError for a name that does not exist, and for root. */
 export function resolveIdentity(user: string | number, group: string | number): Identity {
-  const [account, , uid, primary] = entry('passwd', user) ?? []
-  const [, , gid] = entry('group', group) ?? []
+  const [account, , uid, primary] = lookUp('passwd', user) ?? []
+  const [, , gid] = lookUp('group', group) ?? []
   const identity = {
-    uid: Number(uid ?? number('user', user)),
-    gid: Number(gid ?? number('group', group)),
+    uid: Number(uid ?? numericId('user', user)),
+    gid: Number(gid ?? numericId('group', group)),
   }
   if (identity.uid === 0 || identity.gid === 0)
     throw new OptionError(
@@ -25,23 +26,23 @@ export function resolveIdentity(user: string | number, group: string | number): 
   return { ...identity, groups: [...new Set([String(identity.gid), ...others])].join(',') }
 }
 
-/** The group that a user belongs to in the first place. @throws OptionError */
+/** The primary group of a user, by name or number. @throws OptionError if the user does not exist. */
 export function primaryGroup(user: string | number): number {
-  const [, , , gid] = entry('passwd', user) ?? []
+  const [, , , gid] = lookUp('passwd', user) ?? []
   if (gid === undefined)
-    throw new OptionError(`option user: the system knows no user ${user}; name the group, too`)
+    throw new OptionError(`option user: the system knows no user ${user}; set the group as well`)
   return Number(gid)
 }
 
-/** A line of the system's database, wherever that is kept. */
-function entry(database: 'passwd' | 'group', key: string | number): string[] | undefined {
+/** Fields of an entry of the system's database (files, LDAP …). */
+function lookUp(database: 'passwd' | 'group', key: string | number): string[] | undefined {
   const { status, stdout } = spawnSync('getent', ['--', database, String(key)], {
     encoding: 'utf8',
   })
   return status === 0 ? stdout.trim().split(':') : undefined
 }
 
-function number(option: string, value: string | number): string {
+function numericId(option: string, value: string | number): string {
   if (/^\d+$/.test(String(value))) return String(value)
   throw new OptionError(`option ${option}: the system knows no ${option} ${value}`)
 }

@@ -1,9 +1,11 @@
+// Ends the processes, sockets and files of this process after it has died, SIGKILL included.
 import { type ChildProcess, spawn } from 'node:child_process'
 
 /**
- * Reads what is there, one line each (+ and - process groups, i and I inodes of listening sockets, f and F files, d and D
- * directories), until the end: that is the end of the process that writes. What is still there then is ended and removed.
- * A child that was started, and not told of any more, is known by the socket that is its standard input.
+ * Reads lines that add or remove an item: + and - a process group, i and I the inode of a listening socket, f and F a file,
+ * d and D a directory. The end of input means that the writing process has ended; the items that are left are then
+ * killed and removed. A child that was started just before, so that its process group was never announced, is found in
+ * /proc by the listening socket that is its standard input.
  */
 const SCRIPT = `
 trap '' HUP INT TERM QUIT
@@ -47,34 +49,35 @@ if [ -n "$groups" ]; then sleep 0.5 2>/dev/null || sleep 1; fi
 for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
 `
 
-const LETTERS = {
+const COMMANDS = {
   group: ['+', '-'],
   socket: ['i', 'I'],
   file: ['f', 'F'],
   directory: ['d', 'D'],
 } as const
 
-type Kind = keyof typeof LETTERS
+type Kind = keyof typeof COMMANDS
 
 /**
- * A shell that ends what this process has left behind, however it ended, SIGKILL included: process groups get SIGTERM,
- * then SIGKILL; sockets, other files and empty directories are removed. It is there as long as there is anything to watch.
+ * A shell that cleans up after this process, however it ended: process groups get SIGTERM, then SIGKILL; sockets, other
+ * files and empty directories are removed. It notices the end of this process by the end of its standard input. It runs
+ * as long as there are items to watch.
  */
 class Reaper {
   readonly #watched = new Map<string, { kind: Kind; value: string }>()
   #shell: ChildProcess | undefined
 
-  /** Something is there from now on. */
+  /** Adds an item to clean up. */
   watch(kind: Kind, value: string): void {
     this.#watched.set(kind + value, { kind, value })
     if (this.#shell === undefined) this.#start()
-    else this.#tell(kind, value, 0)
+    else this.#send(kind, value, 0)
   }
 
-  /** It is gone. */
-  forget(kind: Kind, value: string): void {
+  /** Removes an item: it has been cleaned up. */
+  unwatch(kind: Kind, value: string): void {
     if (!this.#watched.delete(kind + value)) return
-    this.#tell(kind, value, 1)
+    this.#send(kind, value, 1)
     if (this.#watched.size > 0) return
     this.#shell?.stdin?.end()
     this.#shell = undefined
@@ -91,7 +94,7 @@ class Reaper {
     shell.unref()
     const { stdin } = shell
     stdin.on('error', () => {})
-    // A socket, though the types do not say so.
+    // The pipe is a net.Socket, which the types do not say; it must not keep the event loop alive.
     if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
     const ended = (): void => {
       if (this.#shell !== shell) return
@@ -99,13 +102,13 @@ class Reaper {
       if (this.#watched.size > 0) this.#start()
     }
     shell.once('exit', ended).on('error', () => {})
-    for (const { kind, value } of this.#watched.values()) this.#tell(kind, value, 0)
+    for (const { kind, value } of this.#watched.values()) this.#send(kind, value, 0)
   }
 
-  #tell(kind: Kind, value: string, which: 0 | 1): void {
-    this.#shell?.stdin?.write(`${LETTERS[kind][which]}${value}\n`)
+  #send(kind: Kind, value: string, which: 0 | 1): void {
+    this.#shell?.stdin?.write(`${COMMANDS[kind][which]}${value}\n`)
   }
 }
 
-/** The one of this process (or thread). */
+/** The reaper of this process (or worker thread). */
 export const reaper: Reaper = new Reaper()

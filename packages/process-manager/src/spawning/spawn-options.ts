@@ -1,3 +1,4 @@
+// How a program is started: options, their checks, and the command that they result in.
 import { accessSync, constants, statSync } from 'node:fs'
 import { basename, delimiter, dirname, join, resolve } from 'node:path'
 import { OptionError } from '@fastcgi/client'
@@ -12,7 +13,7 @@ import {
 } from '@fastcgi/client/internal'
 import { type Identity, resolveIdentity } from './identity.ts'
 
-/** Limits of a process, as prlimit(1) calls them: a number for both, or soft and hard ones. */
+/** Resource limits by the option names of prlimit(1): one number for both the soft and the hard limit, or `[soft, hard]`. */
 export type ResourceLimits = Partial<
   Record<(typeof LIMITS)[number], number | readonly [number, number]>
 >
@@ -30,32 +31,33 @@ const LIMITS = [
   'stack',
 ] as const
 
-/** How a program is started. */
+/** Options of how a program is started. */
 export interface SpawnOptions {
-  /** The program and its arguments; no shell (lighttpd `bin-path`). A name without a slash is looked for in PATH. */
+  /** The program and its arguments; no shell is involved (lighttpd `bin-path`). A name without a slash is searched in PATH. */
   command: readonly string[]
-  /** Variables of its environment, which is otherwise empty but for `copyEnv` (lighttpd `bin-environment`, mod_fastcgi `-initial-env`). */
+  /** Environment variables; beside these it has only those of `copyEnv` (lighttpd `bin-environment`, mod_fastcgi `-initial-env`). @default {} */
   env?: Readonly<Record<string, string | number | undefined>> | undefined
-  /** Variables it gets as this process has them (lighttpd `bin-copy-environment`). @default ['PATH'] */
+  /** Names of environment variables that are copied from this process (lighttpd `bin-copy-environment`). @default ['PATH'] */
   copyEnv?: readonly string[] | undefined
-  /** @default the directory of the program */
+  /** Working directory. @default the directory of the program; `/` with `chroot` */
   cwd?: string | undefined
-  /** Whom it runs as, by name or number; needs root, and `group` (spawn-fcgi `-u`). */
+  /** User it runs as, by name or number; needs root and `group` (spawn-fcgi `-u`, mod_fastcgi FastCgiSuexec). @default this process's */
   user?: string | number | undefined
-  /** Its group; needs root, and `user` (spawn-fcgi `-g`). */
+  /** Group it runs as, by name or number; needs root and `user` (spawn-fcgi `-g`). @default this process's */
   group?: string | number | undefined
-  /** File mode creation mask of the program. @default this process's own */
+  /** File mode creation mask of the program. @default this process's */
   umask?: number | undefined
-  /** What is added to its niceness, -20 to 19; below 0 needs root (mod_fastcgi `-priority`). @default 0 */
+  /** Increment of its niceness, -20 to 19; below 0 needs root (mod_fastcgi `-priority`). @default 0 */
   priority?: number | undefined
-  /** Directory that becomes its root; needs root. `command` is a path in there (spawn-fcgi `-c`). */
+  /** Directory that becomes its root directory; needs root. The program is then an absolute path in it (spawn-fcgi `-c`). */
   chroot?: string | undefined
+  /** Resource limits, set with prlimit(1). @default inherited */
   limits?: ResourceLimits | undefined
-  /** Program that is called as `wrapper user group name …` in the place of the application, and starts it (FastCgiSuexec). */
+  /** Program that is called as `wrapper user group name …` and starts the application (mod_fastcgi FastCgiWrapper). @default none */
   wrapper?: string | undefined
 }
 
-const identity: Check = anyOf(text, integer(0, 4_294_967_294))
+const idCheck: Check = anyOf(text, integer(0, 4_294_967_294))
 const limit: Check = anyOf(integer(0), listOf(integer(0)))
 
 /** Checks of {@link SpawnOptions}. */
@@ -77,8 +79,8 @@ export const spawnChecks: Checks = {
       : 'an object of variables; names without =, values without NUL',
   copyEnv: listOf(text),
   cwd: text,
-  user: identity,
-  group: identity,
+  user: idCheck,
+  group: idCheck,
   umask: integer(0, 0o777),
   priority: integer(-20, 19),
   chroot: text,
@@ -98,9 +100,9 @@ export const spawnChecks: Checks = {
   wrapper: text,
 }
 
-/** A program, ready to be started. */
+/** The command, environment and directory that a program is started with. */
 export interface Launch {
-  /** The program itself, also when something else starts it. */
+  /** Path of the program itself; `file` may be a tool that executes it. */
   readonly program: string
   readonly file: string
   readonly args: readonly string[]
@@ -110,65 +112,76 @@ export interface Launch {
 }
 
 /**
- * Makes one command of the options: what has to happen before the program runs is left to the system's own tools, which
- * run it in their own place, so that process id and descriptors stay. @throws OptionError
+ * Turns the options into one command. Niceness, limits, umask, root directory and user are set by tools of the system, each
+ * of which executes the next one in its own process, so that process id and file descriptors stay the same.
+ * @throws OptionError for a program, directory, user or tool that does not exist.
  */
 export function resolveLaunch(options: SpawnOptions): Launch {
   const env = environment(options)
-  const who = identityOf(options)
+  const identity = identityOf(options)
   const [name = '', ...args] = options.command
   const program = options.chroot === undefined ? findProgram(name, env.PATH) : name
   if (options.chroot !== undefined) checkChroot(options)
   const cwd = resolve(options.cwd ?? (options.chroot === undefined ? dirname(program) : '/'))
   if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new OptionError(`option cwd: there is no directory ${cwd}`)
-  const command = [...prefix(options, who), ...inner(options, program, args)]
+  const command = [
+    ...launcherArguments(options, identity),
+    ...programArguments(options, program, args),
+  ]
   const [file = program, ...rest] = command
-  return { program, file, args: rest, env, cwd, identity: who }
+  return { program, file, args: rest, env, cwd, identity }
 }
 
-function inner(options: SpawnOptions, program: string, args: readonly string[]): string[] {
+function programArguments(
+  options: SpawnOptions,
+  program: string,
+  args: readonly string[],
+): string[] {
   if (options.wrapper === undefined) return [program, ...args]
   const wrapper = findProgram(options.wrapper, undefined, 'wrapper')
   return [wrapper, String(options.user), String(options.group), basename(program), ...args]
 }
 
-function prefix(options: SpawnOptions, who: Identity | undefined): string[] {
+function launcherArguments(options: SpawnOptions, identity: Identity | undefined): string[] {
   const { priority = 0, limits = {}, umask, chroot, wrapper } = options
-  const words: string[] = []
-  if (priority !== 0) words.push(findTool('nice', 'priority'), '-n', String(priority))
+  const args: string[] = []
+  if (priority !== 0) args.push(findTool('nice', 'priority'), '-n', String(priority))
   const all = Object.entries(limits).filter(([, value]) => value !== undefined)
-  if (all.length > 0) words.push(findTool('prlimit', 'limits'))
+  if (all.length > 0) args.push(findTool('prlimit', 'limits'))
   for (const [name, value] of all)
-    words.push(`--${name}=${typeof value === 'number' ? value : value.join(':')}`)
+    args.push(`--${name}=${typeof value === 'number' ? value : value.join(':')}`)
   if (umask !== undefined)
-    words.push('/bin/sh', '-c', `umask ${umask.toString(8)} && exec "$@"`, 'fastcgi-umask')
+    args.push('/bin/sh', '-c', `umask ${umask.toString(8)} && exec "$@"`, 'fastcgi-umask')
   if (chroot !== undefined) {
-    words.push(findTool('chroot', 'chroot'))
-    if (who !== undefined) words.push(`--userspec=${who.uid}:${who.gid}`, `--groups=${who.groups}`)
-    words.push(chroot)
-  } else if (who !== undefined && wrapper === undefined)
-    words.push(
+    args.push(findTool('chroot', 'chroot'))
+    if (identity !== undefined)
+      args.push(`--userspec=${identity.uid}:${identity.gid}`, `--groups=${identity.groups}`)
+    args.push(chroot)
+  } else if (identity !== undefined && wrapper === undefined)
+    args.push(
       findTool('setpriv', 'user'),
-      `--reuid=${who.uid}`,
-      `--regid=${who.gid}`,
-      `--groups=${who.groups}`,
+      `--reuid=${identity.uid}`,
+      `--regid=${identity.gid}`,
+      `--groups=${identity.groups}`,
     )
-  return words
+  return args
 }
 
 function identityOf(options: SpawnOptions): Identity | undefined {
   const { user, group, wrapper, priority = 0, chroot } = options
   if ((user === undefined) !== (group === undefined))
     throw new OptionError(
-      `option ${user === undefined ? 'user' : 'group'} is missing: user and group go together, for with one alone the other stays that of root`,
+      `option ${user === undefined ? 'user' : 'group'} is missing: user and group go together; with one alone, the other would stay that of root`,
     )
   const root = process.getuid?.() === 0
   if (!root && priority < 0) throw needsRoot('priority below 0')
   if (!root && chroot !== undefined) throw needsRoot('chroot')
   if (user === undefined || group === undefined) {
     if (wrapper !== undefined)
-      throw new OptionError('option wrapper needs user and group, with which it is called')
+      throw new OptionError(
+        'option wrapper needs user and group, which are passed to it as arguments',
+      )
     return undefined
   }
   if (!root && wrapper === undefined) throw needsRoot('user')
@@ -184,11 +197,11 @@ function needsRoot(option: string): OptionError {
 function checkChroot({ chroot = '', cwd, command: [program = ''], wrapper }: SpawnOptions): void {
   if (cwd !== undefined || wrapper !== undefined)
     throw new OptionError(
-      'option chroot goes with neither cwd nor wrapper: it starts in the new root',
+      'option chroot goes with neither cwd nor wrapper: the program starts in the new root directory',
     )
   if (!program.startsWith('/'))
     throw new OptionError(
-      `option command must be an absolute path inside of chroot; got ${program}`,
+      `option command must be an absolute path inside the chroot directory; got ${program}`,
     )
   checkProgram(join(chroot, program), 'command')
 }
@@ -204,10 +217,10 @@ function environment({ env = {}, copyEnv = ['PATH'] }: SpawnOptions): Record<str
   return all
 }
 
-/** Where to look beyond PATH: users often have these not in theirs. */
-const SYSTEM = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
+/** Directories to search after PATH: the PATH of a user often lacks the sbin ones. */
+const SYSTEM_PATH = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin']
 
-/** A program by name or path. @throws OptionError that says what is wrong with it. */
+/** Finds a program by name or path. @throws OptionError if it does not exist or is not executable. */
 export function findProgram(
   name: string,
   path: string | undefined = process.env.PATH,
@@ -219,17 +232,17 @@ export function findProgram(
     return file
   }
   const directories = (path ?? '').split(delimiter).filter((item) => item.startsWith('/'))
-  const found = [...directories, ...SYSTEM].map((item) => join(item, name)).find(isProgram)
+  const found = [...directories, ...SYSTEM_PATH].map((item) => join(item, name)).find(isProgram)
   if (found === undefined)
     throw new OptionError(`option ${option}: there is no program ${name} in PATH (${path ?? ''})`)
   return found
 }
 
 function findTool(name: string, option: string): string {
-  const found = SYSTEM.map((item) => join(item, name)).find(isProgram)
+  const found = SYSTEM_PATH.map((item) => join(item, name)).find(isProgram)
   if (found === undefined)
     throw new OptionError(
-      `option ${option} needs the program ${name}, which this system does not have (Debian: util-linux or coreutils)`,
+      `option ${option} needs the program ${name}, which is not installed (Debian: package util-linux or coreutils)`,
     )
   return found
 }

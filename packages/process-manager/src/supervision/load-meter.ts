@@ -1,25 +1,25 @@
-/** Counts what a process has to do, and for how long it has had something. */
+/** Counts the requests of a process and accumulates the time it has been busy. */
 export class LoadMeter {
   #load = 0
   #busy = 0
   #changedAt = performance.now()
 
-  /** Requests under way. */
+  /** Requests that are being served. */
   get load(): number {
     return this.#load
   }
 
-  /** Since when there has been none, as of performance.now(); undefined while there is one. */
+  /** Time of `performance.now()` since which there has been no request; undefined while there is one. */
   get idleSince(): number | undefined {
     return this.#load === 0 ? this.#changedAt : undefined
   }
 
-  /** Milliseconds of all requests until now; two at a time count twice. */
+  /** Total duration of all requests so far, in milliseconds; concurrent requests add up. */
   busyTime(now: number): number {
     return this.#busy + this.#load * Math.max(0, now - this.#changedAt)
   }
 
-  /** A request more, or one less. */
+  /** Records the start (1) or the end (-1) of a request. */
   change(by: 1 | -1): void {
     const now = performance.now()
     this.#busy = this.busyTime(now)

@@ -1,36 +1,38 @@
-/** What a policy knows of a process. Times are milliseconds of one clock, whichever it is. */
+// The interface between the policies, which decide how many processes run, and the supervisor, which starts and ends them.
+/** A process as a policy sees it. Times are milliseconds of one monotonic clock; tests supply their own. */
 export interface Worker {
-  /** Requests it has now. */
+  /** Requests that it is serving. */
   readonly load: number
+  /** When its current child was started. */
   readonly startedAt: number
-  /** Since when it has had nothing to do; undefined while it has. */
+  /** Since when it has had no request; undefined while it has one. */
   readonly idleSince: number | undefined
-  /** Milliseconds it has spent with requests so far. */
+  /** Total duration of its requests so far; concurrent requests add up. */
   busyTime(now: number): number
 }
 
-/** The processes of one application, as a policy sees them and orders them about. */
+/** The processes of one application, as a policy sees and controls them. */
 export interface Fleet {
-  /** Those that are there or will be again, without those on their way out. */
+  /** All processes except those that are being retired. */
   readonly workers: readonly Worker[]
-  /** Requests for which no process has room. */
+  /** Requests in the queue, for which no process has capacity. */
   readonly waiting: number
-  /** When the first of them came. */
+  /** When the oldest of them was queued. */
   readonly waitingSince: number | undefined
-  /** Starts one more; returns whether it may be started now. */
+  /** Starts a process; returns false, and starts none, if the start throttle does not allow it yet. */
   start(now: number): boolean
-  /** Ends one, when what it has is done. */
+  /** Ends a process after its requests are done. */
   retire(worker: Worker): void
 }
 
 /** Decides how many processes an application has. */
 export interface Policy {
-  /** Time has passed, about a second. */
+  /** Called about once a second. */
   tick(now: number): void
-  /** A request has to wait. */
+  /** Called after a request was queued. */
   demand(now: number): void
-  /** Whether one that ended by itself is started again. */
+  /** Whether a process that exited is to be started again. */
   replaces(now: number): boolean
-  /** The application ends. */
+  /** Called when the application is closed. */
   end(): void
 }

@@ -5,97 +5,55 @@ import {
   type DispatchHandler,
   type FastCGIRequest,
   Pool,
-  type PoolOptions,
 } from '@fastcgi/client'
 import { BaseDispatcher } from '@fastcgi/client/internal'
+import type { ListenSockets } from '../sockets/listen-sockets.ts'
 import type { ParkedSocket } from '../sockets/parking.ts'
-import type { SocketPlace } from '../sockets/socket-place.ts'
-import { Child, type ChildCommand, type OutputStream } from '../spawning/child.ts'
+import { Child, type OutputStream } from '../spawning/child.ts'
 import { describeExit, type Exit } from '../spawning/exit-reason.ts'
 import { LoadMeter } from './load-meter.ts'
+import type { ExitReport, ProcessSettings, ProcessState } from './process-settings.ts'
 import { WatchedExchange } from './watched-exchange.ts'
 
-/** Lines of output that are kept, to be told when somebody asks why it does not run. */
-const KEPT_LINES = 5
+/** Number of last output lines that are kept, for the error messages of a failed start. */
+const MAX_OUTPUT_LINES = 5
 
-/** Turns of the event loop in which connections that a child had accepted are seen to close after its exit. */
+/** Iterations of the event loop in which the losses of connections that a child had accepted are read after its exit. */
 const POLLS_AFTER_EXIT = 3
 
-/** How a process is, in a word. */
-export type ProcessState =
-  /** Its socket is being opened. */
-  | 'opening'
-  /** It takes requests. */
-  | 'running'
-  /** Its predecessors failed: it gets requests when it has lived for a moment. */
-  | 'trial'
-  /** It finishes what it has and then ends, to be started again or for good. */
-  | 'draining'
-  /** It failed and waits for the next try. */
-  | 'backoff'
-  /** It is gone. */
-  | 'stopped'
-
-/** How one child of a process ended. */
-export interface ExitReport {
-  readonly pid: number | undefined
-  readonly exit: Exit
-  /** In words. */
-  readonly reason: string
-  /** Requests it answered. */
-  readonly served: number
-  /** Milliseconds it lived. */
-  readonly lived: number
-}
-
-/** What a process is made of. */
-export interface ProcessSettings {
-  /** What runs in it. */
-  readonly command: (address: Address) => ChildCommand & { readonly program: string }
-  /** How it is connected to. */
-  readonly pool: PoolOptions
-  /** Requests at a time. */
-  readonly concurrency: number
-  readonly killSignal: NodeJS.Signals
-  /** Milliseconds. */
-  readonly killTimeout: number
-  /** Milliseconds; 0 for no limit. */
-  readonly drainTimeout: number
-  /** Asks the program to renew itself without losing anything, if it can. */
-  readonly reloadSignal: NodeJS.Signals | undefined
-}
-
-/** Whom a process tells. */
+/** Receives the events of a process. */
 export interface ProcessOwner {
-  /** Whether it takes requests may have changed. */
+  /** Its state has changed. */
   onState(process: ManagedProcess): void
+  /** A child was started. */
   onStarted(process: ManagedProcess): void
-  /** A child ended by itself. The owner says what becomes of the process: respawn, backOff or retire. */
+  /** A child exited without having been told to. The owner then calls respawn(), backOff() or retire(). */
   onExit(process: ManagedProcess, report: ExitReport): void
-  /** It has answered a request, its first one since it was started. */
-  onServes(process: ManagedProcess): void
+  /** Its current child has answered its first request. */
+  onFirstResponse(process: ManagedProcess): void
+  /** Its child wrote a line of output. */
   onLine(process: ManagedProcess, pid: number | undefined, stream: OutputStream, line: string): void
-  /** It was killed, because it did not answer in time. */
+  /** A request exceeded a timeout; its child is killed next. */
   onHung(process: ManagedProcess): void
 }
 
 /**
- * One process of an application, as seen from outside: a listening socket and the child that serves it. Children come and
- * go, the socket stays, so that nobody is refused meanwhile.
+ * One process of an application: a listening socket, and the child that currently serves it. The socket outlives its
+ * children, so a connection that is made while a child is being replaced waits in the backlog instead of being refused.
  */
 export class ManagedProcess extends BaseDispatcher {
   readonly name: string
   readonly number: number
   readonly address: Address
-  /** Children started so far. */
+  /** Number of children started. */
   starts = 0
-  /** Children that ended by themselves. */
+  /** Number of children that exited without having been told to. */
   died = 0
-  /** Requests answered, by all its children. */
+  /** Requests answered by all its children. */
   served = 0
   lastExit: ExitReport | undefined
 
-  readonly #place: SocketPlace
+  readonly #sockets: ListenSockets
   readonly #settings: ProcessSettings
   readonly #owner: ProcessOwner
   #state: ProcessState = 'opening'
@@ -108,21 +66,21 @@ export class ManagedProcess extends BaseDispatcher {
   #startedAt = 0
   readonly #meter = new LoadMeter()
   #opening: Promise<Error | undefined> | undefined
-  #ending: Promise<void> | undefined
+  #stopping: Promise<void> | undefined
   #retired: Promise<void> | undefined
 
   constructor(
     name: string,
     number: number,
-    place: SocketPlace,
+    sockets: ListenSockets,
     settings: ProcessSettings,
     owner: ProcessOwner,
   ) {
     super()
     this.name = name
     this.number = number
-    this.address = place.address(number)
-    this.#place = place
+    this.address = sockets.address(number)
+    this.#sockets = sockets
     this.#settings = settings
     this.#owner = owner
     this.#pool = this.#newPool()
@@ -132,51 +90,54 @@ export class ManagedProcess extends BaseDispatcher {
     return this.#state
   }
 
-  /** Of the child that runs now. */
+  /** Process id of the running child. */
   get pid(): number | undefined {
     return this.#child?.running === true ? this.#child.pid : undefined
   }
 
-  /** Requests it has now. */
+  /** Requests that it is serving. */
   get load(): number {
     return this.#meter.load
   }
 
-  /** When the child that runs now was started, as of performance.now(). */
+  /** When the current child was started or reloaded, in milliseconds of `performance.now()`. */
   get startedAt(): number {
     return this.#startedAt
   }
 
-  /** Whether it is on its way out for good. */
-  get leaving(): boolean {
+  /** Whether retire() has been called. */
+  get retiring(): boolean {
     return this.#retired !== undefined
   }
 
-  /** Since when it has had nothing to do; undefined while it has. */
+  /** Since when it has had no request; undefined while it has one. */
   get idleSince(): number | undefined {
     const { idleSince } = this.#meter
     return idleSince === undefined ? undefined : Math.max(idleSince, this.#startedAt)
   }
 
-  /** Milliseconds it has spent with requests since it was made; two at a time count twice. */
+  /** Total duration of its requests in milliseconds; concurrent requests add up. */
   busyTime(now: number): number {
     return this.#meter.busyTime(now)
   }
 
-  /** Its last lines of output. */
-  get lastWords(): string {
+  /** Its last lines of output, joined. */
+  get lastOutput(): string {
     return this.#lastLines.join(' | ')
   }
 
-  // ---- its life
+  // ---- life cycle
 
-  /** Opens its socket, unless it is, and starts a child. */
+  /**
+   * Opens its listening socket, unless it is open, and starts a child.
+   * @param trial whether the child gets requests only after a moment, because earlier starts failed.
+   */
   async start(trial: boolean): Promise<void> {
     this.#refusing = false
-    this.#set('opening')
+    this.#setState('opening')
     this.#opening = this.#open()
     const error = await this.#opening
-    // It could be retired while it was waiting.
+    // retire() may have been called meanwhile.
     if (this.#state !== 'opening') return
     if (error !== undefined) this.#failed(error)
     else this.#spawn(trial ? 'trial' : 'running')
@@ -186,48 +147,48 @@ export class ManagedProcess extends BaseDispatcher {
     if (this.#socket?.intact === true) return undefined
     await this.#closeSocket()
     try {
-      this.#socket = await this.#place.open(this.number)
+      this.#socket = await this.#sockets.open(this.number)
       return undefined
     } catch (error) {
       return error as Error
     }
   }
 
-  /** Puts another child in the place of one that ended: who waits at the socket does not notice. */
+  /** Starts a child in place of one that exited. Connections in the backlog of the socket are kept. */
   respawn(): void {
     if (this.#socket?.intact === true)
       this.#spawn(this.#state === 'draining' ? 'draining' : 'running')
     else void this.start(false)
   }
 
-  /** It has lived long enough to be given requests. */
+  /** Ends the trial: the child has lived long enough to be given requests. */
   promote(): void {
-    if (this.#state === 'trial') this.#set('running')
+    if (this.#state === 'trial') this.#setState('running')
   }
 
-  /** Takes it out until it is started again. Requests that wait at its socket are refused: nobody might ever come. */
+  /** Waits for start(). Closes the socket, which resets the connections in its backlog, since the next start may fail, too. */
   backOff(): void {
-    this.#set('backoff')
-    void this.#refuseWaiting()
+    this.#setState('backoff')
+    void this.#refuseBacklog()
   }
 
   /**
-   * Closes the listening socket, which ends the connections that no child has accepted. Those that the last child had
-   * accepted were closed before its end was reported, and are read first: so it is known which requests have not begun.
+   * Closes the listening socket, which resets the connections that no child has accepted. The kernel had closed those that
+   * the child had accepted before it reported the exit; they are read first, so that the two kinds can be told apart.
    */
-  async #refuseWaiting(): Promise<void> {
+  async #refuseBacklog(): Promise<void> {
     for (let turn = 0; turn < POLLS_AFTER_EXIT; turn++) await new Promise(setImmediate)
     if (this.#state !== 'backoff') return
     this.#refusing = true
     await this.#closeSocket()
   }
 
-  /** Whether no child has accepted the connections that are lost now. */
+  /** Whether connections that are lost now had not been accepted by any child. */
   get refusing(): boolean {
     return this.#refusing
   }
 
-  /** Replaces its child, without losing a request. Resolves when the new one is started. */
+  /** Replaces its child without losing a request. Resolves when the new child is started, or the reload signal sent. */
   async restart(): Promise<void> {
     if (this.#state !== 'running' || this.#retired !== undefined) return
     const { reloadSignal } = this.#settings
@@ -236,34 +197,37 @@ export class ManagedProcess extends BaseDispatcher {
       this.#startedAt = performance.now()
       return
     }
-    this.#ending = this.#end()
-    await this.#ending
-    this.#ending = undefined
+    this.#stopping = this.#drainAndStop()
+    await this.#stopping
+    this.#stopping = undefined
     if (this.#retired === undefined) await this.start(false)
   }
 
-  /** Ends it for good, without losing a request. */
+  /** Ends the process for good, without losing a request. */
   retire(): Promise<void> {
-    this.#retired ??= this.#leave()
+    this.#retired ??= this.#retire()
     return this.#retired
   }
 
-  async #leave(): Promise<void> {
-    const ending = this.#ending ?? this.#end()
-    await ending
+  async #retire(): Promise<void> {
+    const stopping = this.#stopping ?? this.#drainAndStop()
+    await stopping
     await this.#opening
     await this.#closeSocket()
-    this.#set('stopped')
+    this.#setState('stopped')
   }
 
-  /** Nothing new, what runs to its end, then the signal: in this order, or libfcgi may hang in its loop. */
-  async #end(): Promise<void> {
-    this.#set('draining')
+  /**
+   * Stops taking requests, waits for the running ones, then signals the child. The order matters: libfcgi checks for
+   * SIGTERM only between connections, and hangs in its accept loop if one is open and silent.
+   */
+  async #drainAndStop(): Promise<void> {
+    this.#setState('draining')
     const { drainTimeout, killSignal, killTimeout } = this.#settings
-    const late =
+    const drainTimer =
       drainTimeout === 0 ? undefined : setTimeout(() => void this.#pool.destroy(), drainTimeout)
     await this.#pool.close()
-    clearTimeout(late)
+    clearTimeout(drainTimer)
     await this.#child?.stop(killSignal, killTimeout)
     this.#pool = this.#newPool()
   }
@@ -276,17 +240,17 @@ export class ManagedProcess extends BaseDispatcher {
     this.#startedAt = performance.now()
     const socket = this.#socket as ParkedSocket
     const child = new Child(command(this.address), socket.fd, (stream, line) => {
-      this.#lastLines = [...this.#lastLines, line].slice(-KEPT_LINES)
+      this.#lastLines = [...this.#lastLines, line].slice(-MAX_OUTPUT_LINES)
       this.#owner.onLine(this, child.pid, stream, line)
     })
     this.#child = child
     child.exited.then((exit) => this.#exited(child, exit))
-    this.#set(state)
+    this.#setState(state)
     if (child.pid !== undefined) this.#owner.onStarted(this)
   }
 
   #exited(child: Child, exit: Exit): void {
-    // Who waits at its socket, or is on the way there, is to be served before the end.
+    // Requests that are queued at the socket have to be served before the process ends.
     if (this.#state === 'draining' && this.load > 0) {
       this.respawn()
       return
@@ -311,12 +275,12 @@ export class ManagedProcess extends BaseDispatcher {
     this.#owner.onExit(this, this.lastExit)
   }
 
-  /** Settles when its last child's output is complete, or nearly so. */
-  get silent(): Promise<void> {
-    return this.#child?.silent ?? Promise.resolve()
+  /** Settles when the output of its last child has been read to the end, or after a short timeout. */
+  get outputEnded(): Promise<void> {
+    return this.#child?.outputEnded ?? Promise.resolve()
   }
 
-  #set(state: ProcessState): void {
+  #setState(state: ProcessState): void {
     this.#state = state
     this.#owner.onState(this)
   }
@@ -339,16 +303,15 @@ export class ManagedProcess extends BaseDispatcher {
     return this.#pool.dispatch(request, new WatchedExchange(this, handler))
   }
 
-  /** A request of its is over. */
-  onOver(answered: boolean): void {
+  onComplete(answered: boolean): void {
     this.#meter.change(-1)
     if (!answered) return
     this.served++
     this.#servedByChild++
-    if (this.#servedByChild === 1) this.#owner.onServes(this)
+    if (this.#servedByChild === 1) this.#owner.onFirstResponse(this)
   }
 
-  /** A request got no answer in time. A process that does nothing else would keep the next one waiting, too. */
+  /** Kills a child of concurrency 1 that exceeded a timeout, because the next request would wait for it as well. */
   onTimeout(): void {
     if (this.#settings.concurrency > 1 || this.pid === undefined) return
     this.#owner.onHung(this)

@@ -1,14 +1,18 @@
+// Limits how often processes of an application are started (mod_fastcgi -init-start-delay and -restart-delay).
 /** Times of a {@link StartThrottle}, in milliseconds. */
 export interface StartTimes {
-  /** After a failed start; doubles with each further one. */
+  /** Delay after a failed start; doubles with each consecutive failure. */
   readonly restartDelay: number
-  /** What the doubling ends at. */
+  /** Upper bound of that delay. */
   readonly maxRestartDelay: number
-  /** Between any two starts. */
+  /** Minimum time between two starts. */
   readonly initStartDelay: number
 }
 
-/** Says when a process of an application may be started: not all at once, and less and less often when it fails. */
+/**
+ * Decides when the next process may be started: `initStartDelay` after the last start, and after failures with
+ * exponential backoff.
+ */
 export class StartThrottle {
   readonly #times: StartTimes
   #failures = 0
@@ -19,12 +23,12 @@ export class StartThrottle {
     this.#times = times
   }
 
-  /** Starts that failed, one after the other; 0 when the last one did not. */
+  /** Number of consecutive failed starts. */
   get failures(): number {
     return this.#failures
   }
 
-  /** Milliseconds until the next start is allowed; 0 when it is now. */
+  /** Milliseconds until the next start is allowed; 0 if it is allowed now. */
   wait(now: number): number {
     const next = Math.max(this.#notBefore, this.#lastStart + this.#times.initStartDelay)
     return Math.max(0, next - now)
@@ -41,7 +45,7 @@ export class StartThrottle {
     this.#notBefore = now + delay
   }
 
-  /** A process serves, or has lived long enough. */
+  /** A process has answered a request or outlived `minServerLife`: resets the backoff. */
   succeeded(): void {
     this.#failures = 0
     this.#notBefore = Number.NEGATIVE_INFINITY

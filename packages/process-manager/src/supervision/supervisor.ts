@@ -1,30 +1,27 @@
+// Keeps the processes of one application running, in the number that its policy asks for.
 import { type Balancer, OverloadedError } from '@fastcgi/client'
 import { callSafely } from '@fastcgi/client/internal'
 import { type ProcessEvent, type ProcessLogger, publishProcess } from '../log.ts'
-import type { SocketPlace } from '../sockets/socket-place.ts'
+import type { ListenSockets } from '../sockets/listen-sockets.ts'
 import type { OutputStream } from '../spawning/child.ts'
 import type { Fleet, Policy, Worker } from './policy.ts'
-import {
-  type ExitReport,
-  ManagedProcess,
-  type ProcessOwner,
-  type ProcessSettings,
-} from './process.ts'
+import { ManagedProcess, type ProcessOwner } from './process.ts'
+import type { ExitReport, ProcessSettings } from './process-settings.ts'
 import type { StartThrottle } from './start-throttle.ts'
 
-/** Milliseconds between two looks at everything. */
-const TICK = 1000
-/** Milliseconds a process has to live after a failed start before it gets requests. */
-const TRIAL = 250
+/** Maximum time between two ticks, in milliseconds. */
+const TICK_INTERVAL = 1000
+/** Time that a process has to live after a failed start before it gets requests, in milliseconds. */
+const TRIAL_TIME = 250
 
-/** What a {@link Supervisor} works with. */
+/** Collaborators and settings of a {@link Supervisor}. */
 export interface SupervisorParts {
   readonly name: string
-  /** Has the processes as members. */
+  /** The balancer whose members are the processes. */
   readonly balancer: Balancer
-  readonly place: SocketPlace
+  readonly sockets: ListenSockets
   readonly settings: ProcessSettings
-  readonly gate: StartThrottle
+  readonly throttle: StartThrottle
   readonly logger: ProcessLogger
   /** Milliseconds. */
   readonly minServerLife: number
@@ -32,34 +29,35 @@ export interface SupervisorParts {
 }
 
 /**
- * Keeps the processes of an application: as many as its policy wants, started when the gate allows it, replaced when they
- * end, members of the balancer while they take requests.
+ * Runs the processes of an application. Its policy decides how many there are, the start throttle when one may be
+ * started. Each process is a member of the balancer, enabled while it takes requests; one that exits is replaced.
  */
 export class Supervisor implements ProcessOwner, Fleet {
-  /** In the order they came, those on their way out included. */
-  readonly all: ManagedProcess[] = []
+  /** In order of creation, including those that are being retired. */
+  readonly processes: ManagedProcess[] = []
   readonly #name: string
   readonly #balancer: Balancer
-  readonly #place: SocketPlace
+  readonly #sockets: ListenSockets
   readonly #settings: ProcessSettings
-  readonly #gate: StartThrottle
+  readonly #throttle: StartThrottle
   readonly #policy: Policy
   readonly #logger: ProcessLogger
   readonly #minServerLife: number
-  readonly #leaving = new Set<Promise<void>>()
+  readonly #retirements = new Set<Promise<void>>()
   readonly #listeners = new Set<(event: ProcessEvent) => void>()
   #timer: NodeJS.Timeout | undefined
   #restarting: Promise<void> = Promise.resolve()
-  #refusal = ''
-  #demanded = false
-  #ending = false
+  /** Why the last child ended, for the error of requests that are refused. */
+  #lastFailure = ''
+  #demandScheduled = false
+  #closing = false
 
   constructor(parts: SupervisorParts) {
     this.#name = parts.name
     this.#balancer = parts.balancer
-    this.#place = parts.place
+    this.#sockets = parts.sockets
     this.#settings = parts.settings
-    this.#gate = parts.gate
+    this.#throttle = parts.throttle
     this.#logger = parts.logger
     this.#minServerLife = parts.minServerLife
     this.#policy = parts.policy(this)
@@ -67,6 +65,7 @@ export class Supervisor implements ProcessOwner, Fleet {
     this.#tick()
   }
 
+  /** Subscribes to process events; returns the function that unsubscribes. */
   listen(listener: (event: ProcessEvent) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
@@ -77,37 +76,38 @@ export class Supervisor implements ProcessOwner, Fleet {
     return this.#restartOlder(performance.now())
   }
 
-  /** Restarts what was started before a moment, given in milliseconds since 1970. */
+  /** Restarts the processes that were started before a time, given in milliseconds since 1970. */
   restartOlderThan(changed: number): void {
-    const moment = changed - performance.timeOrigin
-    if (this.all.every((process) => process.state !== 'running' || process.startedAt >= moment))
+    const time = changed - performance.timeOrigin
+    if (this.processes.every((process) => process.state !== 'running' || process.startedAt >= time))
       return
     this.#logger.info({ application: this.#name }, `${this.#name}: changed on disk, restarting`)
-    void this.#restartOlder(moment)
+    void this.#restartOlder(time)
   }
 
-  /** One at a time, whoever asks for it. */
-  #restartOlder(moment: number): Promise<void> {
+  /** Restarts one process at a time, also when restarts are requested concurrently. */
+  #restartOlder(time: number): Promise<void> {
     this.#restarting = this.#restarting.then(async () => {
-      for (const process of [...this.all]) if (process.startedAt < moment) await process.restart()
+      for (const process of [...this.processes])
+        if (process.startedAt < time) await process.restart()
     })
     return this.#restarting
   }
 
-  /** Ends all processes. There must be no more requests. */
+  /** Ends all processes and removes the socket directory. There must be no more requests. */
   async end(): Promise<void> {
-    this.#ending = true
+    this.#closing = true
     clearTimeout(this.#timer)
     this.#policy.end()
-    for (const process of [...this.all]) this.retire(process)
-    await Promise.all(this.#leaving)
-    this.#place.remove()
+    for (const process of [...this.processes]) this.retire(process)
+    await Promise.all(this.#retirements)
+    this.#sockets.remove()
   }
 
-  // ---- what the policy sees and does
+  // ---- Fleet: what the policy sees and does
 
   get workers(): readonly ManagedProcess[] {
-    return this.all.filter((process) => !process.leaving)
+    return this.processes.filter((process) => !process.retiring)
   }
 
   get waiting(): number {
@@ -119,12 +119,12 @@ export class Supervisor implements ProcessOwner, Fleet {
   }
 
   start(now: number): boolean {
-    const trial = this.#gate.failures > 0
-    if (this.#gate.wait(now) > 0 || (trial && this.#trying)) return false
+    const trial = this.#throttle.failures > 0
+    if (this.#throttle.wait(now) > 0 || (trial && this.#trialRunning)) return false
     const number = this.#freeNumber()
     const name = `${this.#name}-${number}`
-    const process = new ManagedProcess(name, number, this.#place, this.#settings, this)
-    this.all.push(process)
+    const process = new ManagedProcess(name, number, this.#sockets, this.#settings, this)
+    this.processes.push(process)
     this.#balancer.add({
       address: process,
       name,
@@ -132,26 +132,26 @@ export class Supervisor implements ProcessOwner, Fleet {
       status: 'disabled',
       ignoreErrors: true,
     })
-    this.#gate.started(now)
+    this.#throttle.started(now)
     void process.start(trial)
     return true
   }
 
   retire(worker: Worker): void {
-    const process = this.all.find((known) => known === worker)
-    if (process === undefined || process.leaving) return
+    const process = this.processes.find((known) => known === worker)
+    if (process === undefined || process.retiring) return
     const { pid } = process
-    const gone = process.retire().then(async () => {
-      this.all.splice(this.all.indexOf(process), 1)
-      this.#tell(process, 'stopped', pid)
+    const retirement = process.retire().then(async () => {
+      this.processes.splice(this.processes.indexOf(process), 1)
+      this.#emit(process, 'stopped', pid)
       await this.#balancer.remove(process.name)
-      this.#leaving.delete(gone)
+      this.#retirements.delete(retirement)
       this.#tick()
     })
-    this.#leaving.add(gone)
+    this.#retirements.add(retirement)
   }
 
-  // ---- what processes tell
+  // ---- ProcessOwner: events of the processes
 
   onState(process: ManagedProcess): void {
     const member = this.#balancer.members.find((known) => known.dispatcher === process)
@@ -163,19 +163,19 @@ export class Supervisor implements ProcessOwner, Fleet {
 
   onStarted(process: ManagedProcess): void {
     this.#logger.info(details(process), `${process.name}: started, pid ${process.pid}`)
-    this.#tell(process, 'started', process.pid)
+    this.#emit(process, 'started', process.pid)
   }
 
-  onServes(): void {
-    if (this.#gate.failures > 0) this.#recovered()
+  onFirstResponse(): void {
+    if (this.#throttle.failures > 0) this.#recovered()
   }
 
   onHung(process: ManagedProcess): void {
     this.#logger.error(
       details(process),
-      `${process.name}[${process.pid}]: killed, it did not answer in time`,
+      `${process.name}[${process.pid}]: killed, because it did not answer in time (option timeouts)`,
     )
-    this.#tell(process, 'hung', process.pid)
+    this.#emit(process, 'hung', process.pid)
   }
 
   onLine(
@@ -191,130 +191,135 @@ export class Supervisor implements ProcessOwner, Fleet {
 
   onExit(process: ManagedProcess, report: ExitReport): void {
     const now = performance.now()
-    const good = report.served > 0 || report.lived >= this.#minServerLife
-    if (!good) this.#gate.failed(now)
-    const event = good ? 'exited' : 'failed'
-    this.#tell(process, event, report.pid, report.reason)
-    void this.#log(process, report, good)
-    // Who is on the way to its socket has been promised an answer.
+    const startSucceeded = report.served > 0 || report.lived >= this.#minServerLife
+    if (!startSucceeded) this.#throttle.failed(now)
+    const event = startSucceeded ? 'exited' : 'failed'
+    this.#emit(process, event, report.pid, report.reason)
+    void this.#log(process, report, startSucceeded)
+    // A request that was dispatched to this process may be queued at its socket, so it has to be served.
     const wanted = process.load > 0 || this.#policy.replaces(now)
-    if (good && wanted) process.respawn()
-    else if (wanted && !this.#ending) process.backOff()
+    if (startSucceeded && wanted) process.respawn()
+    else if (wanted && !this.#closing) process.backOff()
     else {
       process.backOff()
       this.retire(process)
     }
-    this.#refuseIfHopeless()
+    this.#refuseIfNoneRuns()
     this.#schedule()
   }
 
-  // ---- time
+  // ---- timer
 
   readonly #tick = (): void => {
-    if (this.#ending) return
+    if (this.#closing) return
     const now = performance.now()
-    for (const process of this.all) {
-      if (process.state === 'trial' && now - process.startedAt >= TRIAL) process.promote()
+    for (const process of this.processes) {
+      if (process.state === 'trial' && now - process.startedAt >= TRIAL_TIME) process.promote()
       const proven = process.state === 'running' && now - process.startedAt >= this.#minServerLife
-      if (proven && this.#gate.failures > 0) this.#gate.succeeded()
-      const due = process.state === 'backoff' && !process.leaving && this.#gate.wait(now) === 0
-      if (due && !(this.#gate.failures > 0 && this.#trying)) {
-        this.#gate.started(now)
-        void process.start(this.#gate.failures > 0)
+      if (proven && this.#throttle.failures > 0) this.#throttle.succeeded()
+      const due = process.state === 'backoff' && !process.retiring && this.#throttle.wait(now) === 0
+      if (due && !(this.#throttle.failures > 0 && this.#trialRunning)) {
+        this.#throttle.started(now)
+        void process.start(this.#throttle.failures > 0)
       }
     }
     this.#policy.tick(now)
     this.#schedule()
   }
 
-  /** Sets the next tick: in a second, or sooner where something is due before. */
+  /** Schedules the next tick: in a second, or when the next start or the end of a trial is due. */
   #schedule(): void {
     clearTimeout(this.#timer)
-    if (this.#ending) return
+    if (this.#closing) return
     const now = performance.now()
-    const gate = this.#gate.wait(now)
-    const trials = this.all
+    const startDelay = this.#throttle.wait(now)
+    const trials = this.processes
       .filter((process) => process.state === 'trial')
-      .map((process) => process.startedAt + TRIAL - now)
-    const pause = Math.min(TICK, gate > 0 ? gate : TICK, ...trials)
+      .map((process) => process.startedAt + TRIAL_TIME - now)
+    const pause = Math.min(TICK_INTERVAL, startDelay > 0 ? startDelay : TICK_INTERVAL, ...trials)
     this.#timer = setTimeout(this.#tick, Math.max(1, Math.ceil(pause))).unref()
   }
 
-  /** A request waits; once for all that do so now. */
+  /** Tells the policy of queued requests, once for all that are queued in one tick. */
   #demand(): void {
-    if (this.#demanded) return
-    this.#demanded = true
+    if (this.#demandScheduled) return
+    this.#demandScheduled = true
     process.nextTick(() => {
-      this.#demanded = false
+      this.#demandScheduled = false
       if (this.#balancer.waiting.size > 0) this.#policy.demand(performance.now())
-      this.#refuseIfHopeless()
+      this.#refuseIfNoneRuns()
     })
   }
 
   // ---- failures
 
-  /** Whether a process is being tried out after failures: there is one at a time. */
-  get #trying(): boolean {
-    return this.all.some(({ state }) => state === 'trial' || state === 'opening')
+  /** Whether a process is being started or on trial. After a failure there is at most one. */
+  get #trialRunning(): boolean {
+    return this.processes.some(({ state }) => state === 'trial' || state === 'opening')
   }
 
+  /** A process answers again: ends the backoff, and starts the others without waiting for the next tick. */
   #recovered(): void {
-    this.#gate.succeeded()
+    this.#throttle.succeeded()
     this.#schedule()
     setImmediate(this.#tick)
   }
 
-  /** With nobody there, and nobody coming before long, requests are refused at once. */
-  #refuseIfHopeless(): void {
-    const hope =
-      this.#gate.failures === 0 ||
-      this.all.some(
-        ({ state, leaving }) => (state === 'running' || state === 'draining') && !leaving,
+  /** Fails the queued requests at once if no process runs and the last start failed. */
+  #refuseIfNoneRuns(): void {
+    const available =
+      this.#throttle.failures === 0 ||
+      this.processes.some(
+        ({ state, retiring }) => (state === 'running' || state === 'draining') && !retiring,
       )
-    if (hope || this.#balancer.waiting.size === 0) return
-    const wait = Math.ceil(this.#gate.wait(performance.now()))
+    if (available || this.#balancer.waiting.size === 0) return
+    const wait = Math.ceil(this.#throttle.wait(performance.now()))
     this.#balancer.waiting.refuse(
       new OverloadedError(
-        `no process of ${this.#name} runs; the next try is in ${wait} ms (option restartDelay). ${this.#refusal}`.trim(),
+        `no process of ${this.#name} runs; the next try is in ${wait} ms (option restartDelay). ${this.#lastFailure}`.trim(),
       ),
     )
   }
 
-  async #log(process: ManagedProcess, report: ExitReport, good: boolean): Promise<void> {
-    const wait = Math.ceil(this.#gate.wait(performance.now()))
-    this.#refusal = `${process.name} ${report.reason}`
+  /** Logs an exit, after the last output of the child has been read, since that usually tells the reason. */
+  async #log(process: ManagedProcess, report: ExitReport, startSucceeded: boolean): Promise<void> {
+    const wait = Math.ceil(this.#throttle.wait(performance.now()))
+    this.#lastFailure = `${process.name} ${report.reason}`
     const pid = report.pid === undefined ? '' : `[${report.pid}]`
     const served = report.served > 0 ? ` after ${report.served} requests` : ''
-    const next = good ? '' : `; failure ${this.#gate.failures}, next try in ${wait} ms`
+    const next = startSucceeded
+      ? ''
+      : `; failure ${this.#throttle.failures}, next try in ${wait} ms`
     const lines = details(process, report.pid)
-    await process.silent
-    const words = process.lastWords === '' ? '' : `; it said: ${process.lastWords}`
-    if (!good) this.#refusal += words
-    const message = `${process.name}${pid}: ${report.reason}${served}${next}${good ? '' : words}`
-    if (good && report.exit.code === 0) this.#logger.info(lines, message)
+    await process.outputEnded
+    const words = process.lastOutput === '' ? '' : `; it said: ${process.lastOutput}`
+    if (!startSucceeded) this.#lastFailure += words
+    const message = `${process.name}${pid}: ${report.reason}${served}${next}${startSucceeded ? '' : words}`
+    if (startSucceeded && report.exit.code === 0) this.#logger.info(lines, message)
     else this.#logger.error(lines, message)
   }
 
-  #tell(
+  #emit(
     process: ManagedProcess,
     event: ProcessEvent['event'],
     pid?: number,
     reason?: string,
   ): void {
-    const told: ProcessEvent = {
+    const emitted: ProcessEvent = {
       application: this.#name,
       process: process.name,
       pid,
       event,
       reason,
     }
-    publishProcess(told)
+    publishProcess(emitted)
     for (const listener of [...this.#listeners])
-      callSafely('a listener of onProcess', () => listener(told))
+      callSafely('a listener of onProcess', () => listener(emitted))
   }
 
+  /** The lowest number that no process has. */
   #freeNumber(): number {
-    const taken = new Set(this.all.map(({ number }) => number))
+    const taken = new Set(this.processes.map(({ number }) => number))
     for (let number = 0; ; number++) if (!taken.has(number)) return number
   }
 }

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
 
-/** Milliseconds between two looks. */
-const PAUSE = 1000
+/** Minimum time between two checks, in milliseconds. */
+const CHECK_INTERVAL = 1000
 
-/** Looks whether files have changed, when requests come, and not more often than once a second (mod_fastcgi `-autoUpdate`). */
+/** Checks on requests, at most once a second, whether files have changed (mod_fastcgi `-autoUpdate`). */
 export class UpdateWatch {
   readonly #files: readonly string[]
   #next = Number.NEGATIVE_INFINITY
@@ -12,7 +12,7 @@ export class UpdateWatch {
     this.#files = files
   }
 
-  /** @param option the program itself, or files instead. */
+  /** @param option true for the program file, or a list of files instead of it. */
   static of(
     option: boolean | readonly string[] | undefined,
     program: string,
@@ -21,18 +21,18 @@ export class UpdateWatch {
     return new UpdateWatch(option === true ? [program] : [...option])
   }
 
-  /** @param onSeen gets the time of the last change, in milliseconds since 1970. */
-  look(now: number, onSeen: (changed: number) => void): void {
+  /** @param onResult gets the time of the latest change, in milliseconds since 1970. */
+  check(now: number, onResult: (changed: number) => void): void {
     if (now < this.#next) return
-    this.#next = now + PAUSE
-    void this.#lastChange().then(onSeen)
+    this.#next = now + CHECK_INTERVAL
+    void this.#lastChange().then(onResult)
   }
 
   async #lastChange(): Promise<number> {
     const times = this.#files.map((file) =>
       stat(file).then(
         ({ mtimeMs, ctimeMs }) => Math.max(mtimeMs, ctimeMs),
-        // While it is being replaced it may be missing.
+        // The file may be missing for a moment while it is being replaced.
         () => 0,
       ),
     )

@@ -7,50 +7,50 @@ import {
 } from '@fastcgi/client'
 import { ForwardingHandler } from '@fastcgi/client/internal'
 
-/** What of a process a {@link WatchedExchange} reads and reports to. */
+/** The process that a {@link WatchedExchange} reports to. */
 export interface ExchangeObserver {
   readonly name: string
   readonly state: string
-  /** Whether no child has accepted the connections that are lost now. */
+  /** Whether connections that are lost now had not been accepted by any child. */
   readonly refusing: boolean
   readonly lastExit: { readonly reason: string } | undefined
-  /** Its last lines of output. */
-  readonly lastWords: string
-  /** A request is over. */
-  onOver(answered: boolean): void
-  /** A request got no answer in time. */
+  /** Its last lines of output, joined. */
+  readonly lastOutput: string
+  /** A request has ended. */
+  onComplete(answered: boolean): void
+  /** A request exceeded a timeout. */
   onTimeout(): void
 }
 
-/** Passes on what becomes of a request, and tells its process. */
+/** Forwards the events of a request to its handler, and reports its end to its process. */
 export class WatchedExchange extends ForwardingHandler {
-  readonly #observer: ExchangeObserver
+  readonly #process: ExchangeObserver
 
   constructor(observer: ExchangeObserver, handler: DispatchHandler) {
     super(handler)
-    this.#observer = observer
+    this.#process = observer
   }
 
   override onEnd(appStatus: number): void {
-    this.#observer.onOver(true)
+    this.#process.onComplete(true)
     super.onEnd(appStatus)
   }
 
   override onError(error: FastCGIError, retryable: boolean): void {
-    this.#observer.onOver(false)
-    if (error instanceof TimeoutError) this.#observer.onTimeout()
-    const told = this.#explain(error)
-    super.onError(told, retryable || told instanceof OverloadedError)
+    this.#process.onComplete(false)
+    if (error instanceof TimeoutError) this.#process.onTimeout()
+    const explained = this.#explain(error)
+    super.onError(explained, retryable || explained instanceof OverloadedError)
   }
 
   /**
-   * That a connection was closed says little where the process did not even start, so its end is told as well. Only what
-   * no process can have begun is FCGI_OVERLOADED, which invites clients to try again.
+   * If the process failed, replaces the error of the closed connection by one that tells why. FCGI_OVERLOADED invites
+   * clients to send the request again, so it is used only if no process can have begun with the request.
    */
   #explain(error: FastCGIError): FastCGIError {
-    const { state, refusing, name, lastExit, lastWords } = this.#observer
+    const { state, refusing, name, lastExit, lastOutput } = this.#process
     if (!(error instanceof PrematureCloseError) || state !== 'backoff') return error
-    const message = `${name} ${lastExit?.reason}${lastWords === '' ? '' : `; it said: ${lastWords}`}`
+    const message = `${name} ${lastExit?.reason}${lastOutput === '' ? '' : `; it said: ${lastOutput}`}`
     return error.begun && !refusing
       ? new PrematureCloseError(message, { cause: error, begun: true })
       : new OverloadedError(message, { cause: error })

@@ -1,3 +1,4 @@
+// Addresses and life of the listening sockets of processes.
 import { randomBytes } from 'node:crypto'
 import {
   fstatSync,
@@ -15,26 +16,28 @@ import { type Address, FastCGIError, OptionError, parseAddress } from '@fastcgi/
 import { reaper } from '../spawning/reaper.ts'
 import { type ParkedSocket, park } from './parking.ts'
 
-// sun_path of Linux holds 108 bytes with the final NUL, that of macOS and the BSDs 104.
+/** Maximum length of a socket path in bytes: sun_path has 108 on Linux, 104 on macOS and the BSDs, with the final NUL. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 
-/** How a socket is to be. */
+/** Properties of a listening socket. */
 export interface SocketSettings {
+  /** Maximum number of connections that wait to be accepted, see listen(2). */
   readonly backlog: number
-  /** Of a unix socket. */
+  /** File mode of a unix socket. */
   readonly mode: number
+  /** Owner of a unix socket; changing it needs root. @default this process's */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined
 }
 
-/** Where the sockets of an application are: one for each process, numbered. */
-export class SocketPlace {
+/** The listening sockets of an application: one for each process, with the number of the process in its address. */
+export class ListenSockets {
   readonly #base: Address
   readonly #settings: SocketSettings
   #ownDirectory: string | undefined
 
   /**
-   * @param listen base of their addresses; undefined for `name` in `directory`.
-   * @param directory where they are; undefined for one of our own, removed at the end.
+   * @param listen base of their addresses; undefined: unix sockets called `name` in `directory`.
+   * @param directory directory of the sockets; undefined: a temporary one, which remove() removes.
    * @throws OptionError
    */
   constructor(
@@ -44,46 +47,47 @@ export class SocketPlace {
     settings: SocketSettings,
   ) {
     this.#settings = settings
-    if (listen !== undefined) this.#base = numbered(listen)
+    if (listen !== undefined) this.#base = parseBaseAddress(listen)
     else {
-      const path = directory === undefined ? this.#makeOwn() : ensurePrivate(directory)
+      const path = directory === undefined ? this.#makeDirectory() : ensureDirectory(directory)
       const file = join(path, name.replaceAll(/[^\w.-]/g, '_').slice(0, 40))
       this.#base = { kind: 'unix', path: file, name: `unix:${file}` }
     }
+    // Fails now, not at the first start, if the path is too long or the port too high.
     this.address(9999)
   }
 
-  /** Address of the process of that number. @throws OptionError when it cannot be one. */
+  /** Address of the process with that number. @throws OptionError for a path that is too long, or a port over 65535. */
   address(number: number): Address {
     const base = this.#base
     if (base.kind === 'tcp')
       return parseAddress(`tcp://${hostPart(base.host)}:${base.port + number}`)
     const path = `${base.path}-${number}`
-    const length = Buffer.byteLength(hiddenName(path))
+    const length = Buffer.byteLength(temporaryName(path))
     if (length > MAX_SOCKET_PATH)
       throw new OptionError(
-        `process manager: the path ${path} is too long for a socket: with what is appended it has ${length} bytes, ${MAX_SOCKET_PATH} are possible (options ipcDir, listen)`,
+        `process manager: the path ${path} is too long for a socket: with its temporary suffix it has ${length} bytes, the maximum is ${MAX_SOCKET_PATH} (options ipcDir, listen)`,
       )
     return parseAddress(`unix:${path}`)
   }
 
-  /** Opens the socket of that number. @throws FastCGIError when somebody else has it. */
+  /** Opens the socket of the process with that number. @throws FastCGIError `FCGI_LISTEN` if its address is in use. */
   open(number: number): Promise<ParkedSocket> {
     return openWatchedSocket(this.address(number), this.#settings)
   }
 
-  /** Removes what was made for it. */
+  /** Removes the temporary directory. */
   remove(): void {
     if (this.#ownDirectory === undefined) return
     try {
       rmdirSync(this.#ownDirectory)
     } catch {
-      // Somebody put something in it, or has removed it.
+      // It is not empty, or has been removed already.
     }
-    reaper.forget('directory', this.#ownDirectory)
+    reaper.unwatch('directory', this.#ownDirectory)
   }
 
-  #makeOwn(): string {
+  #makeDirectory(): string {
     const path = mkdtempSync(join(tmpdir(), 'fcgi-'))
     reaper.watch('directory', path)
     this.#ownDirectory = path
@@ -91,7 +95,7 @@ export class SocketPlace {
   }
 }
 
-/** Opens a listening socket, in the place of one that nobody listens on any more. @throws FastCGIError */
+/** Opens a listening socket. A stale unix socket, on which no program listens any more, is replaced. @throws FastCGIError `FCGI_LISTEN` */
 export async function openSocket(
   address: Address,
   { backlog, mode, owner }: SocketSettings,
@@ -103,7 +107,7 @@ export async function openSocket(
   const socket = await park({
     kind: 'unix',
     path,
-    hidden: hiddenName(path),
+    temporaryPath: temporaryName(path),
     mode,
     ...owner,
     backlog,
@@ -120,7 +124,7 @@ export async function openSocket(
   }
 }
 
-/** The same, but it is gone when this process is, however that ends. @throws FastCGIError */
+/** As openSocket; the reaper removes the socket and ends its programs if this process dies. @throws FastCGIError `FCGI_LISTEN` */
 export async function openWatchedSocket(
   address: Address,
   settings: SocketSettings,
@@ -135,26 +139,29 @@ export async function openWatchedSocket(
       return socket.intact
     },
     close: async () => {
-      reaper.forget('socket', inode)
-      if (address.kind === 'unix') reaper.forget('file', address.path)
+      reaper.unwatch('socket', inode)
+      if (address.kind === 'unix') reaper.unwatch('file', address.path)
       await socket.close()
     },
   }
 }
 
 /**
- * Removes a socket that nobody listens on. It is put aside before it is asked, so that of two who do this at once none
- * removes what the other has just made.
+ * Removes a socket on which no program listens. It is renamed before the decisive check: with a check followed by unlink(),
+ * two processes doing this at once could each remove the socket that the other has just created.
  */
 async function removeStale(path: string): Promise<void> {
-  const aside = hiddenName(path)
+  const aside = temporaryName(path)
   const stats = lstatSync(path, { throwIfNoEntry: false })
   if (stats === undefined) return
   if (!stats.isSocket())
-    throw new FastCGIError('FCGI_LISTEN', `cannot listen on ${path}: it is there and no socket`)
-  if (await answers(path)) throw inUse(path)
+    throw new FastCGIError(
+      'FCGI_LISTEN',
+      `cannot listen on ${path}: the path exists and is not a socket`,
+    )
+  if (await isListening(path)) throw inUse(path)
   renameSync(path, aside)
-  if (await answers(aside)) {
+  if (await isListening(aside)) {
     renameSync(aside, path)
     throw inUse(path)
   }
@@ -168,14 +175,15 @@ function inUse(path: string): FastCGIError {
   )
 }
 
-function answers(path: string): Promise<boolean> {
+/** Whether a connection to the socket is accepted, or would be. */
+function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path })
     socket.once('connect', () => {
       socket.destroy()
       resolve(true)
     })
-    // EAGAIN: there is somebody, whose backlog is full.
+    // EAGAIN: a program listens, but its backlog is full.
     socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'EAGAIN'))
   })
 }
@@ -188,25 +196,28 @@ function remove(path: string): void {
   try {
     unlinkSync(path)
   } catch {
-    // It is gone already.
+    // It has been removed already.
   }
 }
 
-/** Another name in the same directory, of which nobody else thinks. */
-function hiddenName(path: string): string {
+/** A random name in the same directory. */
+function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(3).toString('hex')}`)
 }
 
-function numbered(listen: string): Address {
+function parseBaseAddress(listen: string): Address {
   const address = parseAddress(listen)
   if (address.kind === 'unix') {
-    if (address.path.includes('\n')) throw new OptionError('option listen must not have a line end')
+    if (address.path.includes('\n'))
+      throw new OptionError('option listen must not contain a line end')
     return address
   }
-  // A name would have to be looked up, and might stand for several.
+  // A host name would have to be resolved, and may have several addresses.
   const host = address.host === 'localhost' ? '127.0.0.1' : address.host
   if (isIP(host) === 0)
-    throw new OptionError(`option listen must have an IP address or a path; got ${listen}`)
+    throw new OptionError(
+      `option listen must have an IP address or a path, not a host name; got ${listen}`,
+    )
   return parseAddress(`tcp://${hostPart(host)}:${address.port}`)
 }
 
@@ -214,15 +225,15 @@ function hostPart(host: string): string {
   return host.includes(':') ? `[${host}]` : host
 }
 
-/** The directory, made when it is not there; nobody else may come in (FastCgiIpcDir). @throws OptionError */
-function ensurePrivate(directory: string): string {
+/** Creates the directory with mode 0700 if it is missing (mod_fastcgi FastCgiIpcDir). @throws OptionError */
+function ensureDirectory(directory: string): string {
   const path = resolve(directory)
-  if (path.includes('\n')) throw new OptionError('option ipcDir must not have a line end')
+  if (path.includes('\n')) throw new OptionError('option ipcDir must not contain a line end')
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
     if (lstatSync(path).isDirectory()) return path
   } catch (error) {
-    throw new OptionError(`option ipcDir: ${path} cannot be made: ${(error as Error).message}`)
+    throw new OptionError(`option ipcDir: cannot create ${path}: ${(error as Error).message}`)
   }
-  throw new OptionError(`option ipcDir: ${path} is no directory`)
+  throw new OptionError(`option ipcDir: ${path} is not a directory`)
 }
