@@ -1,3 +1,4 @@
+// Decoding of records (FastCGI 1.0 §3.3).
 import { HEADER_LENGTH, RecordType, VERSION } from './constants.ts'
 import { ProtocolError } from './errors.ts'
 

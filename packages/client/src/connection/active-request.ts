@@ -1,3 +1,4 @@
+// A request on a connection: passes records to its exchange, handles pauses of its reader, and runs its timeouts.
 import type { Socket } from 'node:net'
 import { type FastCGIError, ProtocolError, RecordType } from '@fastcgi/protocol'
 import type { RequestBodyError } from '../errors.ts'

@@ -1,3 +1,4 @@
+// Applies the results of DNS discovery to the members of a balancer.
 import type { DiscoveredMember, DiscoveryResult } from './discovery.ts'
 
 /** The methods of a balancer that {@link DiscoveredMembers} uses. */
