@@ -44,7 +44,9 @@ export class FastCGIClient extends BaseDispatcher {
   async getValues(options: GetValuesOptions = {}): Promise<ApplicationValues> {
     const { dispatcher } = this.#upstream
     if (dispatcher instanceof Pool) return dispatcher.getValues(options)
-    throw new OptionError('getValues() needs an upstream that is one address; make a Pool for it')
+    throw new OptionError(
+      'getValues() needs an upstream that is one address; create a Pool for each address',
+    )
   }
 
   override get stats(): DispatcherStats {

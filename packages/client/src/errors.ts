@@ -1,3 +1,4 @@
+// The errors of the client, which extend FastCGIError of @fastcgi/protocol.
 import { FastCGIError } from '@fastcgi/protocol'
 
 /**

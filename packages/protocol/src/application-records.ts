@@ -12,7 +12,7 @@ export interface BeginRequest {
   keepConnection: boolean
 }
 
-/** Decodes the content of a BEGIN_REQUEST record (FastCGI 1.0 §5.1). @throws ProtocolError when it is not 8 bytes long. */
+/** Decodes the content of BEGIN_REQUEST (FastCGI 1.0 §5.1). @throws ProtocolError when it is not 8 bytes long. */
 export function decodeBeginRequest(content: Buffer): BeginRequest {
   if (content.length !== 8)
     throw new ProtocolError(`BEGIN_REQUEST has ${content.length} bytes of content, expected 8`)

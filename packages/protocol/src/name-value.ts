@@ -175,7 +175,7 @@ function measurePair(block: Buffer, at: number): PairMeasure {
   // The peer controls these lengths (up to 2^31 - 1 each), so they are checked before any slice. Their sum is exact:
   // JavaScript numbers do not overflow at 32 bits.
   if (value.next + name.length + value.length > block.length)
-    throw new ProtocolError('a name-value pair reaches past the end of its block')
+    throw new ProtocolError('a name-value pair extends beyond the end of its block')
   return { nameStart: value.next, nameLength: name.length, valueLength: value.length }
 }
 
@@ -183,6 +183,6 @@ function readLength(block: Buffer, at: number): { length: number; next: number }
   const first = block[at]
   if (first !== undefined && first <= 127) return { length: first, next: at + 1 }
   if (at + 4 > block.length)
-    throw new ProtocolError('a name-value pair ends inside one of its lengths')
+    throw new ProtocolError('the block ends within the length of a name-value pair')
   return { length: block.readUInt32BE(at) & 0x7fffffff, next: at + 4 }
 }

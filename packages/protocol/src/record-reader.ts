@@ -1,3 +1,4 @@
+// Decoding of records (FastCGI 1.0 §3.3).
 import { HEADER_LENGTH, RecordType, VERSION } from './constants.ts'
 import { ProtocolError } from './errors.ts'
 
@@ -49,7 +50,7 @@ export class RecordReader {
   push(chunk: Buffer): void {
     // After an error the position in the stream is unknown: content could be read as record headers. The flag is set
     // for the time of the call, so that any exception leaves it set.
-    if (this.#failed) throw new ProtocolError('records cannot be read on after an error')
+    if (this.#failed) throw new ProtocolError('the record reader cannot be used after an error')
     this.#failed = true
     let at = 0
     const length = chunk.length

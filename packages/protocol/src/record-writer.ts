@@ -133,7 +133,10 @@ export function encodeRequestHead(head: RequestHead): Buffer {
   return target
 }
 
-/** Returns how many bytes {@link writeRequestHead} writes. @throws ParamsTooLargeError, ProtocolError as {@link encodeRequestHead}. */
+/**
+ * Returns how many bytes {@link writeRequestHead} writes.
+ * @throws ParamsTooLargeError, ProtocolError as {@link encodeRequestHead}.
+ */
 export function requestHeadLength({ params, stdin, endStdin }: RequestHead): number {
   let length = FIXED_RECORD_LENGTH + HEADER_LENGTH
   for (let from = 0; from < params.length; ) {

@@ -1,3 +1,4 @@
+// Parsing of the response head that an application writes to STDOUT (RFC 3875 §6).
 import { ProtocolError } from './errors.ts'
 
 /** Limits of a response head. */

@@ -126,7 +126,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   beat(name: string, heartbeat: Heartbeat): void {
     if (!(this.#method instanceof ByHeartbeat))
       throw new OptionError(
-        `balancer ${this.name}: beat() feeds the method heartbeat (option method)`,
+        `balancer ${this.name}: beat() needs the method heartbeat (option method)`,
       )
     this.#method.beat(this.#members.named(name), heartbeat, performance.now())
   }
@@ -209,7 +209,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     if (request.signal?.aborted) return new AbortedError({ cause: request.signal.reason })
     if (most !== undefined && this.#underWay.size > most)
       return new OverloadedError(
-        `balancer ${this.name} has ${most} requests under way (option maxRequestsInFlight)`,
+        `balancer ${this.name} has ${most} requests in flight already (option maxRequestsInFlight)`,
       )
     return undefined
   }

@@ -284,7 +284,9 @@ const balancerChecks: Checks = {
 export function checkBalancerOptions(options: BalancerOptions): void {
   checkOptions('Balancer', options, balancerChecks)
   if (options.members === undefined && options.discover === undefined)
-    throw new OptionError('Balancer: option members is missing; name some, or set discover')
+    throw new OptionError(
+      'Balancer: option members is missing; list members, or set the option discover',
+    )
 }
 
 /** Validates the options of a member. @throws OptionError */

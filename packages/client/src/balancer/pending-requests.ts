@@ -69,7 +69,7 @@ export class PendingRequests implements Waiting {
     for (const exchange of [...this.#timers.keys()]) exchange.fail(error, true)
   }
 
-  /** Calls `again` after `length` milliseconds if requests wait; not at all if it is Infinity. Replaces an earlier call. */
+  /** Calls `again` after `length` milliseconds if requests wait; never if it is Infinity. Replaces an earlier timer. */
   setRetryTimer(length: number, again: () => void): void {
     this.clearRetryTimer()
     if (this.size > 0 && length < Number.POSITIVE_INFINITY)

@@ -79,7 +79,7 @@ export class BodyCollector implements BodySink {
     this.#reject(
       new RequestBodyError(
         'FCGI_BODY_TIMEOUT',
-        `the source of the request body gave nothing for ${timeout} ms (option timeouts.body)`,
+        `the stream of the request body delivered nothing for ${timeout} ms (option timeouts.body)`,
       ),
     )
   }

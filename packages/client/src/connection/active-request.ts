@@ -1,3 +1,4 @@
+// A request on a connection: passes records to its exchange, handles pauses of its reader, and runs its timeouts.
 import type { Socket } from 'node:net'
 import { type FastCGIError, ProtocolError, RecordType } from '@fastcgi/protocol'
 import type { RequestBodyError } from '../errors.ts'
@@ -199,7 +200,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   /** Processes END_REQUEST (FastCGI 1.0 §5.5). @throws ProtocolError when it is not 8 bytes long. */
   end(content: Buffer): void {
     if (content.length !== 8)
-      throw new ProtocolError(`END_REQUEST of ${content.length} bytes, it has 8`)
+      throw new ProtocolError(`END_REQUEST has ${content.length} bytes of content, expected 8`)
     if (this.exchange !== undefined && !this.answered) this.#answer()
     this.ended = { appStatus: content.readUInt32BE(0), protocolStatus: content.readUInt8(4) }
   }

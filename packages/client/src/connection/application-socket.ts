@@ -1,3 +1,4 @@
+// The socket under a connection: keeps a response readable after a write error, and reads into reused buffers.
 import { Socket, type SocketConstructorOpts } from 'node:net'
 import type { Address } from '../address.ts'
 import { ReadBuffers } from './read-buffers.ts'

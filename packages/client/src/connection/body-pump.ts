@@ -84,7 +84,7 @@ export class BodyPump {
     if (this.#expected !== undefined && this.#sent > this.#expected) {
       this.#fail(
         'FCGI_BODY_TRUNCATED',
-        `the ${this.#what} has over the ${this.#expected} bytes it was announced with`,
+        `the ${this.#what} has over the ${this.#expected} bytes that were announced`,
       )
       return
     }

@@ -68,7 +68,7 @@ export function lostError(
 const PHASES: Readonly<Record<TimeoutPhase, string>> = {
   head: 'sent no response head',
   idle: 'sent no more of the response body',
-  write: 'took no more of the request',
+  write: 'read no more of the request',
 }
 
 /** Creates the error for a request that exceeds `maxQueue`. */
@@ -96,11 +96,11 @@ export function timeoutError(address: Address, phase: WaitedFor, limit: number):
   if (phase === 'body')
     return new RequestBodyError(
       'FCGI_BODY_TIMEOUT',
-      `the source of the request body gave nothing for ${limit} ms ${option}`,
+      `the stream of the request body delivered nothing for ${limit} ms ${option}`,
     )
   if (phase === 'reader')
     return new SlowReaderError(
-      `the response from ${address.name} was not read for ${limit} ms ${option}, while it held up other requests on its connection (option maxPausedSize)`,
+      `the response from ${address.name} was not read for ${limit} ms ${option}, while it blocked other requests on its connection (option maxPausedSize)`,
     )
   return new TimeoutError(phase, `${address.name} ${PHASES[phase]} for ${limit} ms ${option}`)
 }

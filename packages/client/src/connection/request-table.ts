@@ -100,7 +100,7 @@ export class RequestTable implements RecordHandler, Iterable<ActiveRequest> {
     }
     const request = this.#expect(type, requestId)
     if (type !== RecordType.END_REQUEST)
-      throw new ProtocolError(`unexpected record of type ${type}`)
+      throw new ProtocolError(`unexpected record of type ${type} from the application`)
     request?.end(content)
   }
 

@@ -1,3 +1,4 @@
+// Sends a request: the head, STDIN, and DATA for a filter.
 import type { Socket } from 'node:net'
 import {
   encodeRecord,

@@ -1,3 +1,4 @@
+// Combines several requests on one socket into one write.
 import type { Socket } from 'node:net'
 import { type CheckPhaseTask, runInCheckPhase } from '../exchange/check-phase.ts'
 

@@ -182,7 +182,8 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
    */
   stdout(chunk: Buffer, source: Source): boolean {
     this.responseStarted = true
-    if (this.#stdoutEnded) throw new ProtocolError('STDOUT goes on after its end')
+    if (this.#stdoutEnded)
+      throw new ProtocolError('the application sent STDOUT data after the end of STDOUT')
     let rest = chunk
     while (this.#head !== undefined) {
       const end = this.#head.push(rest)
@@ -274,7 +275,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
 
   #takeHead(head: ResponseHeadParser, now: number): void {
     if (head.status === 101)
-      throw new ProtocolError('the application answers 101, FastCGI cannot switch protocols')
+      throw new ProtocolError('the application answered 101, but FastCGI cannot switch protocols')
     if (head.status < 200) {
       this.#head = new ResponseHeadParser({ maxBytes: this.#maxHeadSize })
       try {

@@ -34,11 +34,12 @@ export function withDataParams(params: Buffer, data: FilterData): Buffer {
   const { stream, length, lastModified } = data
   if (!(stream instanceof Readable)) throw new OptionError('data.stream must be a Readable')
   if (!Number.isSafeInteger(length) || length < 0)
-    throw new OptionError(`data.length must be a number of bytes, got ${length}`)
+    throw new OptionError(`data.length must be a whole number of bytes; got ${length}`)
   if (!(lastModified instanceof Date) || Number.isNaN(lastModified.getTime()))
-    throw new OptionError(`data.lastModified must be a Date, got ${lastModified}`)
+    throw new OptionError(`data.lastModified must be a valid Date; got ${lastModified}`)
   for (const [name] of decodeNameValues(params))
-    if (OWN_PARAMS.has(name)) throw new OptionError(`param ${name} is made of data, leave it out`)
+    if (OWN_PARAMS.has(name))
+      throw new OptionError(`param ${name} is computed from data; remove it from params`)
   const own = encodeNameValues([
     ['FCGI_DATA_LAST_MOD', String(Math.floor(lastModified.getTime() / 1000))],
     ['FCGI_DATA_LENGTH', String(length)],

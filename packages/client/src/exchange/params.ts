@@ -1,3 +1,4 @@
+// Encodes the params of a request.
 import { NameValueEncoder, ProtocolError } from '@fastcgi/protocol'
 import type { ParamsInit } from './request.ts'
 

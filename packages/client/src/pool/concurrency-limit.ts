@@ -1,3 +1,5 @@
+// The limit on the connections of a pool, learned from the application's behaviour.
+
 /** Upper bound of the limit with `'auto'`. */
 export const AUTO_MAXIMUM = 64
 

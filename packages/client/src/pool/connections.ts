@@ -3,7 +3,7 @@ import type { Connection } from '../connection/connection.ts'
 import type { Exchange } from '../exchange/exchange.ts'
 import type { PoolSettings } from '../options.ts'
 
-/** The connections of a pool: finds one for a further request, and closes those that were idle too long or are too old. */
+/** The connections of a pool: finds one for a further request, and closes those that are idle for too long or too old. */
 export class Connections {
   readonly #settings: PoolSettings
   readonly #all = new Set<Connection>()

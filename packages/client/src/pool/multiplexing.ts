@@ -1,3 +1,4 @@
+// Whether, and how far, an application supports several requests on one connection.
 import type { FastCGIError } from '@fastcgi/protocol'
 
 /** Variables of an application and their values (FastCGI 1.0 §4.1). Variables that it does not know are missing. */

@@ -96,8 +96,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   /**
-   * Queries variables of the application with FCGI_GET_VALUES (FastCGI 1.0 §4.1), on a separate connection. Resolves with
-   * those that it knows.
+   * Queries variables of the application with FCGI_GET_VALUES (FastCGI 1.0 §4.1), on a separate connection. Resolves
+   * with those that it knows.
    * @throws OptionError for invalid options; FastCGIError when the application does not answer, as many do not.
    */
   async getValues(options: GetValuesOptions = {}): Promise<ApplicationValues> {

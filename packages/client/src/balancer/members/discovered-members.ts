@@ -1,3 +1,4 @@
+// Applies the results of DNS discovery to the members of a balancer.
 import { reportThrown } from '../../callbacks.ts'
 import type { DiscoveredMember, DiscoveryResult } from './discovery.ts'
 

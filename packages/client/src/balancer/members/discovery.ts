@@ -17,7 +17,7 @@ export interface DiscoverOptions {
    * they are kept without limit. @default 60000
    */
   grace?: number | undefined
-  /** Name servers, as `'address'` or `'address:port'`. @default those of the system; A and AAAA use its hosts file, too */
+  /** Name servers, as `'address'` or `'address:port'`. @default those of the system, and its hosts file for A and AAAA */
   servers?: readonly string[] | undefined
 }
 
@@ -128,7 +128,7 @@ export class Discovery {
     return this.#collect([resolver.resolve4(host), resolver.resolve6(host)])
   }
 
-  /** Collects the results of several queries. A failed one, of an address family or SRV target, does not fail the rest. */
+  /** Collects the results of several queries: one per address family or SRV target. A failed one does not fail the rest. */
   async #collect<T>(parts: ReadonlyArray<Promise<T[]>>): Promise<T[]> {
     const settled = await Promise.allSettled(parts)
     const found = settled.flatMap((part) => (part.status === 'fulfilled' ? part.value : []))

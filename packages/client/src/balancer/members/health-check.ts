@@ -60,7 +60,9 @@ export class HealthCheck {
       await this.#exchange(member, check.signal)
     } catch (error) {
       if (!check.signal.aborted) throw error
-      throw new Error(`health check ${this.#options.path}: not done within ${timeout} ms`)
+      throw new Error(
+        `health check ${this.#options.path}: not done within ${timeout} ms (option healthCheck.timeout)`,
+      )
     } finally {
       clearTimeout(timer)
       this.#running.delete(member)
@@ -76,10 +78,13 @@ export class HealthCheck {
     })
     const text = await readText(response.body)
     if (!status.includes(response.status))
-      throw new Error(`health check ${path}: status ${response.status}`)
+      throw new Error(`health check ${path}: status ${response.status} (option healthCheck.status)`)
     if (body === undefined) return
     const matches = typeof body === 'string' ? text.includes(body) : text.search(body) !== -1
-    if (!matches) throw new Error(`health check ${path}: the body does not match ${body}`)
+    if (!matches)
+      throw new Error(
+        `health check ${path}: the body does not match ${body} (option healthCheck.body)`,
+      )
   }
 
   #countResult(member: Member, passed: boolean, error: Error | undefined): void {

@@ -29,7 +29,7 @@ export class ByHeartbeat implements Method {
     for (const [name, value] of Object.entries({ busy, ready }))
       if (!(Number.isFinite(value) && value >= 0))
         throw new OptionError(
-          `heartbeat of ${member.name}: ${name} must be a number, 0 or more; got ${value}`,
+          `heartbeat of ${member.name}: ${name} must be a finite number of 0 or more; got ${value}`,
         )
     this.#heartbeats.set(member, { ready: busy === 0 ? ready / 4 : ready, at: now })
   }
