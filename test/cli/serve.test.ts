@@ -11,6 +11,7 @@ import { rawGet } from '../helpers/raw-http.ts'
 import { needs } from '../helpers/require-program.ts'
 import { startPeer, wellBehaved } from '../helpers/scripted-peer.ts'
 import { CLI, ENV, MAIN, serve, stop, VERSION } from '../helpers/serve-command.ts'
+import { scaled } from '../helpers/time-limit.ts'
 import { delay, within } from '../helpers/wait.ts'
 
 const PHP_FPM = needs('php-fpm', findPhpFpm())
@@ -102,7 +103,7 @@ for (const adapter of ADAPTERS)
     t.same(await within('the exit', served.exited), { code: 0, signal: null })
     // fetch keeps its connection: that alone must not hold the process up.
     const took = performance.now() - begun
-    t.ok(took < 2000, `after ${took} ms`)
+    t.ok(took < scaled(2000), `after ${took} ms`)
   })
 
 t.test('the second signal ends it at once, of either kind', PHP_FPM, async (t) => {
@@ -283,7 +284,7 @@ function run(...args: string[]): { status: number | null; stdout: string; stderr
   return spawnSync(process.execPath, [MAIN, ...args], {
     env: ENV,
     encoding: 'utf8',
-    timeout: 10_000,
+    timeout: scaled(10_000),
   })
 }
 

@@ -23,9 +23,8 @@ import t, { type Test } from 'tap'
 import { compileResponder, NEEDS_LIBFCGI } from '../helpers/applications.ts'
 import { isRunning } from '../helpers/manager-process.ts'
 import { needs } from '../helpers/require-program.ts'
+import { scaled } from '../helpers/time-limit.ts'
 import { until, within } from '../helpers/wait.ts'
-
-t.setTimeout(120_000)
 
 const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url))
 const OURS = [process.execPath, MAIN, 'spawn']
@@ -50,7 +49,12 @@ function run(
   const files = [1, 2].map((at) => join(cwd, `output-${at}`))
   const output = files.map((path) => openSync(path, 'w'))
   const stdio = ['ignore', ...output] as const
-  const { status } = spawnSync(file, args, { cwd, env: ENV, timeout: 30_000, stdio: [...stdio] })
+  const { status } = spawnSync(file, args, {
+    cwd,
+    env: ENV,
+    timeout: scaled(30_000),
+    stdio: [...stdio],
+  })
   for (const fd of output) closeSync(fd)
   const [stdout = '', stderr = ''] = files.map((path) => readFileSync(path, 'utf8'))
   return { status, stdout, stderr }

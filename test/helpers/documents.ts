@@ -16,11 +16,12 @@ import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { findPhpFpm, startPhpFpm } from '#php'
 import { needs } from './require-program.ts'
+import { scaled } from './time-limit.ts'
 import { delay, within } from './wait.ts'
 
 const PHP_FPM = needs('php-fpm', findPhpFpm())
 export const WORKSPACE = fileURLToPath(new URL('../../../', import.meta.url))
-/** How long a block may take, on a machine that is busy. */
+/** How long a block may take, in milliseconds. */
 const DEADLINE = 10_000
 
 const SITE: Readonly<Record<string, string | Record<string, string>>> = {
@@ -218,7 +219,7 @@ async function ask(
   method: string,
   exited: Promise<unknown>,
 ): Promise<{ status: number; text: string }> {
-  const until = performance.now() + DEADLINE
+  const until = performance.now() + scaled(DEADLINE)
   let ended: string | undefined
   exited.then((code) => {
     ended = `the block ended with ${code}`

@@ -8,8 +8,6 @@ import { application, ask, managed } from '../helpers/applications.ts'
 import { NEEDS_FPM } from '../helpers/php-site.ts'
 import { until } from '../helpers/wait.ts'
 
-t.setTimeout(300_000)
-
 const PHP = application('php-cgi')
 const ROOT = process.getuid?.() === 0
 

@@ -10,6 +10,7 @@ import { launchBrowser, NEEDS_CHROMIUM, openSite } from '../helpers/browser.ts'
 import { BAIT, copyDokuWiki, NEEDS_DOKUWIKI, PICTURE } from '../helpers/dokuwiki.ts'
 import { NEEDS_FPM, phpFpm } from '../helpers/php-site.ts'
 import { serve, stop } from '../helpers/serve-command.ts'
+import { scaled } from '../helpers/time-limit.ts'
 
 const needed = [NEEDS_FPM, NEEDS_DOKUWIKI, NEEDS_CHROMIUM].find(({ skip }) => skip) ?? {}
 const PASSWORD = 'not a secret'
@@ -107,7 +108,7 @@ async function upload(t: Test, page: Page, url: string): Promise<void> {
 
 async function search(t: Test, page: Page, url: string): Promise<void> {
   const found = page.locator('#dokuwiki__content').getByRole('link', { name: 'engine' })
-  const end = performance.now() + 30_000
+  const end = performance.now() + scaled(30_000)
   do {
     if (performance.now() > end) throw new Error('the page is not found')
     // DokuWiki indexes a page when it has been shown, by a picture in it that a browser on its way elsewhere may not ask for.
