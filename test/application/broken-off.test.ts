@@ -1,3 +1,4 @@
+/** What becomes of requests and responses that do not end as they should. */
 import type { ServerResponse } from 'node:http'
 import { finished } from 'node:stream/promises'
 import t from 'tap'

@@ -1,3 +1,4 @@
+/** What listeners find on req and res: what they find under node:http. */
 import { once } from 'node:events'
 import { Server } from 'node:http'
 import { createServer, type FastCGIRequest, fastcgiContext } from '@fastcgi/application'

@@ -1,3 +1,4 @@
+/** What the options of `fastcgi serve` do. */
 import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'

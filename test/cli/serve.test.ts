@@ -1,3 +1,4 @@
+/** The command `fastcgi serve` as a process of its own, in front of a real php-fpm. */
 import t from 'tap'
 import { ADAPTERS } from '../helpers/adapters.ts'
 import { rawGet } from '../helpers/raw-http.ts'

@@ -1,3 +1,4 @@
+/** A PHP site for `fastcgi serve`, with files that must not be given away. */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Test } from 'tap'

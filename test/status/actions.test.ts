@@ -1,3 +1,4 @@
+/** The actions of the status page, and who may not take them. */
 import { Balancer, type Dispatcher } from '@fastcgi/client'
 import t from 'tap'
 import {

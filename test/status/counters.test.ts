@@ -1,3 +1,4 @@
+/** The figures of the status page: counters and rates. */
 import { BUCKETS, ConnectError, FastCGIClient, Pool } from '@fastcgi/client'
 import { createStatus } from '@fastcgi/gateway'
 import t from 'tap'

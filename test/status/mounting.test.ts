@@ -1,3 +1,4 @@
+/** The status page in applications of Fastify and Express. */
 import { type Balancer, OptionError } from '@fastcgi/client'
 import { fastcgiProxy as expressProxy, fastcgiStatus as expressStatus } from '@fastcgi/express'
 import { fastcgiProxy, fastcgiStatus } from '@fastcgi/fastify'

@@ -1,3 +1,4 @@
+/** The status of balancers and pools: its formats, its fields, and what comes from outside. */
 import { Balancer, ConnectError } from '@fastcgi/client'
 import { fastcgiStatus as expressStatus } from '@fastcgi/express'
 import { createStatus, joinDispatchers, type StatusOptions } from '@fastcgi/gateway'
