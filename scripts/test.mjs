@@ -1,19 +1,50 @@
-// Runs the tests: all files side by side, then those that measure shares and times one by one, with nothing beside them.
-// node scripts/test.mjs [OPTION OF tap…]
-import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+// Runs the compiled tests: node scripts/test.mjs [--fast] [FILE or FOLDER of tests…]
+// Most files run side by side; those of test/alone measure shares and times, and run one by one with nothing beside them.
+// --fast leaves out test/alone and every file that needs a program of the system.
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { listTests, needsProgram, selectTests } from './testing/files.mjs'
+import { Machine } from './testing/machine.mjs'
+import { printFile, printSummary } from './testing/report.mjs'
+import { runFile } from './testing/run-file.mjs'
 
-const tap = 'node_modules/tap/dist/esm/run.mjs'
-const options = process.argv.slice(2)
-const alone = readdirSync('test/build/alone').filter((name) => name.endsWith('.test.js'))
+/** Most tests wait for something most of the time. */
+const JOBS_PER_PROCESSOR = 2
 
-const statuses = [
-  run(),
-  run('--jobs=1', '--disable-coverage', ...alone.map((name) => `test/build/alone/${name}`)),
-]
-process.exitCode = Math.max(...statuses)
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const started = performance.now()
+const args = process.argv.slice(2)
+const given = args.filter((arg) => !arg.startsWith('--'))
+const isAlone = (file) => file.startsWith('test/alone/')
 
-function run(...args) {
-  const { status } = spawnSync(process.execPath, [tap, ...options, ...args], { stdio: 'inherit' })
-  return status ?? 1
+let files = selectTests(listTests(), given)
+if (args.includes('--fast')) files = files.filter((file) => !isAlone(file) && !needsProgram(file))
+if (files.length === 0) {
+  console.error(`no tests: ${given.join(' ')}`)
+  process.exit(1)
+}
+const machine = await Machine.measured()
+console.log(
+  `${files.length} files; the machine takes ${machine.slowness.toFixed(1)} times as long as an idle one`,
+)
+
+const results = []
+await runAll(
+  files.filter((file) => !isAlone(file)),
+  availableParallelism() * JOBS_PER_PROCESSOR,
+)
+await runAll(files.filter(isAlone), 1)
+machine.stop()
+printSummary(results, performance.now() - started)
+process.exitCode = results.every(({ failures }) => failures.length === 0) ? 0 : 1
+
+async function runAll(queue, jobs) {
+  const work = async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const result = await runFile(file, machine)
+      results.push(result)
+      printFile(result)
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
 }
