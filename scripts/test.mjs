@@ -8,8 +8,8 @@ import { Machine } from './testing/machine.mjs'
 import { printFile, printSummary } from './testing/report.mjs'
 import { runFile } from './testing/run-file.mjs'
 
-/** Most tests wait for something most of the time. */
-const JOBS_PER_PROCESSOR = 2
+/** Most tests wait for something some of the time. */
+const MORE_THAN_PROCESSORS = 1
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const started = performance.now()
@@ -31,7 +31,7 @@ console.log(
 const results = []
 await runAll(
   files.filter((file) => !isAlone(file)),
-  availableParallelism() * JOBS_PER_PROCESSOR,
+  availableParallelism() + MORE_THAN_PROCESSORS,
 )
 await runAll(files.filter(isAlone), 1)
 machine.stop()
