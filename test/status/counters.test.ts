@@ -1,5 +1,6 @@
 /** The figures of the status page: counters and rates. */
-import { BUCKETS, ConnectError, FastCGIClient, Pool } from '@fastcgi/client'
+import { ConnectError, FastCGIClient, Pool } from '@fastcgi/client'
+import { BUCKETS } from '@fastcgi/client/internal'
 import { createStatus } from '@fastcgi/gateway'
 import t from 'tap'
 import { parsePrometheus } from '../helpers/prometheus-text.ts'

@@ -1,7 +1,8 @@
 /** The status of balancers and pools: its formats, its fields, and what comes from outside. */
 import { Balancer, ConnectError } from '@fastcgi/client'
 import { fastcgiStatus as expressStatus } from '@fastcgi/express'
-import { createStatus, joinDispatchers, type StatusOptions } from '@fastcgi/gateway'
+import { createStatus, type StatusOptions } from '@fastcgi/gateway'
+import { joinDispatchers } from '@fastcgi/gateway/internal'
 import t from 'tap'
 import { parsePrometheus } from '../helpers/prometheus-text.ts'
 import {

@@ -3,6 +3,7 @@
  * @packageDocumentation
  */
 export { FastCGIError, ProtocolError } from '@fastcgi/protocol'
+export { OptionError, type ServerOptions, type ServerTimeouts } from './options.ts'
 export {
   type FastCGIContext,
   type FastCGIRequest,
@@ -10,8 +11,7 @@ export {
   type FilterRequest,
   fastcgiContext,
   type RoleName,
-} from './context.ts'
-export { OptionError, type ServerOptions, type ServerTimeouts } from './options.ts'
+} from './request/context.ts'
 export {
   type AuthorizerListener,
   allow,

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { FastCGIRequest, FilterRequest, RoleName } from './context.ts'
-import type { Serve } from './exchange.ts'
+import type { FastCGIRequest, FilterRequest, RoleName } from './request/context.ts'
+import type { Serve } from './request/exchange.ts'
 
 /** A listener as for node:http. What it returns is of no consequence; errors are its own to handle. */
 export type ResponderListener = (req: FastCGIRequest, res: ServerResponse) => unknown

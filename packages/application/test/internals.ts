@@ -3,13 +3,17 @@ const built = (name: string): Promise<unknown> =>
   import(new URL(`../../dist/${name}.js`, import.meta.url).href)
 
 export const { readRequestHead } = (await built(
-  'request-head',
-)) as typeof import('../src/request-head.ts')
+  'request/request-head',
+)) as typeof import('../src/request/request-head.ts')
 
 export const { toCgiHead } = (await built(
-  'response-head',
-)) as typeof import('../src/response-head.ts')
+  'request/response-head',
+)) as typeof import('../src/request/response-head.ts')
 
-export const { readArguments } = (await built('arguments')) as typeof import('../src/arguments.ts')
+export const { readArguments } = (await built(
+  'listen/arguments',
+)) as typeof import('../src/listen/arguments.ts')
 
-export const { BodyFeed } = (await built('body-feed')) as typeof import('../src/body-feed.ts')
+export const { BodyFeed } = (await built(
+  'request/body-feed',
+)) as typeof import('../src/request/body-feed.ts')

@@ -1,12 +1,8 @@
-import { traced } from './diagnostics.ts'
-import type {
-  DispatchControl,
-  Dispatcher,
-  DispatcherStats,
-  DispatchHandler,
-  FastCGIRequest,
-} from './dispatcher.ts'
-import { type FastCGIResponse, request } from './response.ts'
+import type { Dispatcher, DispatcherStats } from './dispatcher.ts'
+import type { DispatchControl, DispatchHandler } from './exchange/handler.ts'
+import type { FastCGIRequest } from './exchange/request.ts'
+import { type FastCGIResponse, request } from './exchange/response.ts'
+import { traced } from './exchange/tracing.ts'
 
 /** What all dispatchers have in common: the comfortable path on top of their own fast one, and who is told of it. */
 export abstract class BaseDispatcher implements Dispatcher {

@@ -1,17 +1,13 @@
 import { BaseDispatcher } from './base-dispatcher.ts'
-import type {
-  DispatchControl,
-  Dispatcher,
-  DispatcherStats,
-  DispatchHandler,
-  FastCGIRequest,
-} from './dispatcher.ts'
+import type { Dispatcher, DispatcherStats } from './dispatcher.ts'
 import { OptionError } from './errors.ts'
-import type { ApplicationValues } from './multiplexing.ts'
+import type { DispatchControl, DispatchHandler } from './exchange/handler.ts'
+import type { FastCGIRequest } from './exchange/request.ts'
 import type { PoolOptions } from './options.ts'
-import { Pool } from './pool.ts'
+import type { ApplicationValues } from './pool/multiplexing.ts'
+import { Pool } from './pool/pool.ts'
+import type { GetValuesOptions } from './pool/values-queries.ts'
 import { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'
-import type { GetValuesOptions } from './values-queries.ts'
 
 /** Talks to FastCGI applications without any HTTP: `await client.request({ params, body })`. */
 export class FastCGIClient extends BaseDispatcher {

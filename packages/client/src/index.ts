@@ -1,15 +1,17 @@
 /**
- * A FastCGI client: addresses, connections, a pool that is fair to php-fpm, typed errors.
+ * A FastCGI client: addresses, connections, a pool that is fair to php-fpm, balancers, typed errors.
  * @packageDocumentation
  */
+
+// Errors; each has a `code`.
 export { FastCGIError, ParamsTooLargeError, ProtocolError } from '@fastcgi/protocol'
+// Addresses of applications, and how connections to them are made and kept.
 export { type Address, parseAddress } from './address.ts'
+// Balancers: members, health, discovery, methods.
 export { Balancer } from './balancer/balancer.ts'
-export type { DiscoverOptions } from './balancer/discovery.ts'
-export type { BalanceHints } from './balancer/hints.ts'
-export { BUCKETS, Histogram } from './balancer/histogram.ts'
-export { Member, type MemberCounters } from './balancer/member.ts'
-export type { MemberChange, MemberEvent } from './balancer/member-list.ts'
+export type { DiscoverOptions } from './balancer/members/discovery.ts'
+export { Member, type MemberCounters } from './balancer/members/member.ts'
+export type { MemberChange, MemberEvent } from './balancer/members/member-list.ts'
 export type { Heartbeat } from './balancer/methods/heartbeat.ts'
 export type {
   BalancerOptions,
@@ -20,34 +22,11 @@ export type {
   MethodName,
   StickySession,
 } from './balancer/options.ts'
-export type { Waiting } from './balancer/waiting-room.ts'
-export { BaseDispatcher } from './base-dispatcher.ts'
-export {
-  anyOf,
-  type Check,
-  type Checks,
-  callable,
-  checkOptions,
-  flag,
-  integer,
-  listOf,
-  milliseconds,
-  oneOf,
-  shape,
-  text,
-} from './check-options.ts'
+export type { Waiting } from './balancer/pending-requests.ts'
+// The client: requests to an address, a list of members, or any dispatcher.
 export { FastCGIClient } from './client.ts'
-export type { ExchangeEvent } from './diagnostics.ts'
-export type {
-  Attempt,
-  DispatchControl,
-  Dispatcher,
-  DispatcherStats,
-  DispatchHandler,
-  FastCGIRequest,
-  ParamsInit,
-  Timeouts,
-} from './dispatcher.ts'
+// The interface that pools, balancers and process managers have in common, for those who write one.
+export type { Dispatcher, DispatcherStats } from './dispatcher.ts'
 export {
   AbortedError,
   ClosedError,
@@ -62,13 +41,15 @@ export {
   TimeoutError,
   type TimeoutPhase,
 } from './errors.ts'
-export type { FilterData } from './filter-data.ts'
-export { ForwardingHandler } from './forwarding-handler.ts'
-export type { ApplicationValues } from './multiplexing.ts'
-export { type PoolOptions, poolChecks } from './options.ts'
-export { Pool } from './pool.ts'
-export { FastCGIResponse, ResponseBody } from './response.ts'
-export { IDEMPOTENT_METHODS } from './retry.ts'
-export { escapeControls, StderrLines } from './stderr-lines.ts'
+// Requests and responses.
+export type { BalanceHints } from './exchange/balance-hints.ts'
+export type { Attempt, DispatchControl, DispatchHandler } from './exchange/handler.ts'
+export type { FastCGIRequest, FilterData, ParamsInit } from './exchange/request.ts'
+export { FastCGIResponse, ResponseBody } from './exchange/response.ts'
+export { IDEMPOTENT_METHODS } from './exchange/retry.ts'
+export type { ExchangeEvent } from './exchange/tracing.ts'
+export type { PoolOptions, Timeouts } from './options.ts'
+export type { ApplicationValues } from './pool/multiplexing.ts'
+export { Pool } from './pool/pool.ts'
+export type { GetValuesOptions } from './pool/values-queries.ts'
 export { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'
-export type { GetValuesOptions } from './values-queries.ts'

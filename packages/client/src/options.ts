@@ -8,8 +8,31 @@ import {
   oneOf,
   shape,
 } from './check-options.ts'
-import type { Timeouts } from './dispatcher.ts'
 import { OptionError } from './errors.ts'
+
+/** Times in milliseconds after which a request gives up when nothing moves; 0 waits for ever. */
+export interface Timeouts {
+  /** Until the connection stands. @default 3000 */
+  connect: number
+  /** From the last byte of the request, without a sign of life, to the end of the response head. @default 60000 */
+  head: number
+  /** Between two reads of the body. Does not run while the reader has paused. @default 60000 */
+  idle: number
+  /** Without the application taking any of what is to be written. @default 60000 */
+  write: number
+  /** Between two pieces of a request body that comes as a stream. @default 60000 */
+  body: number
+  /**
+   * How long a response whose reader has paused may hold up other requests on its connection before it is given up;
+   * see {@link PoolOptions.maxPausedSize}. @default 10000
+   */
+  reader: number
+  /**
+   * From ABORT_REQUEST to END_REQUEST, where requests are multiplexed. After it, the connection takes nothing new and
+   * is closed with the last request on it. @default 10000
+   */
+  abort: number
+}
 
 /** How connections to one address are made, kept and shared. */
 export interface PoolOptions {

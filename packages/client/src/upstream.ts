@@ -3,7 +3,7 @@ import type { BalancerOptions } from './balancer/options.ts'
 import type { Dispatcher } from './dispatcher.ts'
 import { OptionError } from './errors.ts'
 import type { PoolOptions } from './options.ts'
-import { Pool } from './pool.ts'
+import { Pool } from './pool/pool.ts'
 
 /**
  * Where requests go: an address (see {@link parseAddress}), several of them, members in full, a DNS service

@@ -18,8 +18,8 @@ import {
 } from './balancer-stubs.ts'
 
 const { Health } = (await import(
-  new URL('../../dist/balancer/health.js', import.meta.url).href
-)) as typeof import('../src/balancer/health.ts')
+  new URL('../../dist/balancer/members/health.js', import.meta.url).href
+)) as typeof import('../src/balancer/members/health.ts')
 
 /** Over before long, but not while a busy machine takes a step of a test. */
 const SHORT = 300

@@ -1,5 +1,6 @@
 /** Members that come, change and go at run time; events and numbers. */
-import { Balancer, BUCKETS, type MemberChange, Pool } from '@fastcgi/client'
+import { Balancer, type MemberChange, Pool } from '@fastcgi/client'
+import { BUCKETS } from '@fastcgi/client/internal'
 import t from 'tap'
 import {
   answers,

@@ -6,8 +6,8 @@ import {
   type HealthCheckOptions,
   type MemberOptions,
   type PoolOptions,
-  poolChecks,
 } from '@fastcgi/client'
+import { poolChecks } from '@fastcgi/client/internal'
 import t, { type Test } from 'tap'
 import { Stub, send, sent } from './balancer-stubs.ts'
 

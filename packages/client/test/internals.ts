@@ -2,18 +2,22 @@
 const built = (name: string): Promise<unknown> =>
   import(new URL(`../../dist/${name}.js`, import.meta.url).href)
 
-export const { ServedLimit } = (await built(
-  'served-limit',
-)) as typeof import('../src/served-limit.ts')
+export const { ConcurrencyLimit } = (await built(
+  'pool/concurrency-limit',
+)) as typeof import('../src/pool/concurrency-limit.ts')
 
 export const { StderrLines } = (await built(
-  'stderr-lines',
-)) as typeof import('../src/stderr-lines.ts')
+  'exchange/stderr-lines',
+)) as typeof import('../src/exchange/stderr-lines.ts')
 
-export const { encodeParams } = (await built('params')) as typeof import('../src/params.ts')
+export const { encodeParams } = (await built(
+  'exchange/params',
+)) as typeof import('../src/exchange/params.ts')
 
 export const { RequestQueue } = (await built(
-  'request-queue',
-)) as typeof import('../src/request-queue.ts')
+  'pool/request-queue',
+)) as typeof import('../src/pool/request-queue.ts')
 
-export const { leaveForTurnEnd } = (await built('turn-end')) as typeof import('../src/turn-end.ts')
+export const { runInCheckPhase } = (await built(
+  'exchange/check-phase',
+)) as typeof import('../src/exchange/check-phase.ts')

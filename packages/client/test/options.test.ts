@@ -4,9 +4,9 @@ import {
   OptionError,
   Pool,
   type PoolOptions,
-  poolChecks,
   resolveUpstream,
 } from '@fastcgi/client'
+import { poolChecks } from '@fastcgi/client/internal'
 import t from 'tap'
 
 const ADDRESS = 'unix:/run/php/php-fpm.sock'

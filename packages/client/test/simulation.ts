@@ -1,8 +1,8 @@
 /**
  * A php-fpm and the pools that use it, in virtual time: workers that serve one connection each until it is closed,
- * a backlog they take connections from in order, and pools that drive a ServedLimit the way Pool does.
+ * a backlog they take connections from in order, and pools that drive a ConcurrencyLimit the way Pool does.
  */
-import { ServedLimit } from './internals.ts'
+import { ConcurrencyLimit } from './internals.ts'
 
 /** Virtual time in milliseconds, and what happens in it. */
 export class Clock {
@@ -96,7 +96,7 @@ export class Application {
 
 /** Does what Pool does, without sockets. */
 export class SimulatedPool {
-  readonly limit: InstanceType<typeof ServedLimit<Seat>>
+  readonly limit: InstanceType<typeof ConcurrencyLimit<Seat>>
   readonly #clock: Clock
   readonly #application: Application
   readonly #maxAge: number
@@ -113,7 +113,7 @@ export class SimulatedPool {
     application: Application,
     { most = 'auto' as number | 'auto', fairness = 5, maxAge = 500 } = {},
   ) {
-    this.limit = new ServedLimit({ most, least: 1, fairness })
+    this.limit = new ConcurrencyLimit({ most, least: 1, fairness })
     this.#clock = clock
     this.#application = application
     this.#maxAge = maxAge

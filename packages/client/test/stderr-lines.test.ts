@@ -1,4 +1,4 @@
-import { escapeControls } from '@fastcgi/client'
+import { escapeControls } from '@fastcgi/client/internal'
 import t from 'tap'
 import { StderrLines } from './internals.ts'
 

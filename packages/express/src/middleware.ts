@@ -5,9 +5,9 @@ import {
   type Gateway,
   isGone,
   type RequestVariables,
-  socketClient,
   writeResponse,
 } from '@fastcgi/gateway'
+import { socketClient } from '@fastcgi/gateway/internal'
 
 /** What Express adds to a request; all of it optional, so that connect and node:http can use the middleware too. */
 export type ExpressRequest = IncomingMessage & {

@@ -1,11 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import {
-  createStatus,
-  FORM_LIMIT,
-  joinDispatchers,
-  type StatusOptions,
-  writeResponse,
-} from '@fastcgi/gateway'
+import { createStatus, type StatusOptions, writeResponse } from '@fastcgi/gateway'
+import { FORM_LIMIT, joinDispatchers } from '@fastcgi/gateway/internal'
 import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 /** Options of {@link fastcgiStatus}. */

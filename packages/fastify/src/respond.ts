@@ -5,8 +5,8 @@ import {
   type GatewayRequest,
   type GatewayResponse,
   isGone,
-  setFields,
 } from '@fastcgi/gateway'
+import { setFields } from '@fastcgi/gateway/internal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** What of a gateway's request the caller decides. */

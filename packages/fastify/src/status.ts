@@ -1,5 +1,6 @@
 import { OptionError } from '@fastcgi/client'
-import { createStatus, FORM_LIMIT, joinDispatchers, type StatusOptions } from '@fastcgi/gateway'
+import { createStatus, type StatusOptions } from '@fastcgi/gateway'
+import { FORM_LIMIT, joinDispatchers } from '@fastcgi/gateway/internal'
 import type { FastifyPluginAsync, RegisterOptions, RouteHandlerMethod } from 'fastify'
 import { authorizersOf } from './authorizer.ts'
 import { gatewaysOf } from './proxy.ts'

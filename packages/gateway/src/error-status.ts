@@ -1,4 +1,5 @@
-import { escapeControls, FastCGIError } from '@fastcgi/client'
+import { FastCGIError } from '@fastcgi/client'
+import { escapeControls } from '@fastcgi/client/internal'
 
 /** What a cause means in HTTP: the one table from code to status. */
 const STATUS: Readonly<Record<string, number>> = {

@@ -1,19 +1,12 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { TLSSocket } from 'node:tls'
-import { isGone } from './client-gone.ts'
-import type { ClientInfo } from './environment.ts'
+import type { ClientInfo } from './environment/request-facts.ts'
 import type { GatewayError } from './error-status.ts'
-import type { Gateway } from './gateway.ts'
-import type { GatewayResponse } from './responder.ts'
-import { fieldValue, setFields } from './response-fields.ts'
-
-/** A request handler of node:http, also good as connect middleware. */
-export type NodeHandler = (
-  req: IncomingMessage,
-  res: ServerResponse,
-  next?: (error?: unknown) => void,
-) => void
+import type { Gateway, NodeHandler } from './gateway.ts'
+import { isGone } from './request/client-disconnect.ts'
+import type { GatewayResponse } from './response/gateway-response.ts'
+import { fieldValue, setFields } from './response/response-fields.ts'
 
 /** The client as the socket shows it, where no framework knows better. */
 export function socketClient(req: IncomingMessage): ClientInfo {

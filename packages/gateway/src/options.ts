@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { OptionError, type PoolOptions, type Upstream } from '@fastcgi/client'
 import {
   anyOf,
   type Check,
@@ -8,18 +9,15 @@ import {
   flag,
   integer,
   listOf,
-  OptionError,
   oneOf,
-  type PoolOptions,
   poolChecks,
   shape,
   text,
-  type Upstream,
-} from '@fastcgi/client'
-import type { Env } from './environment.ts'
+} from '@fastcgi/client/internal'
+import type { Env } from './environment/request-facts.ts'
 import type { GatewayLogger } from './logger.ts'
-import type { BufferingOption } from './response-buffer.ts'
-import type { PathInfoMode } from './script-path.ts'
+import type { BufferingOption } from './response/response-buffer.ts'
+import type { PathInfoMode } from './script/script-path.ts'
 import type { Clusters } from './upstreams.ts'
 
 /** Which files applications may have sent in the place of their body. */

@@ -1,20 +1,14 @@
 import type { Dispatcher } from '@fastcgi/client'
-import { checkRoot, DocumentRoot, latin1 } from './document-root.ts'
-import { type Env, Environment, envOf } from './environment.ts'
+import { Environment, envOf } from './environment/environment.ts'
+import type { Env } from './environment/request-facts.ts'
 import type { InternalLocation } from './files/accel-redirect.ts'
-import { Handover, type SendfileRules } from './files/handover.ts'
+import { Offload, type SendfileRules } from './files/offload.ts'
+import type { StaticFile } from './files/static-file.ts'
 import type { RouteOptions, SendfileOptions } from './options.ts'
-import { type BufferingRules, bufferingRules } from './response-buffer.ts'
-import { type Resolution, ScriptResolver } from './script-resolver.ts'
-import type { StaticFile } from './static-file.ts'
-
-/** What the application is told of a script. Text is latin1. */
-export interface ScriptNames {
-  scriptName: string
-  pathInfo: string
-  scriptFilename: string | undefined
-  documentRoot: string | undefined
-}
+import { type BufferingRules, bufferingRules } from './response/response-buffer.ts'
+import { checkRoot, DocumentRoot, latin1 } from './script/document-root.ts'
+import { type Resolution, ScriptResolver } from './script/script-resolver.ts'
+import type { ScriptNames, ScriptRoute } from './script/script-route.ts'
 
 /** What a route shares with the others of its gateway. */
 export interface RouteSurroundings<Source> {
@@ -22,16 +16,16 @@ export interface RouteSurroundings<Source> {
   readonly spoolDirectory: string
   readonly dispatcher: Dispatcher
   /** What X-Accel-Redirect may name; filled in after the routes have been made. */
-  readonly locations: ReadonlyArray<InternalLocation<Source>>
+  readonly locations: ReadonlyArray<InternalLocation<ScriptRoute<Source>>>
 }
 
 /** One route, ready to use: which paths are scripts, what they are told, and who runs them. */
-export class Route<Source> {
+export class Route<Source> implements ScriptRoute<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
   readonly buffering: BufferingRules
   readonly localRedirect: boolean
-  readonly handover: Handover<Source>
+  readonly offload: Offload<ScriptRoute<Source>>
   readonly #root: string | undefined
   readonly #resolver: ScriptResolver
   readonly #documentRoot: DocumentRoot | undefined
@@ -84,7 +78,7 @@ export class Route<Source> {
       static: options.static ?? false,
     })
     const { sendfile, sendfileParam } = options
-    this.handover = new Handover(sendfile && rulesOf(sendfile), locations)
+    this.offload = new Offload(sendfile && rulesOf(sendfile), locations)
     const offered = sendfile && sendfileParam ? { [sendfileParam]: 1 } : {}
     this.environment = new Environment({
       env: { ...offered, ...(typeof options.env === 'function' ? {} : options.env) },

@@ -1,5 +1,5 @@
 /** Options of authorizers: each one wrong once, and those that do not go together. */
-import { poolChecks } from '@fastcgi/client'
+import { poolChecks } from '@fastcgi/client/internal'
 import { type AuthorizerOptions, createAuthorizer } from '@fastcgi/gateway'
 import t from 'tap'
 import { ask, Upstream } from './harness.ts'

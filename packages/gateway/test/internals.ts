@@ -7,5 +7,5 @@ export const { basicCredentials, challenge } = (await built(
 )) as typeof import('../src/authorizer/credentials.ts')
 
 export const { imitates, paramOf, Variables, variablesOf } = (await built(
-  'authorizer/variables',
-)) as typeof import('../src/authorizer/variables.ts')
+  'environment/variables',
+)) as typeof import('../src/environment/variables.ts')

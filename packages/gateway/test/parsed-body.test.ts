@@ -2,7 +2,8 @@
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { createGateway, socketClient, writeResponse } from '@fastcgi/gateway'
+import { createGateway, writeResponse } from '@fastcgi/gateway'
+import { socketClient } from '@fastcgi/gateway/internal'
 import t, { type Test } from 'tap'
 import { memoryLogger, type Seen, site, Upstream } from './harness.ts'
 

@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net'
 import t from 'tap'
 
 // No part of what the package exports.
-const MODULE = new URL('../../dist/piped-body.js', import.meta.url).href
-const { PipedBody } = (await import(MODULE)) as typeof import('../src/piped-body.ts')
+const MODULE = new URL('../../dist/response/piped-body.js', import.meta.url).href
+const { PipedBody } = (await import(MODULE)) as typeof import('../src/response/piped-body.ts')
 
 t.test('what came before it was piped comes first', async (t) => {
   const server = createServer((_req, res) => {

@@ -8,12 +8,12 @@ import { buffer } from 'node:stream/consumers'
 import t, { type Test } from 'tap'
 
 // No part of what the package exports.
-const MODULE = new URL('../../dist/response-buffer.js', import.meta.url).href
+const MODULE = new URL('../../dist/response/response-buffer.js', import.meta.url).href
 const { BufferedBody, bufferingRules } = (await import(
   MODULE
-)) as typeof import('../src/response-buffer.ts')
+)) as typeof import('../src/response/response-buffer.ts')
 
-type BufferLimits = import('../src/response-buffer.ts').BufferLimits
+type BufferLimits = import('../src/response/response-buffer.ts').BufferLimits
 
 /** An application that goes on until it is told to pause, and when it is told to go on. */
 class Source {

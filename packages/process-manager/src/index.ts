@@ -3,17 +3,13 @@
  * @packageDocumentation
  */
 
-export type { OutputStream } from './child.ts'
-export type { Exit } from './exit-reason.ts'
-export { primaryGroup, resolveIdentity } from './identity.ts'
 export type { ProcessEvent, ProcessLogger } from './log.ts'
 export { createProcessManager, type ProcessFigures, ProcessManager } from './manager.ts'
 export type { ManagerMode, ProcessManagerOptions, Start } from './options.ts'
 export { type PhpCgiOptions, type PhpFpmOptions, type PhpIni, phpCgi, phpFpm } from './php.ts'
 export { DynamicGroup } from './policies/dynamic.ts'
 export type { DynamicOptions } from './policies/dynamic-rules.ts'
-export type { ProcessState } from './process.ts'
-export type { SocketSettings } from './socket-place.ts'
+export type { SocketSettings } from './sockets/socket-place.ts'
 export {
   type Foreground,
   type ForegroundEvents,
@@ -22,4 +18,8 @@ export {
   type Spawned,
   spawnDetached,
 } from './spawn.ts'
-export type { ResourceLimits, SpawnOptions } from './spawn-options.ts'
+export type { OutputStream } from './spawning/child.ts'
+export type { Exit } from './spawning/exit-reason.ts'
+export { primaryGroup, resolveIdentity } from './spawning/identity.ts'
+export type { ResourceLimits, SpawnOptions } from './spawning/spawn-options.ts'
+export type { ProcessState } from './supervision/process.ts'

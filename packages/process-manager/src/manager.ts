@@ -17,14 +17,14 @@ import {
 } from './options.ts'
 import { AdaptivePolicy } from './policies/adaptive.ts'
 import { DynamicGroup } from './policies/dynamic.ts'
-import type { Fleet, Policy } from './policies/policy.ts'
 import { StaticPolicy } from './policies/static.ts'
-import type { ProcessSettings, ProcessState } from './process.ts'
-import { SocketPlace } from './socket-place.ts'
-import { type Launch, resolveLaunch } from './spawn-options.ts'
-import { StartGate } from './start-gate.ts'
-import { Supervisor } from './supervisor.ts'
-import { UpdateWatch } from './update-watch.ts'
+import { SocketPlace } from './sockets/socket-place.ts'
+import { type Launch, resolveLaunch } from './spawning/spawn-options.ts'
+import type { Fleet, Policy } from './supervision/policy.ts'
+import type { ProcessSettings, ProcessState } from './supervision/process.ts'
+import { StartThrottle } from './supervision/start-throttle.ts'
+import { Supervisor } from './supervision/supervisor.ts'
+import { UpdateWatch } from './supervision/update-watch.ts'
 
 /** How one process of a manager fares. */
 export interface ProcessFigures {
@@ -82,7 +82,7 @@ export class ProcessManager extends FastCGIClient {
         mode: options.socketMode ?? 0o600,
       }),
       settings: processSettings(options, launch),
-      gate: new StartGate({
+      gate: new StartThrottle({
         initStartDelay: options.initStartDelay ?? 100,
         restartDelay: options.restartDelay ?? 1000,
         maxRestartDelay: options.maxRestartDelay ?? 60_000,

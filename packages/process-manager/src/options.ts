@@ -1,6 +1,6 @@
 import { constants } from 'node:os'
+import { type Address, OptionError, type PoolOptions } from '@fastcgi/client'
 import {
-  type Address,
   anyOf,
   type Check,
   type Checks,
@@ -10,16 +10,14 @@ import {
   integer,
   listOf,
   milliseconds,
-  OptionError,
   oneOf,
-  type PoolOptions,
   poolChecks,
   text,
-} from '@fastcgi/client'
+} from '@fastcgi/client/internal'
 import type { ProcessLogger } from './log.ts'
 import { DynamicGroup } from './policies/dynamic.ts'
 import { type DynamicOptions, dynamicChecks } from './policies/dynamic-rules.ts'
-import { type SpawnOptions, spawnChecks } from './spawn-options.ts'
+import { type SpawnOptions, spawnChecks } from './spawning/spawn-options.ts'
 
 /** Who decides how many processes there are. */
 export type ManagerMode = 'static' | 'adaptive' | 'dynamic'

@@ -2,11 +2,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { parseAddress } from '@fastcgi/client'
-import { Child, type OutputStream } from './child.ts'
-import { describeExit, type Exit } from './exit-reason.ts'
-import { openSocket, openWatchedSocket, type SocketSettings } from './socket-place.ts'
-import { type Launch, resolveLaunch, type SpawnOptions } from './spawn-options.ts'
-import { StartGate } from './start-gate.ts'
+import { openSocket, openWatchedSocket, type SocketSettings } from './sockets/socket-place.ts'
+import { Child, type OutputStream } from './spawning/child.ts'
+import { describeExit, type Exit } from './spawning/exit-reason.ts'
+import { type Launch, resolveLaunch, type SpawnOptions } from './spawning/spawn-options.ts'
+import { StartThrottle } from './supervision/start-throttle.ts'
 
 /** Milliseconds in which a program that cannot run shows it. */
 const FIRST_MOMENT = 100
@@ -120,7 +120,11 @@ class Run {
   readonly #socket: number
   readonly #supervise: boolean
   readonly #events: ForegroundEvents
-  readonly #gate = new StartGate({ initStartDelay: 0, restartDelay: 1000, maxRestartDelay: 60_000 })
+  readonly #gate = new StartThrottle({
+    initStartDelay: 0,
+    restartDelay: 1000,
+    maxRestartDelay: 60_000,
+  })
   #stopping = false
   #wake: (() => void) | undefined
 

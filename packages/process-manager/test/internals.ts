@@ -2,9 +2,9 @@
 const built = (name: string): Promise<unknown> =>
   import(new URL(`../../dist/${name}.js`, import.meta.url).href)
 
-export type Fleet = import('../src/policies/policy.ts').Fleet
-export type Policy = import('../src/policies/policy.ts').Policy
-export type Worker = import('../src/policies/policy.ts').Worker
+export type Fleet = import('../src/supervision/policy.ts').Fleet
+export type Policy = import('../src/supervision/policy.ts').Policy
+export type Worker = import('../src/supervision/policy.ts').Worker
 
 export const { StaticPolicy } = (await built(
   'policies/static',
@@ -14,8 +14,10 @@ export const { AdaptivePolicy } = (await built(
   'policies/adaptive',
 )) as typeof import('../src/policies/adaptive.ts')
 
-export const { StartGate } = (await built('start-gate')) as typeof import('../src/start-gate.ts')
+export const { StartThrottle } = (await built(
+  'supervision/start-throttle',
+)) as typeof import('../src/supervision/start-throttle.ts')
 
 export const { resolveLaunch } = (await built(
-  'spawn-options',
-)) as typeof import('../src/spawn-options.ts')
+  'spawning/spawn-options',
+)) as typeof import('../src/spawning/spawn-options.ts')

@@ -1,7 +1,7 @@
 /** When processes are started and ended, in imagined time. */
 import t from 'tap'
 import { Clock, group, ImaginedFleet } from './fleet.ts'
-import { AdaptivePolicy, type Policy, StartGate, StaticPolicy } from './internals.ts'
+import { AdaptivePolicy, type Policy, StartThrottle, StaticPolicy } from './internals.ts'
 
 const MINUTES = 60
 
@@ -221,8 +221,8 @@ t.test('who is started again', async (t) => {
   t.ok(group({ singleThreshold: 1, restart: true }, 1).policies[0]?.replaces(0), 'restart')
 })
 
-t.test('StartGate', async (t) => {
-  const gate = new StartGate({ restartDelay: 100, maxRestartDelay: 1000, initStartDelay: 10 })
+t.test('StartThrottle', async (t) => {
+  const gate = new StartThrottle({ restartDelay: 100, maxRestartDelay: 1000, initStartDelay: 10 })
   t.equal(gate.wait(0), 0)
   gate.started(0)
   t.equal(gate.wait(4), 6, 'not all at once')

@@ -9,7 +9,7 @@ const built = (name: string): string => new URL(`../../dist/${name}.js`, import.
 
 const PROGRAM = `
 import { spawn } from 'node:child_process'
-import { openWatchedSocket } from '${built('socket-place')}'
+import { openWatchedSocket } from '${built('sockets/socket-place')}'
 const path = process.argv[1]
 const socket = await openWatchedSocket({ kind: 'unix', path, name: path }, { backlog: 1, mode: 0o600 })
 const child = spawn('/bin/sh', ['-c', 'trap "" TERM; sleep 60 & wait; sleep 60'], {

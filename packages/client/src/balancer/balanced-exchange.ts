@@ -1,10 +1,11 @@
 import type { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
-import type { Attempt, DispatchControl, DispatchHandler, FastCGIRequest } from '../dispatcher.ts'
 import { AbortedError } from '../errors.ts'
-import { encodeParams } from '../params.ts'
-import { isIdempotent } from '../retry.ts'
-import type { Member } from './member.ts'
+import type { Attempt, DispatchControl, DispatchHandler } from '../exchange/handler.ts'
+import { encodeParams } from '../exchange/params.ts'
+import type { FastCGIRequest } from '../exchange/request.ts'
+import { isIdempotent } from '../exchange/retry.ts'
+import type { Member } from './members/member.ts'
 import type { Intake } from './replay.ts'
 
 /** Who decides about a balanced exchange: its balancer. */

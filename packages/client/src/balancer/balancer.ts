@@ -1,31 +1,28 @@
 import type { FastCGIError } from '@fastcgi/protocol'
 import { BaseDispatcher } from '../base-dispatcher.ts'
-import type {
-  DispatchControl,
-  DispatcherStats,
-  DispatchHandler,
-  FastCGIRequest,
-} from '../dispatcher.ts'
+import type { DispatcherStats } from '../dispatcher.ts'
 import { AbortedError, OptionError, OverloadedError } from '../errors.ts'
-import { asFastCGIError } from '../exchange.ts'
+import { asFastCGIError } from '../exchange/exchange.ts'
+import type { DispatchControl, DispatchHandler } from '../exchange/handler.ts'
+import type { FastCGIRequest } from '../exchange/request.ts'
 import { DEFAULT_TIMEOUTS } from '../options.ts'
 import { BalancedExchange, type ExchangeOwner } from './balanced-exchange.ts'
-import { DiscoveredMembers } from './discovered-members.ts'
-import { Discovery } from './discovery.ts'
-import { HealthCheck } from './health-check.ts'
-import { HealthKeeper } from './health-keeper.ts'
-import type { Member } from './member.ts'
-import { type MemberChange, type MemberEvent, MemberList } from './member-list.ts'
+import { DiscoveredMembers } from './members/discovered-members.ts'
+import { Discovery } from './members/discovery.ts'
+import { HealthCheck } from './members/health-check.ts'
+import { HealthKeeper } from './members/health-keeper.ts'
+import type { Member } from './members/member.ts'
+import { type MemberChange, type MemberEvent, MemberList } from './members/member-list.ts'
 import { ByHeartbeat, type Heartbeat } from './methods/heartbeat.ts'
 import { createMethod } from './methods/index.ts'
 import type { Method } from './methods/method.ts'
-import { closedError, nobodyError } from './nobody-error.ts'
+import { closedError, noMemberError } from './no-member-error.ts'
 import { type BalancerOptions, checkBalancerOptions, type MemberOptions } from './options.ts'
+import { PendingRequests, type Waiting } from './pending-requests.ts'
 import { explainBody, Intake, isShortStream } from './replay.ts'
 import { allFull, eligible, willHaveRoom } from './selection.ts'
 import { balancerParams, type SessionRoute, Sticky } from './sticky.ts'
 import { sumStats } from './sum-stats.ts'
-import { type Waiting, WaitingRoom } from './waiting-room.ts'
 
 /** Milliseconds a request waits for the first answer of DNS. */
 const FIRST_LOOKUP = 3000
@@ -46,7 +43,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
   readonly #check: HealthCheck | undefined
   readonly #discovery: Discovery | undefined
   readonly #replayBuffer: number
-  readonly #waiting = new WaitingRoom()
+  readonly #waiting = new PendingRequests()
   readonly #leaving = new Set<Promise<void>>()
   readonly #underWay = new Set<BalancedExchange>()
   #requests = 0
@@ -274,7 +271,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       this.#scheduleRetry()
       return
     }
-    exchange.fail(nobodyError(this.name, this.members, timeout, exchange.lastError))
+    exchange.fail(noMemberError(this.name, this.members, timeout, exchange.lastError))
   }
 
   /** Where DNS has not answered yet, the first requests wait for it. */

@@ -15,9 +15,9 @@ import {
 } from '../check-options.ts'
 import type { Dispatcher } from '../dispatcher.ts'
 import { OptionError } from '../errors.ts'
+import type { BalanceHints } from '../exchange/balance-hints.ts'
 import { type PoolOptions, poolChecks } from '../options.ts'
-import type { DiscoverOptions } from './discovery.ts'
-import type { BalanceHints } from './hints.ts'
+import type { DiscoverOptions } from './members/discovery.ts'
 
 /** What an operator has decided about a member (Apache's status letters in brackets). */
 export type MemberStatus =

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream'
 import type { FastCGIError } from '@fastcgi/protocol'
-import { BodyPump, type BodySink } from '../body-pump.ts'
-import type { FastCGIRequest } from '../dispatcher.ts'
+import { BodyPump, type BodySink } from '../connection/body-pump.ts'
 import { RequestBodyError } from '../errors.ts'
-import { isIdempotent } from '../retry.ts'
+import type { FastCGIRequest } from '../exchange/request.ts'
+import { isIdempotent } from '../exchange/retry.ts'
 
 /** Whether a body is to be taken in whole before it is sent, so that it can be sent again. */
 export function isShortStream(

@@ -1,4 +1,4 @@
-import type { Member } from './member.ts'
+import type { Member } from './members/member.ts'
 
 /**
  * Who may take a request, as Apache's mod_proxy_balancer frames it: the lowest lbset that has anybody; in it all active

@@ -1,5 +1,5 @@
-import type { BalanceHints } from './hints.ts'
-import type { Member } from './member.ts'
+import type { BalanceHints } from '../exchange/balance-hints.ts'
+import type { Member } from './members/member.ts'
 import type { StickySession } from './options.ts'
 
 /** What a request says of its session. */

@@ -1,5 +1,5 @@
 import type { DispatcherStats } from '../dispatcher.ts'
-import type { Member } from './member.ts'
+import type { Member } from './members/member.ts'
 
 /** What the connections of all members come to. */
 export function sumStats(

@@ -1,14 +1,15 @@
 import type { IncomingMessage } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
-import { offClosed, onceClosed } from '../client-gone.ts'
-import type { Gateway, GatewayRequest } from '../gateway.ts'
+import { staticFile } from '../files/static-file.ts'
+import type { Gateway, NodeHandler } from '../gateway.ts'
 import { consoleLogger, type GatewayLogger, reportFailure } from '../logger.ts'
-import { createHandler, type NodeHandler } from '../node-handler.ts'
+import { createHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
-import { locate } from '../request-target.ts'
-import type { GatewayCallback, GatewayResponse } from '../responder.ts'
-import { isForbidden, isSourceLike } from '../script-path.ts'
-import { staticFile } from '../static-file.ts'
+import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
+import type { GatewayRequest } from '../request/gateway-request.ts'
+import { locate } from '../request/request-target.ts'
+import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
+import { isForbidden, isSourceLike } from '../script/script-path.ts'
 import { joinDispatchers } from '../status/dispatchers.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
 import { Guard, type Question } from './guard.ts'
@@ -66,11 +67,11 @@ class Authorizer<Source> implements Gateway<Source> {
     const { target, path } = locate(request.url, request.rewrittenUrl, request.mount)
     const gone = new AbortController()
     const onGone = (): void => gone.abort()
-    onceClosed(req, res, onGone)
+    onResponseClose(req, res, onGone)
     const logger = this.#loggerOf(request)
     const { signal } = gone
     const question = { request, target, path: path ?? target.path, logger, signal }
-    return this.#ask(question, path).finally(() => offClosed(req, res, onGone))
+    return this.#ask(question, path).finally(() => offResponseClose(req, res, onGone))
   }
 
   /** Asks one guard after the other. Of those without authority and the one behind them the first yes counts. */

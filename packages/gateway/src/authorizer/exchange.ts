@@ -10,7 +10,8 @@ import {
 import { GatewayError } from '../error-status.ts'
 import { AuthorizerError } from '../errors.ts'
 import type { GatewayLogger } from '../logger.ts'
-import { type GatewayResponse, Responder } from '../responder.ts'
+import type { GatewayResponse } from '../response/gateway-response.ts'
+import { Responder } from '../response/responder.ts'
 
 /** What an authorizer said. */
 export type Answer =

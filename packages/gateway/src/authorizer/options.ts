@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { OptionError, type PoolOptions } from '@fastcgi/client'
 import {
   anyOf,
   type Checks,
@@ -8,14 +9,12 @@ import {
   integer,
   listOf,
   milliseconds,
-  OptionError,
   oneOf,
-  type PoolOptions,
   shape,
-} from '@fastcgi/client'
+} from '@fastcgi/client/internal'
+import { isStrippable } from '../environment/request-variables.ts'
 import { absolute, extension, type GatewayOptions, sharedChecks, urlPath } from '../options.ts'
 import { PHASE_NAMES, type Phase } from './phases.ts'
-import { isStrippable } from './request-state.ts'
 
 /** Decisions that are remembered. */
 export interface DecisionCacheOptions<Source = IncomingMessage> {

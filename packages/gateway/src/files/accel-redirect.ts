@@ -1,18 +1,17 @@
 import { FileMissingError } from '../errors.ts'
-import { belowMount, parseTarget } from '../request-target.ts'
-import { withoutFields } from '../response-fields.ts'
-import type { Route } from '../route.ts'
+import { belowMount, parseTarget } from '../request/request-target.ts'
+import { withoutFields } from '../response/response-fields.ts'
 
 /** A prefix of paths that only an application can send requests to. Text is latin1. */
-export interface InternalLocation<Source> {
+export interface InternalLocation<Route> {
   /** Without a slash at its end. */
   readonly prefix: string
   /** Directory of files, or a route that runs scripts. */
-  readonly target: string | Route<Source>
+  readonly target: string | Route
 }
 
 /** Where X-Accel-Redirect leads. */
-export interface InternalTarget<Source> extends InternalLocation<Source> {
+export interface InternalTarget<Route> extends InternalLocation<Route> {
   readonly path: string
   /** What of the path is behind the prefix. */
   readonly rest: string
@@ -20,8 +19,8 @@ export interface InternalTarget<Source> extends InternalLocation<Source> {
 }
 
 /** A path that is to be run by an internal route. */
-export interface InternalRun<Source> {
-  readonly route: Route<Source>
+export interface InternalRun<Route> {
+  readonly route: Route
   readonly path: string
   readonly query: string
   /** Fields of the application that wants it: flat name, value, name, value… */
@@ -57,10 +56,10 @@ const CLIMBS = /(?:^|\/|%2f)(?:\.|%2e){2}(?:$|[/?]|%2f)/i
  * Finds the location that a value of X-Accel-Redirect leads to, that with the longest prefix.
  * @throws FileMissingError for a path that is unsafe, or in no location
  */
-export function internalTarget<Source>(
+export function internalTarget<Route>(
   value: string,
-  locations: ReadonlyArray<InternalLocation<Source>>,
-): InternalTarget<Source> {
+  locations: ReadonlyArray<InternalLocation<Route>>,
+): InternalTarget<Route> {
   const uri = value.trim()
   const { path, query } = safeTarget(uri)
   const found = locations

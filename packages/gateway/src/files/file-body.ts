@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import { Readable } from 'node:stream'
-import { BarePipe } from '../bare-pipe.ts'
 import { FileTruncatedError } from '../errors.ts'
+import { ResponsePipe } from '../response/response-pipe.ts'
 
 /** Bytes of an open file. */
 export interface FilePart {
@@ -29,7 +29,7 @@ export class FileBody extends Readable {
   #at = 0
   /** How much of the part has been read. */
   #done = 0
-  #pipe: BarePipe | undefined
+  #pipe: ResponsePipe | undefined
   /** Buffers that nobody reads any more. */
   readonly #spare: Buffer[] = []
   /** A chunk is on its way to the client. */
@@ -46,7 +46,7 @@ export class FileBody extends Readable {
   }
 
   override pipe<T extends NodeJS.WritableStream>(to: T, options?: { end?: boolean }): T {
-    this.#pipe ??= BarePipe.between(this, to)
+    this.#pipe ??= ResponsePipe.between(this, to)
     return super.pipe(to, options)
   }
 
@@ -67,7 +67,7 @@ export class FileBody extends Readable {
         await new Promise<void>((resolve) => {
           this.#onWritten = resolve
         })
-      if (chunk === null || pipe?.isClear !== true) return chunk
+      if (chunk === null || pipe?.isDirect !== true) return chunk
       this.#writing = true
       pipe.response.write(chunk, () => this.#written(chunk))
     }

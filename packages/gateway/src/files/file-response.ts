@@ -1,21 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import mime from 'mime'
-import type { GatewayResponse } from '../responder.ts'
-import { fieldValue, withoutFields } from '../response-fields.ts'
+import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
+import { fieldValue, withoutFields } from '../response/response-fields.ts'
 import { evaluateConditions, rangeApplies, type Validators } from './conditions.ts'
 import { closeAll, FileBody, type FilePart } from './file-body.ts'
 import type { OpenedFile } from './open-file.ts'
 import { type ByteRange, requestedRanges } from './ranges.ts'
-
-/** What an application has said of the response that a file is the body of. */
-export interface ResponseStart {
-  readonly status: number
-  /** '' for the usual one. */
-  readonly reason: string
-  /** Flat name, value, name, value…, in latin1. */
-  readonly headers: readonly string[]
-}
 
 /** A response as it is to be, before a stream is made of its parts. */
 interface Plan {

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import { ProtocolError } from '@fastcgi/client'
-import { breakOff, isGone, onceClosed } from '../client-gone.ts'
 import type { GatewayLogger } from '../logger.ts'
-import type { GatewayResponse } from '../responder.ts'
+import { abortResponse, isGone, onResponseClose } from '../request/client-disconnect.ts'
+import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import { closeAll, type FilePart } from './file-body.ts'
-import { fileResponse, partsResponse, type ResponseStart } from './file-response.ts'
+import { fileResponse, partsResponse } from './file-response.ts'
 import { type FilePlace, type OpenedFile, openFile } from './open-file.ts'
 import type { NamedPart } from './sendfile-headers.ts'
 
@@ -83,9 +83,9 @@ function attended(receiver: FileReceiver, response: GatewayResponse): GatewayRes
   if (body === null) return response
   body.once('error', (err) => {
     logger.error({ err }, `${req.method} response broken off: ${err.message}`)
-    breakOff(req, res)
+    abortResponse(req, res)
   })
   if (isGone(req, res)) body.destroy()
-  else onceClosed(req, res, () => body.destroy())
+  else onResponseClose(req, res, () => body.destroy())
   return response
 }

@@ -1,4 +1,4 @@
-import { BUCKETS } from '@fastcgi/client'
+import { BUCKETS } from '@fastcgi/client/internal'
 import { ago, bytes, count, milliseconds, rate, seconds } from './figures.ts'
 import { actionsOf, addForm, type FormContext } from './forms.ts'
 import { html, Markup } from './markup.ts'

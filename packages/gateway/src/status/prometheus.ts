@@ -1,4 +1,4 @@
-import { BUCKETS } from '@fastcgi/client'
+import { BUCKETS } from '@fastcgi/client/internal'
 import type {
   DispatcherSnapshot,
   MemberSnapshot,

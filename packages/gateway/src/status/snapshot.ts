@@ -3,7 +3,6 @@ import {
   type Dispatcher,
   type DispatcherStats,
   FastCGIClient,
-  type Histogram,
   type Member,
   type MemberCounters,
   type MemberRole,
@@ -11,6 +10,7 @@ import {
   type MethodName,
   Pool,
 } from '@fastcgi/client'
+import type { Histogram } from '@fastcgi/client/internal'
 import type { Rates } from './rates.ts'
 
 /** How long things took, in milliseconds. */

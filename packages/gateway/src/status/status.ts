@@ -1,13 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import {
-  type Check,
-  checkOptions,
-  type Dispatcher,
-  flag,
-  integer,
-  OptionError,
-  text,
-} from '@fastcgi/client'
+import { type Dispatcher, OptionError } from '@fastcgi/client'
+import { type Check, checkOptions, flag, integer, text } from '@fastcgi/client/internal'
 import { ActionError, Actions } from './actions.ts'
 import { lighttpdCounters } from './lighttpd.ts'
 import { type Format, isFormat, negotiate } from './negotiation.ts'
@@ -80,7 +73,7 @@ export function createStatus(options: StatusOptions, where = 'createStatus'): St
   return new DispatcherStatus(options)
 }
 
-interface Passage {
+interface RoutedRequest {
   readonly url: URL
   readonly format: Format
 }
@@ -106,31 +99,34 @@ class DispatcherStatus implements Status {
     const wanted = url.searchParams.get('format') ?? negotiate(headers.accept?.toString())
     if (!isFormat(wanted))
       return response(400, TEXT, 'There is no such format; there are html, json, prometheus.\n')
-    const passage = { url, format: wanted }
-    if (method === 'POST' && this.#actions !== undefined) return this.#change(request, passage)
+    const routed = { url, format: wanted }
+    if (method === 'POST' && this.#actions !== undefined) return this.#change(request, routed)
     if (method !== 'GET' && method !== 'HEAD') {
       const allow = this.#actions === undefined ? 'GET, HEAD' : 'GET, HEAD, POST'
       const readOnly = method === 'POST' ? ' Nothing can be changed here (option actions).' : ''
-      return this.#refuse(passage, 405, `Method not allowed.${readOnly}`, ['Allow', allow])
+      return this.#refuse(routed, 405, `Method not allowed.${readOnly}`, ['Allow', allow])
     }
-    const whole = this.#show(passage)
+    const whole = this.#show(routed)
     return method === 'HEAD' ? { ...whole, body: '' } : whole
   }
 
-  #change({ url, headers, body }: StatusRequest, passage: Passage): StatusResponse {
-    const origin = URL.canParse(url) ? passage.url.origin : undefined
+  #change({ url, headers, body }: StatusRequest, routed: RoutedRequest): StatusResponse {
+    const origin = URL.canParse(url) ? routed.url.origin : undefined
     try {
       this.#actions?.run({ origin, headers, body }, this.#dispatchers())
     } catch (error) {
       if (!(error instanceof ActionError)) throw error
-      return this.#refuse(passage, error.status, error.message)
+      return this.#refuse(routed, error.status, error.message)
     }
     // Two slashes at the start would name another host.
-    const location = passage.url.pathname.replace(/^\/+/, '/') + passage.url.search
+    const location = routed.url.pathname.replace(/^\/+/, '/') + routed.url.search
     return response(303, TEXT, 'Done.\n', ['Location', location])
   }
 
-  #show({ url, format }: Passage, error?: { status: number; message: string }): StatusResponse {
+  #show(
+    { url, format }: RoutedRequest,
+    error?: { status: number; message: string },
+  ): StatusResponse {
     const status = error?.status ?? 200
     const snapshot = takeSnapshot(this.#dispatchers(), this.#rates)
     if (format === 'prometheus') return response(status, PROMETHEUS_TYPE, prometheusText(snapshot))
@@ -155,17 +151,17 @@ class DispatcherStatus implements Status {
 
   /** People get the page, with what is wrong on top. */
   #refuse(
-    passage: Passage,
+    routed: RoutedRequest,
     status: number,
     message: string,
     headers: string[] = [],
   ): StatusResponse {
-    if (passage.format === 'json') {
+    if (routed.format === 'json') {
       const body = `${JSON.stringify({ error: message })}\n`
       return response(status, 'application/json', body, headers)
     }
-    if (passage.format === 'prometheus') return response(status, TEXT, `${message}\n`, headers)
-    const page = this.#show(passage, { status, message })
+    if (routed.format === 'prometheus') return response(status, TEXT, `${message}\n`, headers)
+    const page = this.#show(routed, { status, message })
     return { ...page, headers: [...page.headers, ...headers] }
   }
 }

@@ -1,5 +1,5 @@
 // lighttpd's min-procs, max-procs, max-load-per-proc and idle-timeout.
-import type { Fleet, Policy } from './policy.ts'
+import type { Fleet, Policy } from '../supervision/policy.ts'
 
 /** What an {@link AdaptivePolicy} goes by. */
 export interface AdaptiveRules {

@@ -1,4 +1,5 @@
-import { type Check, type Checks, flag, integer, milliseconds, OptionError } from '@fastcgi/client'
+import { OptionError } from '@fastcgi/client'
+import { type Check, type Checks, flag, integer, milliseconds } from '@fastcgi/client/internal'
 
 /** Options of mode dynamic, by their names in mod_fastcgi's FastCgiConfig; times are in milliseconds. */
 export interface DynamicOptions {

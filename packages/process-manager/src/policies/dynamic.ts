@@ -1,12 +1,12 @@
 // mod_fastcgi's FastCgiConfig. Its arithmetic is mended where the source slips, see DynamicGroup.
-import { checkOptions } from '@fastcgi/client'
+import { checkOptions } from '@fastcgi/client/internal'
+import type { Fleet, Policy, Worker } from '../supervision/policy.ts'
 import {
   type DynamicOptions,
   type DynamicRules,
   dynamicChecks,
   dynamicRules,
 } from './dynamic-rules.ts'
-import type { Fleet, Policy, Worker } from './policy.ts'
 
 /**
  * Applications that share one number of processes (mod_fastcgi `FastCgiConfig`). Processes are started when requests have

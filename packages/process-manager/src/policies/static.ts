@@ -1,5 +1,5 @@
 // mod_fastcgi's FastCgiServer.
-import type { Fleet, Policy } from './policy.ts'
+import type { Fleet, Policy } from '../supervision/policy.ts'
 
 /** So many processes, always. */
 export class StaticPolicy implements Policy {

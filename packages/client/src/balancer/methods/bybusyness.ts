@@ -1,6 +1,6 @@
 // Apache mod_lbmethod_bybusyness.
-import type { BalanceHints } from '../hints.ts'
-import type { Member } from '../member.ts'
+import type { BalanceHints } from '../../exchange/balance-hints.ts'
+import type { Member } from '../members/member.ts'
 import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 

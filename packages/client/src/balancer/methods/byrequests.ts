@@ -1,6 +1,6 @@
 // Smooth weighted round robin: Apache mod_lbmethod_byrequests, nginx's default.
-import type { BalanceHints } from '../hints.ts'
-import type { Member } from '../member.ts'
+import type { BalanceHints } from '../../exchange/balance-hints.ts'
+import type { Member } from '../members/member.ts'
 import type { Method } from './method.ts'
 
 /**

@@ -1,6 +1,6 @@
 // Apache mod_lbmethod_bytraffic. Apache divides integers, which loses up to a weight's worth of bytes; ours does not.
-import type { BalanceHints } from '../hints.ts'
-import type { Member } from '../member.ts'
+import type { BalanceHints } from '../../exchange/balance-hints.ts'
+import type { Member } from '../members/member.ts'
 import { cheapest, type Method } from './method.ts'
 
 /** Bytes, both ways and since the start, in proportion to weights. */

@@ -1,5 +1,5 @@
 // What lighttpd's "least-connection" does among its processes: the first one wins ties.
-import type { Member } from '../member.ts'
+import type { Member } from '../members/member.ts'
 import { cheapest, type Method } from './method.ts'
 
 /** Whoever has the fewest requests under way, the first of equals: without a crowd, the last ones stay idle. */

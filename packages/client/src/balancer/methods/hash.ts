@@ -1,7 +1,7 @@
 // Rendezvous hashing (Thaler, Ravishankar) with weights: lighttpd's "hash" and "sticky" are the same without weights.
 import { createHash } from 'node:crypto'
-import type { BalanceHints } from '../hints.ts'
-import type { Member } from '../member.ts'
+import type { BalanceHints } from '../../exchange/balance-hints.ts'
+import type { Member } from '../members/member.ts'
 import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 

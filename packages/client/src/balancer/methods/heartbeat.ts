@@ -1,7 +1,7 @@
 // Apache mod_lbmethod_heartbeat: servers say how many idle workers they have; a random choice weighted by that.
 import { OptionError } from '../../errors.ts'
-import type { BalanceHints } from '../hints.ts'
-import type { Member } from '../member.ts'
+import type { BalanceHints } from '../../exchange/balance-hints.ts'
+import type { Member } from '../members/member.ts'
 import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 

@@ -1,7 +1,7 @@
 // lighttpd's default ("least-connection", "fair"), nginx least_conn. lighttpd lets the first member win ties, so that a
 // quiet site never uses the others; ours breaks ties as nginx does, by weighted round robin.
-import type { BalanceHints } from '../hints.ts'
-import type { Member } from '../member.ts'
+import type { BalanceHints } from '../../exchange/balance-hints.ts'
+import type { Member } from '../members/member.ts'
 import { ByRequests } from './byrequests.ts'
 import type { Method } from './method.ts'
 

@@ -1,5 +1,5 @@
-import type { BalanceHints } from '../hints.ts'
-import type { Member } from '../member.ts'
+import type { BalanceHints } from '../../exchange/balance-hints.ts'
+import type { Member } from '../members/member.ts'
 
 /** A way to choose among the members that may take a request. */
 export interface Method {

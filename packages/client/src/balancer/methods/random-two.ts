@@ -1,6 +1,6 @@
 // "The power of two random choices" (Mitzenmacher); nginx "random two least_conn".
-import type { BalanceHints } from '../hints.ts'
-import type { Member } from '../member.ts'
+import type { BalanceHints } from '../../exchange/balance-hints.ts'
+import type { Member } from '../members/member.ts'
 import type { Method } from './method.ts'
 
 /** The less loaded of two that are drawn by weight. */

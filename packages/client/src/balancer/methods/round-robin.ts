@@ -1,5 +1,5 @@
 // lighttpd's "round-robin": one after the other, weights not looked at.
-import type { Member } from '../member.ts'
+import type { Member } from '../members/member.ts'
 import type { Method } from './method.ts'
 
 /** One after the other. */

@@ -1,0 +1,105 @@
+import type { FastCGIError } from '@fastcgi/protocol'
+import type { Address } from '../address.ts'
+import {
+  ConnectError,
+  ConnectTimeoutError,
+  OverloadedError,
+  PrematureCloseError,
+  RequestBodyError,
+  SlowReaderError,
+  systemCode,
+  TimeoutError,
+  type TimeoutPhase,
+} from '../errors.ts'
+import type { Timeouts } from '../options.ts'
+
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused; nothing listens there, is the application running?',
+  ENOENT: 'there is no such socket; is the application running, is the path right?',
+  EACCES:
+    'permission denied; give this user access to the socket (php-fpm: listen.owner, listen.mode)',
+  ENOTSOCK: 'that is not a socket',
+  ENOTFOUND: 'the host name is unknown',
+  EAI_AGAIN: 'the host name cannot be looked up now',
+  EHOSTUNREACH: 'the host cannot be reached',
+  ENETUNREACH: 'the network cannot be reached',
+}
+
+/** Why a connection could not be made, in words. */
+export function connectError(
+  address: Address,
+  cause: Error | undefined,
+): ConnectError | ConnectTimeoutError | OverloadedError {
+  const code = systemCode(cause)
+  const options = { cause }
+  if (code === 'EAGAIN')
+    return new OverloadedError(
+      `the backlog of ${address.name} is full; php-fpm: listen.backlog, pm.max_children`,
+      options,
+    )
+  if (code === 'ETIMEDOUT')
+    return new ConnectTimeoutError(`the connection to ${address.name} timed out`, options)
+  const reason = (code && REASONS[code]) ?? cause?.message ?? 'the socket was closed'
+  return new ConnectError(`cannot connect to ${address.name} (option upstream): ${reason}`, options)
+}
+
+/** The application closed the connection, or it broke, before END_REQUEST. */
+export function lostError(
+  address: Address,
+  exchange: { headDone: boolean },
+  answered: boolean,
+  cause: Error | undefined,
+): PrematureCloseError {
+  const when = !answered
+    ? 'without an answer'
+    : exchange.headDone
+      ? 'in the middle of the response body'
+      : 'before the response head was complete'
+  const hint = answered
+    ? 'it crashed, was killed, or reached a limit'
+    : 'it crashed, refuses this client (php-fpm: listen.allowed_clients), or is no FastCGI application'
+  return new PrematureCloseError(
+    `${address.name} closed the connection ${when}: ${hint}`,
+    cause === undefined ? undefined : { cause },
+  )
+}
+
+const PHASES: Readonly<Record<TimeoutPhase, string>> = {
+  head: 'sent no response head',
+  idle: 'sent no more of the response body',
+  write: 'took no more of the request',
+}
+
+/** Too many wait for a connection. */
+export function queueFullError(address: Address, waiting: number): OverloadedError {
+  return new OverloadedError(
+    `${waiting} requests are waiting for ${address.name} already (option maxQueue)`,
+  )
+}
+
+/** One has waited for a connection for too long. */
+export function queueTimeoutError(address: Address, limit: number, used: number): OverloadedError {
+  return new OverloadedError(
+    `no connection to ${address.name} was free for ${limit} ms (option queueTimeout); ${used} are in use (option maxConnections)`,
+  )
+}
+
+/** What a request can wait for in vain. */
+type WaitedFor = Exclude<keyof Timeouts, 'abort'>
+
+/** One of the named timeouts ran out. */
+export function timeoutError(address: Address, phase: WaitedFor, limit: number): FastCGIError {
+  const option = `(option timeouts.${phase})`
+  if (phase === 'connect')
+    return new ConnectTimeoutError(`no connection to ${address.name} within ${limit} ms ${option}`)
+  if (phase === 'body')
+    return new RequestBodyError(
+      'FCGI_BODY_TIMEOUT',
+      `the source of the request body gave nothing for ${limit} ms ${option}`,
+    )
+  if (phase === 'reader')
+    return new SlowReaderError(
+      `the response from ${address.name} was not read for ${limit} ms ${option}, while it held up other requests on its connection (option maxPausedSize)`,
+    )
+  return new TimeoutError(phase, `${address.name} ${PHASES[phase]} for ${limit} ms ${option}`)
+}

@@ -1,0 +1,312 @@
+import { AsyncResource } from 'node:async_hooks'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Readable } from 'node:stream'
+import {
+  type Attempt,
+  type DispatchControl,
+  type DispatchHandler,
+  type FastCGIError,
+  PrematureCloseError,
+  ProtocolError,
+  type ResponseBody,
+} from '@fastcgi/client'
+import { gatewayError } from '../error-status.ts'
+import type { GatewayLogger } from '../logger.ts'
+import {
+  abortResponse,
+  hasFinished,
+  isGone,
+  offClientDisconnect,
+  onClientDisconnect,
+  unreadClose,
+} from '../request/client-disconnect.ts'
+import type { GatewayCallback, GatewayResponse, ResponseStart } from './gateway-response.ts'
+import { type OffloadField, offloadFields } from './offload-fields.ts'
+import { PipedBody } from './piped-body.ts'
+import { BufferedBody, type BufferingRules } from './response-buffer.ts'
+import {
+  fieldValue,
+  type ResponseFields,
+  responseFields,
+  withoutFields,
+} from './response-fields.ts'
+
+/** What a {@link Responder} has to know of the request. */
+export interface ResponderContext {
+  readonly req: IncomingMessage
+  readonly res: ServerResponse
+  readonly logger: GatewayLogger
+  /** SCRIPT_FILENAME as it was sent, for messages. */
+  readonly scriptFilename: string | undefined
+  readonly done: GatewayCallback
+  /** How the response may be buffered, and whether it is where the application does not say. @default not at all */
+  readonly buffering?: BufferingRules | undefined
+  /** The temporary file of the request body, to be closed when the exchange is over. */
+  readonly spooled: Readable | undefined
+  /** Makes the response that fields such as X-Sendfile ask for; undefined where options allow no such. */
+  readonly offload?: (
+    fields: readonly OffloadField[],
+    start: ResponseStart,
+  ) => Promise<GatewayResponse> | undefined
+}
+
+/** How much of a body that nobody wants (HEAD, 204, 304) is read to keep the connection. */
+const MOST_DISCARDED = 1_048_576
+
+const LENGTH = new Set(['content-length'])
+
+/**
+ * Makes an HTTP response of an exchange in the responder role (FastCGI 1.0 §6.2). What it calls, it calls in the
+ * asynchronous context of the request: what comes from an application comes in that of whoever made the connection.
+ */
+export class Responder extends AsyncResource implements DispatchHandler {
+  readonly #context: ResponderContext
+  #control: DispatchControl | undefined
+  readonly #attempts: Attempt[] = []
+  #status = 0
+  #reason = ''
+  #fields: ResponseFields | undefined
+  #chunks: Buffer[] = []
+  #received = 0
+  #body: ResponseBody | undefined
+  #delivered = false
+  #isOffloaded = false
+  #over = false
+
+  constructor(context: ResponderContext) {
+    super('FASTCGI')
+    this.#context = context
+    onClientDisconnect(context.req, context.res, this.#onDisconnect)
+  }
+
+  /** The control of the exchange this answers. */
+  set control(control: DispatchControl) {
+    this.#control = control
+    // The client may have gone before there was anything to stop.
+    if (isGone(this.#context.req, this.#context.res)) this.#onDisconnect()
+  }
+
+  onStart(attempt: Attempt): void {
+    this.#attempts.push(attempt)
+  }
+
+  onInformational(status: number, headers: string[]): void {
+    const { req, res } = this.#context
+    // HTTP/1.0 knows no informational responses (RFC 9110 §15.2).
+    if (status !== 103 || res.headersSent || req.httpVersion === '1.0') return
+    const link = headers
+      .filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === 'link')
+      .flatMap((value) => value.split(/,\s*(?=<)/))
+    try {
+      if (link.length > 0) res.writeEarlyHints({ link })
+    } catch {
+      // node:http takes a part of what RFC 8288 allows; a hint less is no failure.
+    }
+  }
+
+  onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
+    const fields = responseFields(headers)
+    // RFC 3875 forbids it, and those who send it differ on whether the body then really is in chunks.
+    if (fields.transferEncoding !== undefined && fields.transferEncoding !== 'identity')
+      throw new ProtocolError(
+        `the application sent Transfer-Encoding: ${fields.transferEncoding}, which is the gateway's to choose`,
+      )
+    // RFC 9110 §15: invalid; Fastify and node:http2 throw for it.
+    if (status > 599) throw new ProtocolError(`the application answers with status ${status}`)
+    this.#status = status
+    this.#reason = reason
+    this.#fields = fields
+    const offload = offloadFields(headers, fields.instructions, statusGiven)
+    if (offload.length > 0) this.#offload(offload)
+  }
+
+  get borrows(): boolean {
+    return this.#body?.borrows === true
+  }
+
+  onData(chunk: Buffer, release?: () => void): boolean {
+    const before = this.#received
+    this.#received += chunk.length
+    if (this.#hasNoBody()) return this.#discard()
+    const length = this.#fields?.contentLength
+    if (length !== undefined && this.#received > length) return this.#cut(chunk, length - before)
+    if (this.#body !== undefined) return this.#body.accept(chunk, release)
+    this.#chunks.push(chunk)
+    return true
+  }
+
+  onFlush(): boolean {
+    if (this.#body !== undefined) return this.#body.flush()
+    if (this.#delivered || this.#over) return true
+    if (this.#hasNoBody()) this.#deliver(null)
+    else this.#startStream()
+    return true
+  }
+
+  onStderr(line: string): void {
+    const { logger, scriptFilename } = this.#context
+    const missing = line.includes('Primary script unknown')
+    const hint = missing
+      ? `; SCRIPT_FILENAME was ${scriptFilename}: is that where the application sees the file (option remoteRoot)?`
+      : ''
+    const details = { address: this.#attempts.at(-1)?.address, scriptFilename }
+    const message = `stderr of the application: ${line}${hint}`
+    this.runInAsyncScope(() => logger.warn(details, message))
+  }
+
+  onEnd(): void {
+    if (this.#over) return
+    this.#finish()
+    const missing = this.#missing()
+    if (missing !== undefined) this.#fail(missing)
+    else if (this.#body !== undefined) this.#body.finish()
+    else if (!this.#delivered) this.#deliver(this.#hasNoBody() ? null : this.#complete())
+  }
+
+  onError(error: FastCGIError): void {
+    if (this.#over) return
+    this.#finish()
+    this.#fail(error)
+  }
+
+  // ---- the body
+
+  /** Something else is sent in the place of the body. */
+  #offload(fields: readonly OffloadField[]): void {
+    const { req, offload } = this.#context
+    const start = {
+      status: this.#status,
+      reason: this.#reason,
+      headers: this.#fields?.headers ?? [],
+    }
+    const response = this.runInAsyncScope(() => offload?.(fields, start))
+    if (response === undefined) return
+    this.#delivered = true
+    this.#isOffloaded = true
+    response.then(
+      (given) => {
+        // What was run anew has said so already.
+        const closes = fieldValue(given.headers, 'connection') !== undefined
+        const headers = closes ? given.headers : [...given.headers, ...unreadClose(req)]
+        this.#done(undefined, { ...given, headers })
+      },
+      (error) => this.#done(gatewayError(error), undefined),
+    )
+  }
+
+  #hasNoBody(): boolean {
+    if (this.#isOffloaded) return true
+    return this.#context.req.method === 'HEAD' || this.#status === 204 || this.#status === 304
+  }
+
+  #discard(): boolean {
+    if (this.#received > MOST_DISCARDED) {
+      this.#finish()
+      if (!this.#delivered) this.#deliver(null)
+      this.#control?.abort()
+    }
+    return true
+  }
+
+  /** More came than Content-Length says: on a kept connection the rest would be taken for the next response. */
+  #cut(chunk: Buffer, room: number): boolean {
+    this.#finish()
+    this.#log(
+      `the application sent more than its Content-Length of ${this.#fields?.contentLength}; cut`,
+    )
+    if (room > 0) {
+      if (this.#body !== undefined) this.#body.accept(chunk.subarray(0, room))
+      else this.#chunks.push(chunk.subarray(0, room))
+    }
+    if (this.#body !== undefined) this.#body.finish()
+    else this.#deliver(this.#complete())
+    this.#control?.abort()
+    return true
+  }
+
+  #missing(): FastCGIError | undefined {
+    const length = this.#fields?.contentLength
+    if (length === undefined || this.#received >= length || this.#hasNoBody()) return undefined
+    return new PrematureCloseError(
+      `the application ended its response after ${this.#received} of ${length} bytes`,
+    )
+  }
+
+  #complete(): Buffer | null {
+    const chunks = this.#chunks
+    if (chunks.length === 1) return chunks[0] ?? null
+    return chunks.length === 0 ? null : Buffer.concat(chunks)
+  }
+
+  #startStream(): void {
+    const body = this.#makeBody()
+    this.#body = body
+    if (this.#control !== undefined) body.control = this.#control
+    for (const chunk of this.#chunks.splice(0)) body.accept(chunk)
+    this.#deliver(body)
+  }
+
+  #makeBody(): ResponseBody {
+    const { buffering } = this.#context
+    if (buffering === undefined || !(this.#fields?.buffering ?? buffering.on))
+      return new PipedBody()
+    return new BufferedBody(buffering.limits, (error) =>
+      this.#log(
+        `the response cannot be buffered on disk (options buffering, spoolDirectory): ${error.message}`,
+        error,
+      ),
+    )
+  }
+
+  // ---- to the adapter
+
+  #deliver(body: Buffer | Readable | null): void {
+    this.#delivered = true
+    const { req } = this.#context
+    let headers = this.#fields?.headers ?? []
+    // RFC 9110 §8.6.
+    if (this.#status === 204) headers = withoutFields(headers, LENGTH)
+    headers.push(...unreadClose(req))
+    this.#done(undefined, { status: this.#status, reason: this.#reason, headers, body })
+  }
+
+  #fail(error: FastCGIError): void {
+    if (this.#body !== undefined) {
+      if (error.code !== 'FCGI_ABORTED') this.#log(`response broken off: ${error.message}`, error)
+      abortResponse(this.#context.req, this.#context.res)
+      this.#body.destroy(error)
+    } else if (!this.#delivered) {
+      this.#delivered = true
+      const failure = gatewayError(error)
+      if (error.code !== 'FCGI_ABORTED') this.#log(error.message, error, failure.status)
+      this.#done(failure, undefined)
+    } else if (error.code !== 'FCGI_ABORTED')
+      this.#log(`after the response: ${error.message}`, error)
+  }
+
+  #done(...args: Parameters<GatewayCallback>): void {
+    this.runInAsyncScope(this.#context.done, undefined, ...args)
+  }
+
+  #log(message: string, err?: Error, status = 500): void {
+    const { logger, scriptFilename, req } = this.#context
+    const details = { err, attempts: this.#attempts, scriptFilename }
+    this.runInAsyncScope(() => {
+      if (status >= 500) logger.error(details, `${req.method} ${message}`)
+      else logger.info(details, `${req.method} refused: ${message}`)
+    })
+  }
+
+  #finish(): void {
+    this.#over = true
+    const { req, res } = this.#context
+    offClientDisconnect(req, res, this.#onDisconnect)
+    // Its reader stops at the last byte, before the end that would close the file.
+    this.#context.spooled?.destroy()
+  }
+
+  readonly #onDisconnect = (): void => {
+    if (this.#over || hasFinished(this.#context.req, this.#context.res)) return
+    this.#control?.abort(new Error('the client has gone'))
+  }
+}
