@@ -1,28 +1,22 @@
 // Runs the compiled tests: node scripts/test.mjs [--fast] [FILE or FOLDER of tests…]
 // Most files run side by side; those of test/alone measure shares and times, and run one by one with nothing beside them.
-// --fast leaves out test/alone and every file that needs a program of the system.
+// --fast leaves out test/alone, every file that needs a program of the system, and long random runs.
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { listTests, needsProgram, selectTests } from './testing/files.mjs'
+import { isAlone, isFast, listTests, selectTests } from './testing/files.mjs'
 import { Machine } from './testing/machine.mjs'
 import { printFile, printSummary } from './testing/report.mjs'
 import { runFile } from './testing/run-file.mjs'
 
-/** Most tests wait for something most of the time. */
-const JOBS_PER_PROCESSOR = 2
+/** Most tests wait for something some of the time. */
+const MORE_THAN_PROCESSORS = 1
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const started = performance.now()
 const args = process.argv.slice(2)
 const given = args.filter((arg) => !arg.startsWith('--'))
-const isAlone = (file) => file.startsWith('test/alone/')
 
-let files = selectTests(listTests(), given)
-if (args.includes('--fast')) files = files.filter((file) => !isAlone(file) && !needsProgram(file))
-if (files.length === 0) {
-  console.error(`no tests: ${given.join(' ')}`)
-  process.exit(1)
-}
+const files = chooseFiles()
 const machine = await Machine.measured()
 console.log(
   `${files.length} files; the machine takes ${machine.slowness.toFixed(1)} times as long as an idle one`,
@@ -31,12 +25,22 @@ console.log(
 const results = []
 await runAll(
   files.filter((file) => !isAlone(file)),
-  availableParallelism() * JOBS_PER_PROCESSOR,
+  availableParallelism() + MORE_THAN_PROCESSORS,
 )
 await runAll(files.filter(isAlone), 1)
 machine.stop()
 printSummary(results, performance.now() - started)
 process.exitCode = results.every(({ failures }) => failures.length === 0) ? 0 : 1
+
+function chooseFiles() {
+  try {
+    const selected = selectTests(listTests(), given)
+    return args.includes('--fast') ? selected.filter(isFast) : selected
+  } catch (error) {
+    console.error(error.message)
+    process.exit(1)
+  }
+}
 
 async function runAll(queue, jobs) {
   const work = async () => {

@@ -6,7 +6,7 @@ import { FinishedTests } from './cut-off.mjs'
 import { compiled } from './files.mjs'
 
 /** How long a file may take on an idle machine, in milliseconds. */
-const FILE_LIMIT = 60_000
+const FILE_LIMIT = Number(process.env.FCGI_TEST_FILE_LIMIT ?? 60) * 1000
 /** How long it may take to end after it was told that its time is up. */
 const END_LIMIT = 5_000
 /** How many characters of what it wrote to stderr are kept. */
