@@ -1,19 +1,54 @@
-// Runs the tests: all files side by side, then those that measure shares and times one by one, with nothing beside them.
-// node scripts/test.mjs [OPTION OF tap…]
-import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+// Runs the compiled tests: node scripts/test.mjs [--fast] [FILE or FOLDER of tests…]
+// Most files run side by side; those of test/alone measure shares and times, and run one by one with nothing beside them.
+// --fast leaves out test/alone, every file that needs a program of the system, and long random runs.
+import { availableParallelism } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { isAlone, isFast, listTests, selectTests } from './testing/files.mjs'
+import { Machine } from './testing/machine.mjs'
+import { printFile, printSummary } from './testing/report.mjs'
+import { runFile } from './testing/run-file.mjs'
 
-const tap = 'node_modules/tap/dist/esm/run.mjs'
-const options = process.argv.slice(2)
-const alone = readdirSync('test/build/alone').filter((name) => name.endsWith('.test.js'))
+/** Most tests wait for something some of the time. */
+const MORE_THAN_PROCESSORS = 1
 
-const statuses = [
-  run(),
-  run('--jobs=1', '--disable-coverage', ...alone.map((name) => `test/build/alone/${name}`)),
-]
-process.exitCode = Math.max(...statuses)
+process.chdir(fileURLToPath(new URL('..', import.meta.url)))
+const started = performance.now()
+const args = process.argv.slice(2)
+const given = args.filter((arg) => !arg.startsWith('--'))
 
-function run(...args) {
-  const { status } = spawnSync(process.execPath, [tap, ...options, ...args], { stdio: 'inherit' })
-  return status ?? 1
+const files = chooseFiles()
+const machine = await Machine.measured()
+console.log(
+  `${files.length} files; the machine takes ${machine.slowness.toFixed(1)} times as long as an idle one`,
+)
+
+const results = []
+await runAll(
+  files.filter((file) => !isAlone(file)),
+  availableParallelism() + MORE_THAN_PROCESSORS,
+)
+await runAll(files.filter(isAlone), 1)
+machine.stop()
+printSummary(results, performance.now() - started)
+process.exitCode = results.every(({ failures }) => failures.length === 0) ? 0 : 1
+
+function chooseFiles() {
+  try {
+    const selected = selectTests(listTests(), given)
+    return args.includes('--fast') ? selected.filter(isFast) : selected
+  } catch (error) {
+    console.error(error.message)
+    process.exit(1)
+  }
+}
+
+async function runAll(queue, jobs) {
+  const work = async () => {
+    for (let file = queue.shift(); file !== undefined; file = queue.shift()) {
+      const result = await runFile(file, machine)
+      results.push(result)
+      printFile(result)
+    }
+  }
+  await Promise.all(Array.from({ length: jobs }, work))
 }

@@ -18,8 +18,8 @@ export function writeDocument(benchmarks: readonly string[]): string {
     file,
     [
       '# Speed\n',
-      'Made by `npm run bench`; how it measures stands in [benchmarks/README.md](../benchmarks/README.md). Read the ratios:',
-      'absolute figures move with the machine.\n',
+      'Made by `npm run bench`; [benchmarks/README.md](../benchmarks/README.md) describes the method. Compare the ratios:',
+      'absolute figures depend on the machine.\n',
       ...(gateway === undefined ? [] : ['![CPU per request](speed.svg)\n']),
       ...all.map(section),
     ].join('\n'),

@@ -6,8 +6,6 @@ import t from 'tap'
 import { managed, zombies } from '../helpers/applications.ts'
 import { until } from '../helpers/wait.ts'
 
-t.setTimeout(400_000)
-
 setFlagsFromString('--expose-gc')
 const collectGarbage: () => void = runInNewContext('gc')
 

@@ -4,6 +4,7 @@ import type { ServerResponse } from 'node:http'
 import type { FastCGIRequest, FastCGIServer } from '@fastcgi/application'
 import { encodeNameValues, encodeRecord, RecordType } from '@fastcgi/protocol'
 import t, { type Test } from 'tap'
+import { scaled } from '../helpers/time-limit.ts'
 import { delay, until, within } from '../helpers/wait.ts'
 import { connectTo, parse, startServer, type WebServer } from '../helpers/web-server.ts'
 
@@ -71,7 +72,8 @@ t.test('a web server that never reads', async (t) => {
 })
 
 t.test('a web server that reads slowly is not one that does not read', async (t) => {
-  const { port } = await startServer(t, listener(), { timeouts: { write: 300 } })
+  const write = scaled(300)
+  const { port } = await startServer(t, listener(), { timeouts: { write } })
   const web = await connectTo(t, port)
   let received = 0
   web.onStdout(1, (piece) => {
@@ -80,7 +82,7 @@ t.test('a web server that reads slowly is not one that does not read', async (t)
   web.ask({ params: { REQUEST_URI: '/endless' } })
   for (let n = 0; n < 20; n++) {
     web.socket.pause()
-    await delay(50)
+    await delay(write / 6)
     const before = received
     web.socket.resume()
     await web.until('more', () => received > before + 100_000)
@@ -170,8 +172,9 @@ t.test('1 GB of PARAMS', async (t) => {
 })
 
 t.test('a body that stops coming', async (t) => {
+  const body = scaled(200)
   const { port } = await startServer(t, (req, res) => req.on('error', () => {}).pipe(res), {
-    timeouts: { body: 200 },
+    timeouts: { body },
   })
   const web = await connectTo(t, port)
   const stuck = web.ask({ params: { ...POST, CONTENT_LENGTH: '10' }, body: undefined })
@@ -181,7 +184,7 @@ t.test('a body that stops coming', async (t) => {
 
   const slow = web.ask({ id: 3, params: { ...POST, CONTENT_LENGTH: '10' }, body: undefined })
   for (let n = 0; n < 10; n++) {
-    await delay(50)
+    await delay(body / 4)
     web.stdin(String(n), 3)
   }
   await within('END_REQUEST', slow.done)

@@ -102,96 +102,92 @@ t.test('a body that nobody reads does not stop the others, up to 1 MiB of it', a
 const RUNS = 10_000
 const MOST = 64
 
-t.test(
-  `${RUNS} random interleavings of up to ${MOST} requests`,
-  { timeout: 120_000 },
-  async (t) => {
-    const seed = Number(process.env.FCGI_TEST_SEED ?? Date.now() % 1_000_000)
-    t.comment(`seed ${seed} (FCGI_TEST_SEED)`)
-    const random = new Random(seed)
-    const below = (limit: number): number => random.between(0, limit - 1)
-    let open = 0
-    // Over 64 requests at a time: if any leaked, the next ones would be refused.
-    const { port } = await startServer(t, (req, res) => answer(req, res), { maxRequests: MOST })
-    function answer(req: FastCGIRequest, res: ServerResponse): void {
-      open++
-      res.on('close', () => open--)
-      req.on('error', () => {})
-      const hash = createHash('sha1')
-      req.on('data', (piece) => {
-        hash.update(piece)
-        res.write(piece)
-      })
-      req.on('end', () => res.end(`${req.url} ${hash.digest('hex')}`))
+t.test(`${RUNS} random interleavings of up to ${MOST} requests`, async (t) => {
+  const seed = Number(process.env.FCGI_TEST_SEED ?? Date.now() % 1_000_000)
+  t.comment(`seed ${seed} (FCGI_TEST_SEED)`)
+  const random = new Random(seed)
+  const below = (limit: number): number => random.between(0, limit - 1)
+  let open = 0
+  // Over 64 requests at a time: if any leaked, the next ones would be refused.
+  const { port } = await startServer(t, (req, res) => answer(req, res), { maxRequests: MOST })
+  function answer(req: FastCGIRequest, res: ServerResponse): void {
+    open++
+    res.on('close', () => open--)
+    req.on('error', () => {})
+    const hash = createHash('sha1')
+    req.on('data', (piece) => {
+      hash.update(piece)
+      res.write(piece)
+    })
+    req.on('end', () => res.end(`${req.url} ${hash.digest('hex')}`))
+  }
+  const web = await connectTo(t, port)
+  let requests = 0
+  let aborts = 0
+  const wrong: string[] = []
+  for (let run = 0; run < RUNS && wrong.length === 0; run++) {
+    const count = 1 + below(below(20) === 0 ? MOST : 5)
+    const plans = Array.from({ length: count }, (_, n) => plan(n + 1, `/${run}/${n}`))
+    requests += count
+    const bytes = Buffer.concat(interleave(plans.map(({ records }) => records)))
+    for (const { id } of plans) web.forget(id)
+    for (let at = 0; at < bytes.length; ) {
+      const end = at + 1 + below(below(3) === 0 ? 40 : 20_000)
+      web.socket.write(bytes.subarray(at, end))
+      at = end
     }
-    const web = await connectTo(t, port)
-    let requests = 0
-    let aborts = 0
-    const wrong: string[] = []
-    for (let run = 0; run < RUNS && wrong.length === 0; run++) {
-      const count = 1 + below(below(20) === 0 ? MOST : 5)
-      const plans = Array.from({ length: count }, (_, n) => plan(n + 1, `/${run}/${n}`))
-      requests += count
-      const bytes = Buffer.concat(interleave(plans.map(({ records }) => records)))
-      for (const { id } of plans) web.forget(id)
-      for (let at = 0; at < bytes.length; ) {
-        const end = at + 1 + below(below(3) === 0 ? 40 : 20_000)
-        web.socket.write(bytes.subarray(at, end))
-        at = end
-      }
-      await within('all answers', Promise.all(plans.map(({ id }) => web.answer(id).done)))
-      for (const { id, expected, aborted } of plans) {
-        const got = web.answer(id)
-        const { body, end } = parse(got)
-        const fits = aborted ? expected.startsWith(body) : body === expected
-        if (aborted) aborts++
-        if (!fits || end?.protocolStatus !== 0)
-          wrong.push(
-            `run ${run}, id ${id}: ${body.length} of ${expected.length} bytes, ${JSON.stringify(end)}`,
-          )
-      }
+    await within('all answers', Promise.all(plans.map(({ id }) => web.answer(id).done)))
+    for (const { id, expected, aborted } of plans) {
+      const got = web.answer(id)
+      const { body, end } = parse(got)
+      const fits = aborted ? expected.startsWith(body) : body === expected
+      if (aborted) aborts++
+      if (!fits || end?.protocolStatus !== 0)
+        wrong.push(
+          `run ${run}, id ${id}: ${body.length} of ${expected.length} bytes, ${JSON.stringify(end)}`,
+        )
     }
-    t.strictSame(wrong, [], `seed ${seed}`)
-    await until('all to be closed', () => open === 0)
-    t.comment(`${requests} requests, ${aborts} aborted`)
+  }
+  t.strictSame(wrong, [], `seed ${seed}`)
+  await until('all to be closed', () => open === 0)
+  t.comment(`${requests} requests, ${aborts} aborted`)
 
-    function plan(id: number, url: string) {
-      const body = Buffer.alloc(below(below(20) === 0 ? 50_000 : 2000), url)
-      const aborted = below(10) === 0
-      const head = encodeRequestHead({
-        requestId: id,
-        role: Role.RESPONDER,
-        keepConnection: true,
-        params: encodeNameValues([
-          ['REQUEST_METHOD', 'POST'],
-          ['REQUEST_URI', url],
-          ['CONTENT_LENGTH', String(body.length)],
-        ]),
-        endStdin: false,
-      })
-      const records = [head]
-      for (let at = 0; at < body.length; ) {
-        const end = Math.min(body.length, at + 1 + below(3000))
-        records.push(encodeRecord(RecordType.STDIN, id, body.subarray(at, end)))
-        at = end
-      }
-      records.push(encodeRecord(RecordType.STDIN, id))
-      // Anywhere behind the head, also when the answer has been sent.
-      if (aborted) records.splice(1 + below(records.length), 0, encodeAbortRequest(id))
-      const expected = `${body}${url} ${createHash('sha1').update(body).digest('hex')}`
-      return { id, records, expected, aborted }
+  function plan(id: number, url: string) {
+    const body = Buffer.alloc(below(below(20) === 0 ? 50_000 : 2000), url)
+    const aborted = below(10) === 0
+    const head = encodeRequestHead({
+      requestId: id,
+      role: Role.RESPONDER,
+      keepConnection: true,
+      params: encodeNameValues([
+        ['REQUEST_METHOD', 'POST'],
+        ['REQUEST_URI', url],
+        ['CONTENT_LENGTH', String(body.length)],
+      ]),
+      endStdin: false,
+    })
+    const records = [head]
+    for (let at = 0; at < body.length; ) {
+      const end = Math.min(body.length, at + 1 + below(3000))
+      records.push(encodeRecord(RecordType.STDIN, id, body.subarray(at, end)))
+      at = end
     }
+    records.push(encodeRecord(RecordType.STDIN, id))
+    // Anywhere behind the head, also when the answer has been sent.
+    if (aborted) records.splice(1 + below(records.length), 0, encodeAbortRequest(id))
+    const expected = `${body}${url} ${createHash('sha1').update(body).digest('hex')}`
+    return { id, records, expected, aborted }
+  }
 
-    function interleave(queues: Buffer[][]): Buffer[] {
-      const all: Buffer[] = []
-      const left = queues.map((queue) => [...queue])
-      while (left.length > 0) {
-        const at = below(left.length)
-        const next = left[at]?.shift()
-        if (next === undefined) left.splice(at, 1)
-        else all.push(next)
-      }
-      return all
+  function interleave(queues: Buffer[][]): Buffer[] {
+    const all: Buffer[] = []
+    const left = queues.map((queue) => [...queue])
+    while (left.length > 0) {
+      const at = below(left.length)
+      const next = left[at]?.shift()
+      if (next === undefined) left.splice(at, 1)
+      else all.push(next)
     }
-  },
-)
+    return all
+  }
+})

@@ -1,76 +1,24 @@
 /** `fastcgi spawn`, beside spawn-fcgi itself: the same words, the same outcome. */
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import {
   chmodSync,
-  closeSync,
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
-  openSync,
   readFileSync,
   readlinkSync,
-  rmSync,
   statSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { FastCGIClient } from '@fastcgi/client'
-import t, { type Test } from 'tap'
+import t from 'tap'
 import { compileResponder, NEEDS_LIBFCGI } from '../helpers/applications.ts'
 import { isRunning } from '../helpers/manager-process.ts'
+import { freePort } from '../helpers/programs.ts'
 import { needs } from '../helpers/require-program.ts'
-import { until, within } from '../helpers/wait.ts'
+import { answerOf, directoryOf, OURS, run } from '../helpers/spawn-command.ts'
+import { until } from '../helpers/wait.ts'
 
-t.setTimeout(120_000)
-
-const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url))
-const OURS = [process.execPath, MAIN, 'spawn']
 const ORIGINAL = existsSync('/usr/bin/spawn-fcgi') ? ['/usr/bin/spawn-fcgi'] : undefined
 const ROOT = process.getuid?.() === 0
-const ENV = { PATH: process.env.PATH ?? '', NODE_OPTIONS: '', KEPT: 'yes' }
-
-/** A directory that anybody may enter, gone after the test. */
-function directoryOf(t: Test): string {
-  const path = mkdtempSync(join(tmpdir(), 'fcgi-'))
-  chmodSync(path, 0o755)
-  t.teardown(() => rmSync(path, { recursive: true, force: true }))
-  return path
-}
-
-function run(
-  command: string[],
-  cwd: string,
-): { status: number | null; stdout: string; stderr: string } {
-  const [file = '', ...args] = command
-  // Files, not pipes: in a chroot, where there is no /dev/null, spawn-fcgi leaves the program its own output.
-  const files = [1, 2].map((at) => join(cwd, `output-${at}`))
-  const output = files.map((path) => openSync(path, 'w'))
-  const stdio = ['ignore', ...output] as const
-  const { status } = spawnSync(file, args, { cwd, env: ENV, timeout: 30_000, stdio: [...stdio] })
-  for (const fd of output) closeSync(fd)
-  const [stdout = '', stderr = ''] = files.map((path) => readFileSync(path, 'utf8'))
-  return { status, stdout, stderr }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  await new Promise((resolve) => server.close(resolve))
-  return port
-}
-
-async function answerOf(upstream: string): Promise<number> {
-  const client = new FastCGIClient(upstream, { reuse: false })
-  const response = await client.request({ params: { REQUEST_METHOD: 'GET' } })
-  const text = await response.text()
-  await client.close()
-  return Number(text)
-}
 
 /** What can be seen of a program that runs. */
 function looks(pid: number, chroot: boolean): object {
@@ -183,107 +131,3 @@ for (const { name, line, root, programs = 1, socket = 'sock' } of CASES) {
     t.same(JSON.parse(seen[1] ?? ''), JSON.parse(seen[0] ?? ''), 'nothing is different')
   })
 }
-
-t.test('what goes wrong', NEEDS_LIBFCGI, async (t) => {
-  const directory = directoryOf(t)
-  const wrong = (words: string[], status: number, message: RegExp): void => {
-    const result = run([...OURS, ...words], directory)
-    t.equal(result.status, status, words.join(' '))
-    t.match(result.stderr, message)
-  }
-  wrong([], 2, /either a port \(-p\) or a socket \(-s\)/)
-  wrong(['-s', 's', '-p', '1'], 2, /either a port/)
-  wrong(['-s', 's'], 2, /no program to start/)
-  wrong(['-s', 's', '-M', '999', '--', 'x'], 2, /-M must be an octal mode/)
-  wrong(['-p', '70000', '--', 'x'], 2, /-p must be a whole number, 1 to 65535/)
-  wrong(['-s', 's', '-x'], 2, /Unknown option '-x'/)
-  wrong(['-s', 's', '--', '/no/such'], 2, /\/no\/such does not exist/)
-  wrong(['-s', 's', '--', '/bin/sh', '-c', 'exit 7'], 7, /ended with exit code 7/)
-  t.notOk(existsSync(join(directory, 's')), 'the socket of a program that did not start is gone')
-  wrong(['-s', 'x'.repeat(100), '--', '/bin/true'], 2, /socket path takes at most/)
-  t.match(run([...OURS, '-h'], directory).stdout, /--supervise/)
-  t.match(run([...OURS, '-?'], directory).stdout, /--supervise/)
-  t.match(run([...OURS, '-v'], directory).stdout, /^\d+\.\d+\.\d+$/m)
-})
-
-t.test(
-  'a socket in use is left alone, one that nobody listens on is replaced',
-  NEEDS_LIBFCGI,
-  async (t) => {
-    const directory = directoryOf(t)
-    const words = ['-s', 's', '-P', 'pids', '--', compileResponder()]
-    t.equal(run([...OURS, ...words], directory).status, 0)
-    const pid = Number(readFileSync(join(directory, 'pids'), 'utf8'))
-    const second = run([...OURS, '-s', 's', '--', compileResponder()], directory)
-    t.equal(second.status, 1)
-    t.match(second.stderr, /somebody else does/)
-    t.equal(await answerOf(`unix:${directory}/s`), pid)
-    process.kill(pid, 'SIGKILL')
-    await until('its end', () => !isRunning(pid))
-    t.equal(run([...OURS, ...words], directory).status, 0)
-    const next = Number(readFileSync(join(directory, 'pids'), 'utf8'))
-    t.equal(await answerOf(`unix:${directory}/s`), next)
-    process.kill(next, 'SIGTERM')
-    await until('its end', () => !isRunning(next))
-  },
-)
-
-/** `fastcgi spawn` that stays. */
-function stay(t: Test, words: string[], directory: string) {
-  const [file = '', ...args] = [...OURS, ...words]
-  const child = spawn(file, args, { cwd: directory, env: ENV, stdio: ['ignore', 'pipe', 'pipe'] })
-  t.teardown(() => child.kill('SIGKILL'))
-  const output = { text: '' }
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text) => {
-      output.text += text
-    })
-  return { child, output, exited: once(child, 'exit') }
-}
-
-t.test('-n: stays, with its output, and ends as the program does', NEEDS_LIBFCGI, async (t) => {
-  const directory = directoryOf(t)
-  const { output, exited } = stay(
-    t,
-    ['-n', '-s', 's', '--', '/bin/sh', '-c', 'echo hello; exit 7'],
-    directory,
-  )
-  t.same(await within('its end', exited), [7, null])
-  t.match(output.text, 'hello')
-
-  const { child, exited: ended } = stay(t, ['-n', '-s', 's', '--', compileResponder()], directory)
-  await until('its socket', () => existsSync(join(directory, 's')))
-  const pid = await answerOf(`unix:${directory}/s`)
-  child.kill('SIGTERM')
-  t.same(await within('its end', ended), [0, null])
-  t.notOk(isRunning(pid))
-  t.notOk(existsSync(join(directory, 's')))
-})
-
-t.test(
-  '--supervise: starts again, ends all when told, also when it is killed',
-  NEEDS_LIBFCGI,
-  async (t) => {
-    const directory = directoryOf(t)
-    const words = ['--supervise', '-F', '2', '-s', 's', '--', compileResponder()]
-    const { child, output, exited } = stay(t, words, directory)
-    const started = (): number[] =>
-      [...output.text.matchAll(/started, pid (\d+)/g)].map(([, pid]) => Number(pid))
-    await until('both', () => started().length === 2)
-    process.kill(started()[0] as number, 'SIGKILL')
-    await until('a third one', () => started().length === 3)
-    t.match(output.text, /was ended by SIGKILL; started again in \d+ ms/)
-    t.ok(started().includes(await answerOf(`unix:${directory}/s`)))
-    child.kill('SIGTERM')
-    t.same(await within('its end', exited), [0, null])
-    t.notOk(started().some(isRunning))
-
-    const second = stay(t, words, directory)
-    const pids = (): number[] =>
-      [...second.output.text.matchAll(/started, pid (\d+)/g)].map(([, pid]) => Number(pid))
-    await until('both', () => pids().length === 2)
-    second.child.kill('SIGKILL')
-    await until('their end', () => !pids().some(isRunning))
-    await until('the end of the socket', () => !existsSync(join(directory, 's')))
-  },
-)

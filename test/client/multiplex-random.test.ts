@@ -100,9 +100,7 @@ async function respond(request: PeerRequest, pieces: Pieces): Promise<void> {
   while (random.chance(30)) await turn()
 }
 
-t.setTimeout(600_000)
-
-t.test(`seed ${SEED}, ${RUNS} runs`, { timeout: 600_000 }, async (t) => {
+t.test(`seed ${SEED}, ${RUNS} runs`, async (t) => {
   const peer = await startPeer(application)
   t.teardown(() => peer.close())
   let total = 0

@@ -37,7 +37,7 @@ async function chopper(t: Test, port: number, below: (n: number) => number): Pro
   return `127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-t.test(`${RUNS} random batches of up to ${MOST} requests`, { timeout: 120_000 }, async (t) => {
+t.test(`${RUNS} random batches of up to ${MOST} requests`, async (t) => {
   const seed = Number(process.env.FCGI_TEST_SEED ?? Date.now() % 1_000_000)
   t.comment(`seed ${seed} (FCGI_TEST_SEED)`)
   const random = new Random(seed)

@@ -12,6 +12,7 @@ import {
 import type { Test } from 'tap'
 import { findPhpCgi } from '#php'
 import { needs } from './require-program.ts'
+import { scaled } from './time-limit.ts'
 
 export const FIXTURES = join(process.cwd(), 'test/fixtures/applications')
 
@@ -108,7 +109,7 @@ export function managed(
   const add = (_: object, message: string): number => log.lines.push(message)
   const manager = createProcessManager({
     logger: { info: add, warn: add, error: add },
-    killTimeout: 10_000,
+    killTimeout: scaled(10_000),
     ...options,
   })
   manager.onProcess((event) => log.events.push(event))

@@ -9,6 +9,7 @@ import type { AuthorizerOptions } from '@fastcgi/gateway'
 import type { Test } from 'tap'
 import { NEEDS_FPM, phpFpm } from './php-site.ts'
 import { needs } from './require-program.ts'
+import { scaled } from './time-limit.ts'
 import { delay } from './wait.ts'
 
 export const AUTHORIZERS = ['c', 'perl', 'php'] as const
@@ -81,7 +82,7 @@ async function spawned(t: Test, directory: string, command: string[]): Promise<s
 
 async function answers(address: string, child: ChildProcess, output: () => string): Promise<void> {
   const client = new FastCGIClient(address, { retries: 0 })
-  const end = performance.now() + START_TIMEOUT
+  const end = performance.now() + scaled(START_TIMEOUT)
   try {
     for (;;) {
       const request = client.request({ role: 'authorizer', params: { QUERY_STRING: '' } })

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import type { Test } from 'tap'
 import { needs } from './require-program.ts'
+import { scaled } from './time-limit.ts'
 
 const CHROMIUM = '/usr/bin/chromium'
 const FLAGS = [
@@ -43,7 +44,7 @@ export async function openSite(
     },
   )
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(scaled(20_000))
   // For whoever has to find out why it failed.
   t.teardown(async () => {
     if (!t.passing()) t.comment(`${page.url()}\n${await page.locator('body').ariaSnapshot()}`)

@@ -14,13 +14,14 @@ import { type AddressInfo, createServer } from 'node:net'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
-import { findPhpFpm, startPhpFpm } from '#php'
+import { findPhpFpm, type PhpProcess, startPhpFpm } from '#php'
 import { needs } from './require-program.ts'
+import { scaled } from './time-limit.ts'
 import { delay, within } from './wait.ts'
 
 const PHP_FPM = needs('php-fpm', findPhpFpm())
 export const WORKSPACE = fileURLToPath(new URL('../../../', import.meta.url))
-/** How long a block may take, on a machine that is busy. */
+/** How long a block may take, in milliseconds. */
 const DEADLINE = 10_000
 
 const SITE: Readonly<Record<string, string | Record<string, string>>> = {
@@ -171,9 +172,21 @@ async function freePort(): Promise<number> {
 
 let count = 0
 
+let running: Promise<[unix: PhpProcess, tcp: PhpProcess]> | undefined
+
+/** The same two for all blocks of a file; they end with its tests. */
+function startPhp(): Promise<[unix: PhpProcess, tcp: PhpProcess]> {
+  if (running !== undefined) return running
+  const starting = Promise.all([startPhpFpm(), startPhpFpm({ listen: 'tcp' })])
+  t.teardown(async () => {
+    for (const php of await starting) await php.stop()
+  })
+  running = starting
+  return starting
+}
+
 async function runBlock(t: Test, block: Block): Promise<void> {
-  const [unix, tcp] = await Promise.all([startPhpFpm(), startPhpFpm({ listen: 'tcp' })])
-  t.teardown(() => Promise.all([unix.stop(), tcp.stop()]))
+  const [unix, tcp] = await startPhp()
   const root = t.testdir({ ...SITE })
   const port = await freePort()
   // Where imports resolve: beside the tests, whose packages are the workspace's.
@@ -218,7 +231,7 @@ async function ask(
   method: string,
   exited: Promise<unknown>,
 ): Promise<{ status: number; text: string }> {
-  const until = performance.now() + DEADLINE
+  const until = performance.now() + scaled(DEADLINE)
   let ended: string | undefined
   exited.then((code) => {
     ended = `the block ended with ${code}`

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import type { Test } from 'tap'
 import { needs } from './require-program.ts'
+import { scaled } from './time-limit.ts'
 import { delay, within } from './wait.ts'
 
 /** Where the program lies. */
@@ -91,7 +92,7 @@ class RunningLighttpd implements Lighttpd {
   }
 
   async ready(): Promise<void> {
-    const end = performance.now() + START_TIMEOUT
+    const end = performance.now() + scaled(START_TIMEOUT)
     while (!this.#output.includes('server started') || !(await this.#accepts())) {
       const ended = / server stopped|Configuration|failed|\(configfile/.test(this.#output)
       if (ended || performance.now() > end)

@@ -4,7 +4,11 @@ import { once } from 'node:events'
 import { existsSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import type { Test } from 'tap'
+import { scaled } from './time-limit.ts'
 import { delay, until, within } from './wait.ts'
+
+/** How long a program may take until it accepts connections, in milliseconds. */
+const START_TIMEOUT = 10_000
 
 /** The path of a program; undefined where it is not installed. */
 export function findProgram(name: string): string | undefined {
@@ -71,8 +75,9 @@ export async function accepting(program: Program, where: number | string): Promi
   program.exited.then(() => {
     ended = true
   })
-  for (let tries = 0; !(await accepts(where)); tries++) {
-    if (ended || tries > 1000) {
+  const end = performance.now() + scaled(START_TIMEOUT)
+  while (!(await accepts(where))) {
+    if (ended || performance.now() > end) {
       await until('its output', () => program.output() !== '', 500).catch(() => {})
       throw new Error(`nobody listens on ${where}: ${program.output()}`)
     }

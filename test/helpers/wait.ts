@@ -1,25 +1,30 @@
 /** Waiting in tests: for an event, never for luck, and never without an end. */
+import { onExpiry } from './time-limit.ts'
 
-const DEADLINE = 10_000
+/** How long things may take on an idle machine, in milliseconds. */
+const LIMIT = 10_000
 
 /** Settles as the promise does; rejects when that takes too long, saying what was waited for. */
-export function within<T>(what: string, promise: Promise<T>, limit = DEADLINE): Promise<T> {
+export function within<T>(what: string, promise: Promise<T>, limit = LIMIT): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), limit)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
+    const cancel = onExpiry(limit, () => reject(new Error(`waited in vain for ${what}`)))
+    promise.then(resolve, reject).finally(cancel)
   })
 }
 
 /** Resolves once the condition holds; looks every few milliseconds. For what tells of itself by no event. */
-export async function until(
-  what: string,
-  condition: () => boolean,
-  limit = DEADLINE,
-): Promise<void> {
-  const end = performance.now() + limit
-  while (!condition()) {
-    if (performance.now() > end) throw new Error(`waited in vain for ${what}`)
-    await delay(2)
+export async function until(what: string, condition: () => boolean, limit = LIMIT): Promise<void> {
+  let expired = false
+  const cancel = onExpiry(limit, () => {
+    expired = true
+  })
+  try {
+    while (!condition()) {
+      if (expired) throw new Error(`waited in vain for ${what}`)
+      await delay(2)
+    }
+  } finally {
+    cancel()
   }
 }
 

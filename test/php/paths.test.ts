@@ -5,6 +5,7 @@ import t, { type Test } from 'tap'
 import { ADAPTERS, eachAdapter, startAdapter } from '../helpers/adapters.ts'
 import { NEEDS_CGI, NEEDS_FPM, phpCgi, phpFpm } from '../helpers/php-site.ts'
 import { rawGet } from '../helpers/raw-http.ts'
+import { scaled } from '../helpers/time-limit.ts'
 
 const RAN =
   '<?php /* source */ echo "ran ", $_SERVER["SCRIPT_NAME"], " ", $_SERVER["PATH_INFO"] ?? "-";'
@@ -177,7 +178,7 @@ t.test('paths', NEEDS_FPM, async (t) => {
     const { port } = await startAdapter(t, adapter, { upstream, root: current, resolveRoot: true })
     t.match((await rawGet(port, '/x.php')).text, `release 1 ${site}/release-1/x.php`)
     release(2)
-    const end = performance.now() + 2500
+    const end = performance.now() + scaled(2500)
     let text = ''
     while (!text.includes('release 2') && performance.now() < end)
       text = (await rawGet(port, '/x.php')).text

@@ -27,14 +27,19 @@ t.test('php-fpm over TCP', NEEDS_FPM, async (t) => {
   // Held back until the one before is acknowledged, which takes 40 ms: the head of a request and its body are two writes.
   await t.test('small uploads wait for no acknowledgement', async (t) => {
     const { port } = await startAdapter(t, 'http', { upstream: php.address, root: SITE })
-    const times: number[] = []
-    for (let n = 0; n < 15; n++) {
+    const timeOf = async (options: { method: string; body?: string }): Promise<number> => {
       const started = performance.now()
-      await ask(port, '/hash.php', { method: 'POST', body: 'a=1' })
-      times.push(performance.now() - started)
+      await ask(port, '/hash.php', options)
+      return performance.now() - started
     }
-    const median = times.sort((a, b) => a - b)[7] ?? 0
-    t.ok(median < 30, `half of them took ${median.toFixed(1)} ms at the most`)
+    const waited: number[] = []
+    // A busy machine is as slow for requests without a body, which are one write.
+    for (let n = 0; n < 15; n++) {
+      const without = await timeOf({ method: 'GET' })
+      waited.push((await timeOf({ method: 'POST', body: 'a=1' })) - without)
+    }
+    const median = waited.sort((a, b) => a - b)[7] ?? 0
+    t.ok(median < 25, `half of them took ${median.toFixed(1)} ms longer at the most`)
   })
 })
 

@@ -6,8 +6,6 @@ import t, { type Test } from 'tap'
 import { application, ask, managed, NEEDS_LIBFCGI } from '../helpers/applications.ts'
 import { until, within } from '../helpers/wait.ts'
 
-t.setTimeout(180_000)
-
 /** A program of one's own, gone after the test. */
 function program(t: Test, text: string): string {
   const directory = mkdtempSync(join(tmpdir(), 'fcgi-'))

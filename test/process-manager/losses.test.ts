@@ -12,8 +12,6 @@ import {
 } from '../helpers/applications.ts'
 import { until } from '../helpers/wait.ts'
 
-t.setTimeout(120_000)
-
 t.test('kill -9: what it was running is lost, and nothing else', NEEDS_LIBFCGI, async (t) => {
   const { manager, log } = managed(t, {
     ...application('libfcgi (C)').options(),

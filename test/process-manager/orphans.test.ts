@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { APPLICATIONS, application, ask, managed, NEEDS_LIBFCGI } from '../helpers/applications.ts'
 import { familyOf, forkManager, isRunning } from '../helpers/manager-process.ts'
+import { scaled } from '../helpers/time-limit.ts'
 import { until, within } from '../helpers/wait.ts'
 
 const pathOf = (address: string): string => address.slice('unix:'.length)
@@ -33,7 +34,7 @@ for (const { name, needs, options, params } of APPLICATIONS)
       'the end of their directory',
       () => !existsSync(dirname(pathOf(addresses[0] ?? ''))),
     )
-    t.ok(performance.now() - killed < 2000, 'within two seconds')
+    t.ok(performance.now() - killed < scaled(2000), 'within two seconds')
   })
 
 t.test('SIGKILL of the manager: a program that heeds no signal, and its child', async (t) => {
@@ -50,7 +51,7 @@ t.test('SIGKILL of the manager: a program that heeds no signal, and its child', 
   const killed = performance.now()
   await exited
   await until('the end of all', () => !family.some(isRunning))
-  t.ok(performance.now() - killed < 2000, 'within two seconds')
+  t.ok(performance.now() - killed < scaled(2000), 'within two seconds')
 })
 
 t.test('SIGTERM, without anybody who listens to it', NEEDS_LIBFCGI, async (t) => {

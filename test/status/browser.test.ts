@@ -5,6 +5,7 @@ import Fastify from 'fastify'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import t, { type Test } from 'tap'
 import { launchBrowser, NEEDS_CHROMIUM } from '../helpers/browser.ts'
+import { scaled } from '../helpers/time-limit.ts'
 
 const HOSTILE = '<img src=x onerror=alert(1)>'
 
@@ -125,7 +126,7 @@ t.test('the status page in a browser', NEEDS_CHROMIUM, async (t) => {
     const first = page.locator('tbody').first()
     t.match(await first.textContent(), 'ok')
     balancer.update('a', { status: 'draining' })
-    await first.getByText('draining').waitFor({ timeout: 15_000 })
+    await first.getByText('draining').waitFor({ timeout: scaled(15_000) })
     t.equal(await page.locator('form').count(), 0)
     await page.getByText('Stop refreshing').click()
     t.match(page.url(), /\?refresh=0$/)

@@ -9,7 +9,7 @@ import {
 } from 'node:fs'
 import { constants } from 'node:os'
 import { OptionError } from '@fastcgi/client'
-import { type Exit, runForeground, spawnDetached } from '@fastcgi/process-manager'
+import { type Exit, type Foreground, runForeground, spawnDetached } from '@fastcgi/process-manager'
 import { runCommand } from './command-line.ts'
 import { parseSpawnOptions, SPAWN_USAGE, type SpawnCommand } from './spawn-options.ts'
 import { version } from './version.ts'
@@ -58,7 +58,7 @@ function openPidFile(path: string): number {
 
 /** Runs the programs until they have ended; with --supervise, until a signal ends them. */
 async function runInForeground({ spawn, supervise }: SpawnCommand): Promise<void> {
-  const program = await runForeground(
+  const starting = runForeground(
     { ...spawn, supervise },
     {
       onLine: (stream, line) => process[stream].write(`${line}\n`),
@@ -72,11 +72,20 @@ async function runInForeground({ spawn, supervise }: SpawnCommand): Promise<void
       },
     },
   )
-  for (const name of ['SIGTERM', 'SIGINT'] as const) process.on(name, () => program.stop())
-  for (const name of ['SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const)
-    process.on(name, () => program.signal(name))
+  passSignals(starting)
+  const program = await starting
   const exit = await program.ended
   process.exitCode = supervise ? 0 : exitCode(exit)
+}
+
+/** Forwards signals to the programs, from before they start; a signal that comes while they start takes effect afterwards. */
+function passSignals(starting: Promise<Foreground>): void {
+  const on = (name: NodeJS.Signals, action: (program: Foreground) => void): void => {
+    process.on(name, () => void starting.then(action, () => {}))
+  }
+  for (const name of ['SIGTERM', 'SIGINT'] as const) on(name, (program) => program.stop())
+  for (const name of ['SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const)
+    on(name, (program) => program.signal(name))
 }
 
 /** Exit code as shells report it: 128 plus the number of the signal, 127 for a program that could not be started. */

@@ -48,7 +48,7 @@ t.test('a long field takes no long time', (t) => {
   const started = performance.now()
   of(`Basic ${'A'.repeat(100_000)}!`)
   of(`Basic${' '.repeat(100_000)}!`)
-  t.ok(performance.now() - started < 5000)
+  t.ok(performance.now() - started < 5000 * Number(process.env.FCGI_TEST_SLOWNESS ?? 1))
   t.end()
 })
 

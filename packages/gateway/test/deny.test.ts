@@ -88,7 +88,7 @@ t.test('a long path is looked at in no time', async (t) => {
   await names(`${'/x'.repeat(8000)}.txt`)
   await names(`/${'.ph'.repeat(5000)}`)
   const took = performance.now() - begun
-  t.ok(took < 1000, `${took} ms`)
+  t.ok(took < 1000 * Number(process.env.FCGI_TEST_SLOWNESS ?? 1), `${took} ms`)
 })
 
 t.test('/ is everything; the mount point does not count; own code may name anything', async (t) => {

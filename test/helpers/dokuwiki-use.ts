@@ -1,43 +1,21 @@
-/** DokuWiki from Debian's package, as people use it: in a browser. */
+/** DokuWiki from Debian's package, used in a browser: installed, a page written, a picture uploaded, a search. */
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sites } from '@fastcgi/gateway'
 import type { Browser, Page } from 'playwright-core'
-import t, { type Test } from 'tap'
-import { startAdapter } from '../helpers/adapters.ts'
-import { launchBrowser, NEEDS_CHROMIUM, openSite } from '../helpers/browser.ts'
-import { BAIT, copyDokuWiki, NEEDS_DOKUWIKI, PICTURE } from '../helpers/dokuwiki.ts'
-import { NEEDS_FPM, phpFpm } from '../helpers/php-site.ts'
-import { serve, stop } from '../helpers/serve-command.ts'
+import type { Test } from 'tap'
+import { NEEDS_CHROMIUM, openSite } from './browser.ts'
+import { BAIT, copyDokuWiki, NEEDS_DOKUWIKI, PICTURE } from './dokuwiki.ts'
+import { NEEDS_FPM, phpFpm } from './php-site.ts'
+import { scaled } from './time-limit.ts'
 
-const needed = [NEEDS_FPM, NEEDS_DOKUWIKI, NEEDS_CHROMIUM].find(({ skip }) => skip) ?? {}
+export const needed = [NEEDS_FPM, NEEDS_DOKUWIKI, NEEDS_CHROMIUM].find(({ skip }) => skip) ?? {}
 const PASSWORD = 'not a secret'
-t.test('DokuWiki', needed, async (t) => {
-  const browser = await launchBrowser(t)
 
-  await t.test('fastcgi serve --site dokuwiki', async (t) => {
-    const { root, upstream } = await prepare(t, 0)
-    const args = ['--upstream', upstream, '--root', root, '--site', 'dokuwiki']
-    const served = await serve(t, ...args, '--log-level', 'warn')
-    await useIt(t, browser, `${served.url}/`)
-    await stop(t, served)
-    t.equal(served.stderr(), '', 'nothing to warn of')
-  })
-
-  await t.test('the plugin for Fastify, mounted at /wiki, pages in PATH_INFO', async (t) => {
-    const { root, upstream } = await prepare(t, 2)
-    const options = { ...sites.dokuwiki, prefix: '/wiki', root, upstream }
-    const { url, log } = await startAdapter(t, 'fastify', options)
-    await useIt(t, browser, `${url}/wiki/`)
-    const denied = `GET refused: /${BAIT} is denied by '/data/' (option deny)`
-    // A page that is left takes its requests back.
-    const told = log.filter((line) => !line.includes('the client went away'))
-    t.strictSame([...new Set(told)], [denied], 'nothing else to tell')
-  })
-})
-
-async function prepare(t: Test, rewrite: 0 | 2): Promise<{ root: string; upstream: string }> {
+export async function prepare(
+  t: Test,
+  rewrite: 0 | 2,
+): Promise<{ root: string; upstream: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'fcgi-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const root = join(directory, 'wiki')
@@ -46,7 +24,7 @@ async function prepare(t: Test, rewrite: 0 | 2): Promise<{ root: string; upstrea
   return { root, upstream: php.address }
 }
 
-async function useIt(t: Test, browser: Browser, url: string): Promise<void> {
+export async function useIt(t: Test, browser: Browser, url: string): Promise<void> {
   const { page, complaints } = await openSite(t, browser, url)
   await install(page, url)
   await logIn(t, page, url)
@@ -107,7 +85,7 @@ async function upload(t: Test, page: Page, url: string): Promise<void> {
 
 async function search(t: Test, page: Page, url: string): Promise<void> {
   const found = page.locator('#dokuwiki__content').getByRole('link', { name: 'engine' })
-  const end = performance.now() + 30_000
+  const end = performance.now() + scaled(30_000)
   do {
     if (performance.now() > end) throw new Error('the page is not found')
     // DokuWiki indexes a page when it has been shown, by a picture in it that a browser on its way elsewhere may not ask for.

@@ -1,42 +1,20 @@
-/** Adminer from Debian's package, as people use it: in a browser. */
+/** Adminer from Debian's package, used in a browser: a database, a table, a row. */
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sites } from '@fastcgi/gateway'
 import type { Browser, Page } from 'playwright-core'
-import t, { type Test } from 'tap'
-import { startAdapter } from '../helpers/adapters.ts'
-import { makeAdminer, NEEDS_ADMINER, NEEDS_SQLITE } from '../helpers/adminer.ts'
-import { launchBrowser, NEEDS_CHROMIUM, openSite } from '../helpers/browser.ts'
-import { NEEDS_FPM, phpFpm } from '../helpers/php-site.ts'
-import { serve, stop } from '../helpers/serve-command.ts'
+import type { Test } from 'tap'
+import { makeAdminer, NEEDS_ADMINER, NEEDS_SQLITE } from './adminer.ts'
+import { NEEDS_CHROMIUM, openSite } from './browser.ts'
+import { NEEDS_FPM, phpFpm } from './php-site.ts'
 
-const needed =
+export const needed =
   [NEEDS_FPM, NEEDS_SQLITE, NEEDS_ADMINER, NEEDS_CHROMIUM].find(({ skip }) => skip) ?? {}
 const PASSWORD = 'not a secret'
 
-t.test('Adminer', needed, async (t) => {
-  const browser = await launchBrowser(t)
-
-  await t.test('fastcgi serve --site php --adapter express', async (t) => {
-    const { root, upstream, database } = await prepare(t)
-    const args = ['--upstream', upstream, '--root', root, '--site', 'php']
-    const served = await serve(t, ...args, '--adapter', 'express')
-    await useIt(t, browser, `${served.url}/`, database)
-    await stop(t, served)
-  })
-
-  await t.test('the plugin for Fastify, mounted at /adminer', async (t) => {
-    const { root, upstream, database } = await prepare(t)
-    const options = { ...sites.php, prefix: '/adminer', deny: ['/plugins/', '/adminer.php'] }
-    const { url } = await startAdapter(t, 'fastify', { ...options, root, upstream })
-    await useIt(t, browser, `${url}/adminer/`, database)
-    for (const path of ['adminer.php', 'plugins/plugin.php'])
-      t.equal((await fetch(`${url}/adminer/${path}`)).status, 403, `${path} is denied`)
-  })
-})
-
-async function prepare(t: Test): Promise<{ root: string; upstream: string; database: string }> {
+export async function prepare(
+  t: Test,
+): Promise<{ root: string; upstream: string; database: string }> {
   const directory = mkdtempSync(join(tmpdir(), 'fcgi-'))
   t.teardown(() => rmSync(directory, { recursive: true, force: true }))
   const root = join(directory, 'site')
@@ -46,7 +24,12 @@ async function prepare(t: Test): Promise<{ root: string; upstream: string; datab
   return { root, upstream: php.address, database: join(directory, 'test.db') }
 }
 
-async function useIt(t: Test, browser: Browser, url: string, database: string): Promise<void> {
+export async function useIt(
+  t: Test,
+  browser: Browser,
+  url: string,
+  database: string,
+): Promise<void> {
   const { page, complaints } = await openSite(t, browser, url)
   page.on('dialog', (dialog) => void dialog.accept())
   await logIn(page, url)

@@ -1,0 +1,72 @@
+// The files of tests, by the paths of their sources.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+
+/** Asks for a program of the system, and skips a test where it is missing. */
+const REQUIRE_PROGRAM = 'test/helpers/require-program.ts'
+
+/** Thousands of random runs each, which take as long as all others of `--fast` together. */
+const RANDOM_RUNS = [
+  'application/multiplexing',
+  'client/multiplex-random',
+  'client/multiplexing-pair',
+]
+
+/** All files of tests; those of test/ first, which take longer. */
+export function listTests() {
+  const directories = ['test', ...readdirSync('packages').map((name) => `packages/${name}/test`)]
+  return directories.flatMap((directory) => testsBelow(directory))
+}
+
+function testsBelow(directory) {
+  const names = attempt(() => readdirSync(directory, { recursive: true })) ?? []
+  return names
+    .filter((name) => name.endsWith('.test.ts') && !name.startsWith('build'))
+    .map((name) => `${directory}/${name}`)
+    .sort()
+}
+
+/** The files that were named, or lie in folders that were; all of them when nothing was. @throws for a name that is none */
+export function selectTests(files, given) {
+  if (given.length === 0) return files
+  const selected = given.map((path) => {
+    const name = relative('.', path)
+    return files.filter((file) => file === name || file.startsWith(`${name}/`))
+  })
+  const at = selected.findIndex((each) => each.length === 0)
+  if (at !== -1) throw new Error(`there are no tests in ${given[at]}`)
+  return files.filter((file) => selected.some((each) => each.includes(file)))
+}
+
+/** test/client/queue.test.ts -> test/build/client/queue.test.js */
+export function compiled(file) {
+  return file.replace(/^(.*?)test\/(.*)\.ts$/, '$1test/build/$2.js')
+}
+
+/** Whether it measures shares or times, and hence needs the machine for itself. */
+export function isAlone(file) {
+  return file.startsWith('test/alone/')
+}
+
+/** Whether it needs no program of the system, and not much time. */
+export function isFast(file) {
+  const isLong = RANDOM_RUNS.some((name) => file === `test/${name}.test.ts`)
+  return !isLong && !isAlone(file) && !needsProgram(file)
+}
+
+/** Whether a test, or a helper that it imports, asks for a program of the system. */
+function needsProgram(file, seen = new Set()) {
+  if (file === REQUIRE_PROGRAM) return true
+  if (seen.has(file)) return false
+  seen.add(file)
+  const imports = readFileSync(file, 'utf8').matchAll(/from '(\.[^']+\.ts)'/g)
+  return [...imports].some(([, path]) => needsProgram(join(dirname(file), path), seen))
+}
+
+function attempt(action) {
+  try {
+    return action()
+  } catch {
+    return undefined
+  }
+}
