@@ -20,7 +20,7 @@ import type { Test } from 'tap'
 export const ADAPTERS = ['fastify', 'express', 'http'] as const
 export type AdapterName = (typeof ADAPTERS)[number]
 
-export interface AdapterOptions extends GatewayOptions<unknown> {
+export interface AdapterOptions extends Omit<GatewayOptions<unknown>, 'guards'> {
   /** Mount point; node:http has none and is mounted at ''. */
   prefix?: string
   /** More for the framework before the proxy is added. */

@@ -1,4 +1,5 @@
 import { type AuthorizerOptions, createAuthorizer, type RequestVariables } from '@fastcgi/gateway'
+import { addGuard } from './guarded-layers.ts'
 import { createMiddleware, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 declare global {
@@ -23,5 +24,8 @@ declare global {
 export function fastcgiAuthorizer(
   guards: AuthorizerOptions<ExpressRequest> | ReadonlyArray<AuthorizerOptions<ExpressRequest>>,
 ): FastCGIMiddleware {
-  return createMiddleware(createAuthorizer<ExpressRequest>(guards, 'fastcgiAuthorizer'))
+  const authorizer = createAuthorizer<ExpressRequest>(guards, 'fastcgiAuthorizer')
+  const middleware = createMiddleware(authorizer)
+  addGuard(middleware, authorizer)
+  return middleware
 }

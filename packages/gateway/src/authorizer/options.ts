@@ -15,7 +15,14 @@ import {
   shape,
 } from '@fastcgi/client/internal'
 import { isStrippable } from '../environment/request-variables.ts'
-import { absolute, extension, type GatewayOptions, sharedChecks, urlPath } from '../options.ts'
+import {
+  absolute,
+  extension,
+  type RouteOptions,
+  type SharedOptions,
+  sharedChecks,
+  urlPath,
+} from '../options.ts'
 import { PHASE_NAMES, type Phase } from './phases.ts'
 
 /** Options of the decision cache of an authorizer. */
@@ -34,21 +41,19 @@ export interface DecisionCacheOptions<Source = IncomingMessage> {
 
 type Shared =
   | 'upstream'
-  | 'clusters'
   | 'root'
   | 'remoteRoot'
   | 'env'
   | 'serverName'
   | 'passHeaders'
   | 'stripRequestUri'
-  | 'maxParamsSize'
-  | 'logger'
 
 /**
  * Options of one guard of an authorizer; connection options are those of a gateway. `Source` is the framework's request.
  */
 export interface AuthorizerOptions<Source = IncomingMessage>
-  extends Pick<GatewayOptions<Source>, Shared>,
+  extends Pick<RouteOptions<Source>, Shared>,
+    SharedOptions,
     PoolOptions {
   /**
    * Paths to ask about, each an extension such as `'.php'` or a prefix such as `'/private/'` (lighttpd `fastcgi.server`).

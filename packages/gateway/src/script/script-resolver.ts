@@ -15,6 +15,8 @@ export type Resolution =
       readonly pathInfo: string
       /** Whether it is the index file of the directory that the path names. */
       readonly isIndex?: boolean
+      /** Whether it is the front controller, which runs paths that lead nowhere else. */
+      readonly isFrontController?: boolean
     }
   | { readonly kind: 'file'; readonly path: string; readonly isIndex?: boolean }
   | { readonly kind: 'directory'; readonly path: string }
@@ -85,7 +87,7 @@ export class ScriptResolver {
     if (path.endsWith('/') && index !== undefined)
       return { kind: 'script', script: path + index, pathInfo: '' }
     if (frontController !== undefined)
-      return { kind: 'script', script: frontController, pathInfo: '' }
+      return { kind: 'script', script: frontController, pathInfo: '', isFrontController: true }
     // As lighttpd: with a prefix, the script ends at the first slash after the prefix.
     const slash = prefix === '/' ? -1 : path.indexOf('/', prefix.length)
     const end = slash === -1 ? path.length : slash
@@ -97,7 +99,12 @@ export class ScriptResolver {
     const found = isForbidden(path) ? NONE : await this.#find(path, mode)
     const resolution =
       found.kind === 'none' && frontController !== undefined
-        ? ({ kind: 'script', script: frontController, pathInfo: '' } as const)
+        ? ({
+            kind: 'script',
+            script: frontController,
+            pathInfo: '',
+            isFrontController: true,
+          } as const)
         : found
     if (resolution.kind === 'script') this.#remember(path, resolution)
     return resolution
