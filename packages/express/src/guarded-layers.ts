@@ -11,6 +11,13 @@ interface Layer {
   match(path: string): boolean
 }
 
+/** The parts of an app of Express that are used here; connect and node:http have none of them. */
+interface App {
+  readonly router?: Router
+  readonly parent?: App
+  path?(): string
+}
+
 interface Router {
   readonly stack: readonly Layer[]
 }
@@ -30,8 +37,16 @@ export function placedGuardsOf(
   app: unknown,
 ): ((path: string) => readonly PlacedGuard[]) | undefined {
   if (count === 0) return undefined
-  const { router } = (app ?? {}) as { router?: Router }
-  return router === undefined ? undefined : (path) => findGuards(router.stack, path, '')
+  return app === undefined ? undefined : (path) => guardsOfApps(app as App, path)
+}
+
+/** The guards of an app and of the apps that it is mounted in. */
+function guardsOfApps(app: App, path: string): PlacedGuard[] {
+  const outer = app.parent === undefined ? [] : guardsOfApps(app.parent, path)
+  const mount = app.path?.() ?? ''
+  const isBelow = path === mount || path.startsWith(`${mount}/`)
+  if (app.router === undefined || !isBelow) return outer
+  return [...outer, ...findGuards(app.router.stack, path.slice(mount.length) || '/', mount)]
 }
 
 /**
