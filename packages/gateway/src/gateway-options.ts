@@ -64,7 +64,9 @@ export interface GatewayOptions<Source = IncomingMessage>
    */
   exclude?: readonly string[] | undefined
   /**
-   * Paths, below the mount point, that are answered with 403 whether or not a file is there (nginx `deny all`). `'/data/'` is
+   * Paths, below the mount point, that are answered with 403 whether or not a file is there (nginx `deny all`). The normalized
+   * path is compared, and the script or file that it leads to, except for the front controller: an index file, a script with
+   * PATH_INFO, the target of an internal redirect. `'/data/'` is
    * that path and all below it, `'README'` a file or directory of that name at any depth; `*` matches any characters. The
    * decoded path is compared, ignoring case. Does not apply to a script that the embedding code names. @default none
    */

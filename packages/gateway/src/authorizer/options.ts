@@ -59,7 +59,7 @@ export interface AuthorizerOptions<Source = IncomingMessage>
    * Paths to ask about, each an extension such as `'.php'` or a prefix such as `'/private/'` (lighttpd `fastcgi.server`).
    * They are compared with the decoded path below the mount point, without case, so that no other spelling of a path
    * bypasses the guard. An extension also matches every path with a slash at its end, because its index file may be such a
-   * script. It does not match the paths of a front controller: protect those by prefixes. @default all paths
+   * script. A gateway that runs the request afterwards also asks about the script that the path leads to. @default all paths
    */
   match?: string | readonly string[] | undefined
   /**
