@@ -45,14 +45,15 @@ t.test('half a head is no head', async (t) => {
 })
 
 t.test('a sign of life, stderr for instance, gives the head its time again', async (t) => {
+  const head = scaled(120)
   const script = eachRequest(async (_request, connection) => {
     for (let n = 0; n < 6; n++) {
       connection.stderr('working\n')
-      await delay(30)
+      await delay(head / 4)
     }
     connection.write(response(), endRecord())
   })
-  const { pool } = await peerAndPool(t, script, { timeouts: { head: 120 } })
+  const { pool } = await peerAndPool(t, script, { timeouts: { head } })
   t.equal((await sent(t, pool)).status, 200)
 })
 
