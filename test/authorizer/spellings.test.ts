@@ -157,13 +157,17 @@ for (const [name, start] of Object.entries(STARTERS))
       const { port, close } = await start(made)
       t.teardown(close)
       const leaks: string[] = []
-      for (const method of PRIVATE_METHODS)
-        for (const target of PRIVATE_TARGETS) {
-          made.application.requests.length = 0
-          const { text } = await ask(port, method, target)
-          const ran = made.application.requests.map(({ params }) => params.REQUEST_URI ?? '')
-          if (text.includes(SECRET) || ran.some(isPrivate)) leaks.push(`${method} ${target}`)
+      for (const method of PRIVATE_METHODS) {
+        const left = [...PRIVATE_TARGETS]
+        const work = async (): Promise<void> => {
+          for (let target = left.shift(); target !== undefined; target = left.shift())
+            if ((await ask(port, method, target)).text.includes(SECRET))
+              leaks.push(`${method} ${target}`)
         }
+        await Promise.all(Array.from({ length: 8 }, work))
+      }
+      const ran = made.application.requests.map(({ params }) => params.REQUEST_URI ?? '')
+      leaks.push(...ran.filter(isPrivate))
       t.strictSame(leaks, [], `${PRIVATE_METHODS.length * PRIVATE_TARGETS.length} requests`)
       t.equal((await ask(port, 'GET', '/x.php')).status, 200, 'what is open stays open')
     })
