@@ -132,10 +132,8 @@ const ROWS: Row[] = [
       'with more than 128 ranges the field does not count; lighttpd takes the first ten',
     ],
   }),
-  range('0-1', {
-    fields: [A, 'Content-Encoding: gzip'],
-    differs: [206, 200, 'the encoding was that of the body; lighttpd says that the file has it'],
-  }),
+  range('0-1', { fields: [A, 'Content-Encoding: gzip'] }),
+  { fields: [A, 'Content-Encoding: gzip'] },
   // refusals of X-Sendfile
   ...[
     '%/none',

@@ -64,9 +64,16 @@ function send(reply: FastifyReply, response: GatewayResponse): void {
     // Without data, Node sends the head with the first chunk. An empty write sends it once Fastify has piped the body.
     if (body.readableLength === 0) reply.raw.once('pipe', () => reply.raw.write('', 'latin1'))
     reply.send(body)
-  } else if (reply.hasHeader('content-type')) reply.send(body)
-  // Fastify adds a Content-Type to a Buffer that has none, but not to a stream.
+  } else if (hasMediaType(reply)) reply.send(body)
+  // Fastify replaces the Content-Type of a Buffer that has none, or one it cannot parse, but not that of a stream.
   else reply.header('content-length', body.length).send(Readable.from([body]))
+}
+
+const MEDIA_TYPE = /^[\w!#$%&'*+.^`|~-]+\/[\w!#$%&'*+.^`|~-]+\s*(?:;|$)/
+
+function hasMediaType(reply: FastifyReply): boolean {
+  const type = reply.getHeader('content-type')
+  return typeof type === 'string' && MEDIA_TYPE.test(type)
 }
 
 /** Adds the fields of a gateway's response to those that hooks have set. */

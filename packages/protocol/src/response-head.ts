@@ -20,9 +20,10 @@ const COLON = 0x3a
  *
  * It accepts deviations that real applications send and that have only one interpretation: folded lines are joined by
  * a space; a first line `HTTP/1.1 200 OK` (an NPH response) gives the status unless there is a Status field; the first
- * of several Status fields counts. It refuses input that another parser could interpret differently: a line without a
+ * of several Status fields counts; the same Content-Length more than once counts once (RFC 9110 §8.6), and an empty one is
+ * left out. It refuses input that another parser could interpret differently: a line without a
  * colon, a field name that is not a token (RFC 9110 §5.6.2), control characters, a Status that is not three digits, a
- * Content-Length that is not a number, and a second Content-Length.
+ * Content-Length that is not a number, and two Content-Lengths that differ.
  */
 export class ResponseHeadParser {
   /** Status code, 100 to 999: the Status field, else the NPH line, else 302 with Location, else 200. 0 until known. */
@@ -30,8 +31,8 @@ export class ResponseHeadParser {
   /** Reason phrase that the application sent, else ''. */
   reason = ''
   /**
-   * All fields except Status, flat: name, value, name, value. Order, case and duplicates are preserved; text is
-   * decoded as latin1.
+   * All fields except Status, flat: name, value, name, value. Order, case and duplicates, except those of Content-Length,
+   * are preserved; text is decoded as latin1.
    */
   headers: string[] = []
 
@@ -44,7 +45,7 @@ export class ResponseHeadParser {
   #firstLine = true
   #statusFrom: 'field' | 'line' | undefined
   #hasLocation = false
-  #hasContentLength = false
+  #contentLength: number | undefined
   #complete = false
 
   constructor(limits: ResponseHeadLimits = {}) {
@@ -168,7 +169,7 @@ export class ResponseHeadParser {
       return
     }
     if (known === 'location') this.#hasLocation = true
-    else if (known === 'content-length') this.#checkContentLength(value)
+    else if (known === 'content-length' && !this.#takeContentLength(value)) return
     if (this.headers.length >= this.#maxFields * 2)
       throw new ProtocolError(`response head has over ${this.#maxFields} fields`)
     this.headers.push(name, value)
@@ -186,14 +187,19 @@ export class ResponseHeadParser {
     this.#statusFrom = 'field'
   }
 
-  #checkContentLength(value: string): void {
-    if (this.#hasContentLength)
-      throw new ProtocolError('response head has more than one Content-Length')
+  /** Whether the field is to be kept. */
+  #takeContentLength(value: string): boolean {
+    if (value === '') return false
     if (!/^\d{1,15}$/.test(value))
       throw new ProtocolError(
         `response head has a Content-Length that is no number: ${value.slice(0, 64)}`,
       )
-    this.#hasContentLength = true
+    const known = this.#contentLength
+    this.#contentLength = Number(value)
+    if (known === undefined) return true
+    if (known !== this.#contentLength)
+      throw new ProtocolError('response head has more than one Content-Length')
+    return false
   }
 
   #finish(): void {

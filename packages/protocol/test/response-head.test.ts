@@ -231,9 +231,12 @@ parses('Content-Length', [
   ['Content-Length: 12\n\n', [200, '', 'Content-Length', '12']],
   ['content-length:  0 \n\n', [200, '', 'content-length', '0']],
   ['Content-Length: 999999999999999\n\n', [200, '', 'Content-Length', '999999999999999']],
-  ['Content-Length: 1\nContent-Length: 1\n\n', 'more than one Content-Length'],
+  ['Content-Length: 1\nContent-Length: 1\n\n', [200, '', 'Content-Length', '1']],
+  ['Content-Length: 7\nA: 1\ncontent-length: 7\n\n', [200, '', 'Content-Length', '7', 'A', '1']],
+  ['Content-Length:\nA: 1\n\n', [200, '', 'A', '1']],
+  ['Content-Length: \nContent-Length: 7\n\n', [200, '', 'Content-Length', '7']],
   ['Content-Length: 1\nA: 1\ncONTENT-lENGTH: 2\n\n', 'more than one Content-Length'],
-  ...['', '+5', '-1', '1e3', '0x10', '1.0', '1,1', '1 1', 'abc', '1000000000000000', '\xb2'].map(
+  ...['+5', '-1', '1e3', '0x10', '1.0', '1,1', '1 1', 'abc', '1000000000000000', '\xb2'].map(
     (value): [string, string] => [
       `Content-Length: ${value}\n\n`,
       `a Content-Length that is no number: ${value}`,

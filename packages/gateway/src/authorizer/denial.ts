@@ -38,7 +38,7 @@ export function challengeResponse(realm: string): GatewayResponse {
 
 function legacyDenial(given: string[], { phase, realm }: DenialRules): GatewayResponse {
   const status = phase.legacyStatus
-  const kept = withoutFields(responseFields(given).headers, BODY_FIELDS)
+  const kept = withoutFields(responseFields(given, false).headers, BODY_FIELDS)
   const headers = [...kept, 'Content-Length', '0']
   return {
     status,

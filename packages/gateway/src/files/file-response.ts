@@ -18,14 +18,18 @@ interface ResponsePlan {
 }
 
 /**
- * Fields that describe the body that the file replaces. PHP sets Content-Encoding by itself when it compresses its output,
- * but the file is not compressed.
+ * Fields that describe the body that the file replaces. Content-Encoding is kept, as with lighttpd: an application that
+ * names a file `x.js.gz` says with it what the file contains.
  */
-const REPLACED_BODY_FIELDS = new Set(['content-length', 'content-encoding', 'transfer-encoding'])
+const REPLACED_BODY_FIELDS = new Set(['content-length'])
+
+/** The same where no file is sent in its place. */
+const DROPPED_BODY_FIELDS = new Set(['content-length', 'content-encoding'])
 
 /** Fields that describe the file and are left out of responses without it (RFC 9110 §15.4.5). */
 const BODY_FIELDS = new Set([
   'content-type',
+  'content-encoding',
   'content-length',
   'content-disposition',
   'content-language',
@@ -57,7 +61,7 @@ export async function partsResponse(
 
 /** The response without any body, for when the file in place of its own body cannot be sent. */
 export function withoutBody({ status, reason, headers }: ResponseStart): GatewayResponse {
-  const planResponse = wholePlan(status, withoutFields(headers, REPLACED_BODY_FIELDS), [])
+  const planResponse = wholePlan(status, withoutFields(headers, DROPPED_BODY_FIELDS), [])
   return { status, reason, headers: planResponse.headers, body: null }
 }
 
@@ -116,7 +120,10 @@ function addMissing(headers: string[], name: string, value: string): string {
   return given ?? value
 }
 
-/** Ranges apply to GET only (RFC 9110 §14.2), and not in HTTP/1.0, whose caches would store the part as the whole. */
+/**
+ * Ranges apply to GET only (RFC 9110 §14.2), and not in HTTP/1.0, whose caches would store the part as the whole. As with
+ * lighttpd, they do not apply to encoded files: the client cannot decode a part.
+ */
 function rangesOf(
   req: IncomingMessage,
   headers: readonly string[],
@@ -125,6 +132,7 @@ function rangesOf(
 ): ByteRange[] | undefined {
   const { range } = req.headers
   if (range === undefined || req.method !== 'GET' || req.httpVersion === '1.0') return undefined
+  if (fieldValue(headers, 'content-encoding') !== undefined) return undefined
   if (fieldValue(headers, 'accept-ranges')?.toLowerCase() === 'none') return undefined
   return rangeApplies(req.headers, validators) ? parseRanges(range, size) : undefined
 }

@@ -1,19 +1,50 @@
 // Repeated response fields, above all Set-Cookie: which fields an application may send more than once, and how they are
 // set on frameworks that keep one entry per field name.
 
-/** Fields of which every occurrence reaches the client. Of other fields only the first does, as with nginx. */
-export const REPEATABLE_FIELDS: readonly string[] = [
-  'cache-control',
-  'content-security-policy',
-  'content-security-policy-report-only',
-  'link',
-  'pragma',
-  'server-timing',
-  'set-cookie',
-  'vary',
-  'warning',
-  'www-authenticate',
-  'proxy-authenticate',
+/**
+ * Fields whose grammar allows one value, so that recipients would disagree about which of several counts. Only the first
+ * reaches the client. Of all other fields every occurrence does, as with nginx.
+ */
+export const SINGLE_FIELDS: readonly string[] = [
+  'age',
+  'content-disposition',
+  'content-location',
+  'content-range',
+  'content-type',
+  'date',
+  'etag',
+  'expires',
+  'last-modified',
+  'location',
+  'retry-after',
+  'server',
+]
+
+/** Further fields that node:http2 refuses to send twice (ERR_HTTP2_HEADER_SINGLE_VALUE). */
+export const HTTP2_SINGLE_FIELDS: readonly string[] = [
+  'access-control-allow-credentials',
+  'access-control-max-age',
+  'access-control-request-method',
+  'authorization',
+  'content-encoding',
+  'content-language',
+  'content-md5',
+  'dnt',
+  'from',
+  'host',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'max-forwards',
+  'proxy-authorization',
+  'range',
+  'referer',
+  'tk',
+  'upgrade-insecure-requests',
+  'user-agent',
+  'x-content-type-options',
 ]
 
 /** Value of a field as frameworks keep it. */
@@ -24,7 +55,8 @@ const ADDED_TO_MIDDLEWARE: ReadonlySet<string> = new Set(['set-cookie', 'vary'])
 
 /**
  * Sets the fields of a response on a framework that keeps them by name. A field that occurs more than once is set to an
- * array of its values.
+ * array of its values. Names keep the case in which the application sent them, if the framework keeps it; Fastify and HTTP/2
+ * do not.
  * @param flat name, value, name, value…
  * @param own returns the current value of a field, including one set by middleware; undefined where `set` itself appends.
  */
@@ -34,12 +66,16 @@ export function setFields(
   set: (name: string, value: string | string[]) => void,
 ): void {
   const seen: string[] = []
+  const names: string[] = []
   for (let at = 0; at + 1 < flat.length; at += 2) {
-    const name = (flat[at] ?? '').toLowerCase()
+    const name = flat[at] ?? ''
+    const lower = name.toLowerCase()
     const value = flat[at + 1] ?? ''
-    const known = ADDED_TO_MIDDLEWARE.has(name) || seen.includes(name) ? own(name) : undefined
+    const before = seen.indexOf(lower)
+    const known = before !== -1 || ADDED_TO_MIDDLEWARE.has(lower) ? own(lower) : undefined
     if (known === undefined) set(name, value)
-    else set(name, [...(Array.isArray(known) ? known : [String(known)]), value])
-    seen.push(name)
+    else set(names[before] ?? name, [...(Array.isArray(known) ? known : [String(known)]), value])
+    seen.push(lower)
+    names.push(name)
   }
 }

@@ -109,12 +109,8 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
-    const fields = responseFields(headers)
-    // RFC 3875 §6.3.4 forbids it, and applications that send it differ on whether the body really is chunked.
-    if (fields.transferEncoding !== undefined && fields.transferEncoding !== 'identity')
-      throw new ProtocolError(
-        `the application sent Transfer-Encoding: ${fields.transferEncoding}, which CGI does not allow (RFC 3875 §6.3.4)`,
-      )
+    const fields = responseFields(headers, this.#context.req.httpVersionMajor >= 2)
+    for (const warning of fields.warnings) this.#warn(warning)
     // Statuses above 599 are invalid (RFC 9110 §15); Fastify and node:http2 throw on them.
     if (status > 599)
       throw new ProtocolError(`the application sent status ${status}, which is over 599`)
@@ -150,14 +146,12 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   onStderr(line: string): void {
-    const { logger, scriptFilename } = this.#context
+    const { scriptFilename } = this.#context
     const missing = line.includes('Primary script unknown')
     const hint = missing
       ? `; SCRIPT_FILENAME was ${scriptFilename}: is that where the application sees the file (option remoteRoot)?`
       : ''
-    const details = { address: this.#attempts.at(-1)?.address, scriptFilename }
-    const message = `stderr of the application: ${line}${hint}`
-    this.runInAsyncScope(() => logger.warn(details, message))
+    this.#warn(`stderr of the application: ${line}${hint}`)
   }
 
   onEnd(): void {
@@ -298,6 +292,12 @@ export class Responder extends AsyncResource implements DispatchHandler {
       if (status >= 500) logger.error(details, `${req.method} ${message}`)
       else logger.info(details, `${req.method} refused: ${message}`)
     })
+  }
+
+  #warn(message: string): void {
+    const { logger, scriptFilename } = this.#context
+    const details = { address: this.#attempts.at(-1)?.address, scriptFilename }
+    this.runInAsyncScope(() => logger.warn(details, message))
   }
 
   #finish(): void {

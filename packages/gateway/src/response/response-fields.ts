@@ -2,12 +2,14 @@
 // dropped.
 
 import { connectionOptions } from './field-list.ts'
-import { REPEATABLE_FIELDS } from './repeated-fields.ts'
+import { HTTP2_SINGLE_FIELDS, SINGLE_FIELDS } from './repeated-fields.ts'
 
 /** How a field is treated. */
 type Kind =
   /** Passed on; only its first occurrence counts. */
-  | 'once'
+  | 'single'
+  /** The same in HTTP/2; in HTTP/1.1 every occurrence is passed on. */
+  | 'single-http2'
   /** Passed on, every occurrence. */
   | 'repeatable'
   | 'dropped'
@@ -37,7 +39,8 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
     'x-lighttpd-kbytes-per-second',
   ]),
   ...entries('offload', ['x-accel-redirect', 'x-lighttpd-send-file', 'x-sendfile', 'x-sendfile2']),
-  ...entries('repeatable', REPEATABLE_FIELDS),
+  ...entries('single-http2', HTTP2_SINGLE_FIELDS),
+  ...entries('single', SINGLE_FIELDS),
   ['content-length', 'content-length'],
   ['transfer-encoding', 'transfer-encoding'],
   ['x-accel-buffering', 'buffering'],
@@ -61,7 +64,7 @@ function nameInfo(name: string): NameInfo {
   const cached = nameCache.get(name)
   if (cached !== undefined) return cached
   const lower = name.toLowerCase()
-  const kind = KINDS.get(lower) ?? (lower.startsWith('x-') ? 'repeatable' : 'once')
+  const kind = KINDS.get(lower) ?? 'repeatable'
   const info = { lower, kind }
   if (nameCache.size < MAX_CACHED_NAMES) nameCache.set(name, info)
   return info
@@ -73,43 +76,55 @@ export interface ResponseFields {
   headers: string[]
   /** Content-Length in bytes, if the application sent one. */
   contentLength: number | undefined
-  /** Transfer-Encoding in lower case, if the application sent one. */
-  transferEncoding: string | undefined
   /** X-Accel-Buffering (nginx): true for `yes`, false for `no`, undefined for no such field or another value. */
   buffering: boolean | undefined
   /** Fields such as X-Sendfile, which replace the body: lower-case name, value, name, value… */
   offloadFields: string[]
+  /** Messages about fields that should not have been sent, and are dropped. */
+  warnings: string[]
 }
 
 const BUFFERING: Readonly<Record<string, boolean>> = { yes: true, no: false }
 const NONE: string[] = []
 
-/** Sorts the fields of a response. @param flat name, value, name, value… */
-export function responseFields(flat: readonly string[]): ResponseFields {
+/**
+ * Sorts the fields of a response.
+ * @param flat name, value, name, value…
+ * @param isHTTP2 whether the response is sent over HTTP/2. node:http2 throws when some fields are set twice.
+ */
+export function responseFields(flat: readonly string[], isHTTP2: boolean): ResponseFields {
   const headers: string[] = []
   const fields: ResponseFields = {
     headers,
     contentLength: undefined,
-    transferEncoding: undefined,
     buffering: undefined,
     offloadFields: NONE,
+    warnings: NONE,
   }
-  const once: string[] = []
+  const single: string[] = []
   const hopByHop = connectionOptions(flat)
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const name = flat[at] ?? ''
     const value = flat[at + 1] ?? ''
     const { lower, kind } = nameInfo(name)
     if (kind === 'dropped' || hopByHop?.has(lower)) continue
-    if (kind === 'repeatable') headers.push(name, value)
-    else if (kind === 'once' || kind === 'content-length') {
-      if (once.includes(lower)) continue
-      once.push(lower)
+    if (kind === 'repeatable' || (kind === 'single-http2' && !isHTTP2)) headers.push(name, value)
+    else if (kind === 'single' || kind === 'single-http2' || kind === 'content-length') {
+      if (single.includes(lower)) {
+        warn(fields, `${name} more than once; only the first is passed on`)
+        continue
+      }
+      single.push(lower)
       if (kind === 'content-length') fields.contentLength = Number(value)
       headers.push(name, value)
     } else if (kind === 'offload') fields.offloadFields = [...fields.offloadFields, lower, value]
-    else if (kind === 'transfer-encoding') fields.transferEncoding = value.toLowerCase()
+    else if (kind === 'transfer-encoding')
+      warn(fields, `${name}: ${value}; dropped, as CGI does not allow it (RFC 3875 §6.3.4)`)
     else fields.buffering = BUFFERING[value.toLowerCase()]
   }
   return fields
+}
+
+function warn(fields: ResponseFields, what: string): void {
+  fields.warnings = [...fields.warnings, `the application sent ${what}`]
 }
