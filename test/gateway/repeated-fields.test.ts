@@ -56,6 +56,13 @@ eachAdapter(t, 'Content-Length, empty or twice', async (t, adapter) => {
   t.equal(other.status, 502, 'two that differ are refused')
 })
 
+eachAdapter(t, 'bytes over 127 after Content-Length', async (t, adapter) => {
+  const disposition = Buffer.from('attachment; filename="gr\u00fcn.txt"').toString('latin1')
+  const lines = ['Content-Type: a/b', 'Content-Length: 4', `Content-Disposition: ${disposition}`]
+  const { headers } = await got(t, adapter, lines)
+  t.equal(headers['content-disposition'], disposition)
+})
+
 /** Fields that may come more than once. */
 const REPEATABLE = [
   'Accept-CH',

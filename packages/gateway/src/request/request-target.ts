@@ -22,6 +22,8 @@ export function parseTarget(raw: string): RequestTarget {
     authority = match[1] ?? ''
     // RFC 9110 §4.2.4: userinfo is used to disguise the real host.
     if (authority.includes('@')) throw new BadRequestError('request target contains userinfo')
+    // RFC 9110 §4.2.1
+    if (authority === '') throw new BadRequestError('request target has an empty host')
     const rest = match[2] ?? ''
     uri = rest.startsWith('/') ? rest : `/${rest}`
   }

@@ -72,7 +72,10 @@ function nameInfo(name: string): NameInfo {
 
 /** The header fields of a response, sorted. */
 export interface ResponseFields {
-  /** Fields for the client: name, value, name, value…; order and case as the application sent them. */
+  /**
+   * Fields for the client: name, value, name, value…; order and case as the application sent them. Content-Length is the
+   * last: node:http takes the bytes of a Content-Disposition after it for UTF-8, and changes them.
+   */
   headers: string[]
   /** Content-Length in bytes, if the application sent one. */
   contentLength: number | undefined
@@ -103,6 +106,7 @@ export function responseFields(flat: readonly string[], isHTTP2: boolean): Respo
   }
   const single: string[] = []
   const hopByHop = connectionOptions(flat)
+  let contentLength: readonly string[] = NONE
   for (let at = 0; at + 1 < flat.length; at += 2) {
     const name = flat[at] ?? ''
     const value = flat[at + 1] ?? ''
@@ -115,12 +119,16 @@ export function responseFields(flat: readonly string[], isHTTP2: boolean): Respo
         continue
       }
       single.push(lower)
-      if (kind === 'content-length') fields.contentLength = Number(value)
-      headers.push(name, value)
+      if (kind === 'content-length') contentLength = [name, value]
+      else headers.push(name, value)
     } else if (kind === 'offload') fields.offloadFields = [...fields.offloadFields, lower, value]
     else if (kind === 'transfer-encoding')
       warn(fields, `${name}: ${value}; dropped, as CGI does not allow it (RFC 3875 §6.3.4)`)
     else fields.buffering = BUFFERING[value.toLowerCase()]
+  }
+  if (contentLength.length > 0) {
+    fields.contentLength = Number(contentLength[1])
+    headers.push(...contentLength)
   }
   return fields
 }
