@@ -26,6 +26,8 @@ export type Resolution =
 export interface ScriptRules {
   /** Path prefix of the route; '/' for all paths. */
   prefix: string
+  /** Tested on the path as UTF-8 text; undefined for all paths. */
+  pattern: RegExp | undefined
   root: string | undefined
   /** Index files, in order of preference. */
   index: readonly string[]
@@ -39,6 +41,8 @@ export interface ScriptRules {
 
 /** Milliseconds that a found script stays in the cache. */
 const CACHE_TIME = 1000
+/** Characters of a path that a regular expression is tested on at the most: one that backtracks may take exponential time. */
+const MAX_MATCHED_LENGTH = 2048
 const CACHE_SIZE = 1024
 const NONE: Resolution = { kind: 'none' }
 
@@ -58,8 +62,8 @@ export class ScriptResolver {
 
   /** Resolves a normalized path; synchronously if no disk access is needed. */
   resolve(path: string): Resolution | Promise<Resolution> {
-    const { prefix, pathInfo, checkLocal } = this.#rules
-    if (!path.startsWith(prefix)) return NONE
+    const { prefix, pattern, pathInfo, checkLocal } = this.#rules
+    if (!path.startsWith(prefix) || (pattern !== undefined && !matches(path, pattern))) return NONE
     if (pathInfo === 'all') return { kind: 'script', script: '', pathInfo: path }
     if (!checkLocal) return this.#resolveByName(path, pathInfo)
     const known = this.#cache.get(path)
@@ -168,6 +172,10 @@ export class ScriptResolver {
     if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
     this.#cache.set(path, { resolution, expires: performance.now() + CACHE_TIME })
   }
+}
+
+function matches(path: string, pattern: RegExp): boolean {
+  return path.length <= MAX_MATCHED_LENGTH && pattern.test(Buffer.from(path, 'latin1').toString())
 }
 
 function firstOf<T>(items: Iterable<T>): T | undefined {
