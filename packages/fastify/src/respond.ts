@@ -6,7 +6,7 @@ import {
   type GatewayResponse,
   isGone,
 } from '@fastcgi/gateway'
-import { setFields } from '@fastcgi/gateway/internal'
+import { isHttp2, setFields } from '@fastcgi/gateway/internal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 
 /** What of a gateway's request the caller decides. */
@@ -54,7 +54,7 @@ function clientOf(request: FastifyRequest): ClientInfo {
 function send(reply: FastifyReply, response: GatewayResponse): void {
   const { status, reason, body } = response
   setReplyFields(reply.code(status), response.headers)
-  if (reason !== '' && reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = reason
+  if (reason !== '' && !isHttp2(reply.request.raw)) reply.raw.statusMessage = reason
   if (body === null) reply.send()
   else if (!Buffer.isBuffer(body)) {
     // The head goes out before there is a body, as soon as Fastify connects the two.

@@ -5,6 +5,8 @@
 
 // The client's address and scheme, where no framework knows better.
 export { socketClient } from './node-handler.ts'
+// Whether a request came by node:http2.
+export { isHttp2 } from './request/http-version.ts'
 // Response fields, set by name.
 export { setFields } from './response/response-fields.ts'
 // Forms and dispatchers of the status page.

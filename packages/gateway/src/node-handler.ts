@@ -5,6 +5,7 @@ import type { ClientInfo } from './environment/request-facts.ts'
 import type { GatewayError } from './error-status.ts'
 import type { Gateway, NodeHandler } from './gateway.ts'
 import { isGone } from './request/client-disconnect.ts'
+import { isHttp2 } from './request/http-version.ts'
 import type { GatewayResponse } from './response/gateway-response.ts'
 import { fieldValue, setFields } from './response/response-fields.ts'
 
@@ -72,7 +73,7 @@ function writeFields(
     (name, value) => res.setHeader(name, value),
   )
   res.statusCode = status
-  if (reason !== '' && res.req.httpVersionMajor < 2) res.statusMessage = reason
+  if (reason !== '' && !isHttp2(res.req)) res.statusMessage = reason
   // Before there is a length of its own: node:http would take Content-Disposition for UTF-8 then and change its bytes.
   if (ends) res.writeHead(status)
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import mime from 'mime'
+import { knowsHttp11 } from '../request/http-version.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import { fieldValue, withoutFields } from '../response/response-fields.ts'
 import { evaluateConditions, rangeApplies, type Validators } from './conditions.ts'
@@ -110,7 +111,7 @@ function rangesOf(
   size: number,
 ): ByteRange[] | undefined {
   const { range } = req.headers
-  if (range === undefined || req.method !== 'GET' || req.httpVersion === '1.0') return undefined
+  if (range === undefined || req.method !== 'GET' || !knowsHttp11(req)) return undefined
   if (fieldValue(headers, 'accept-ranges')?.toLowerCase() === 'none') return undefined
   return rangeApplies(req.headers, validators) ? requestedRanges(range, size) : undefined
 }

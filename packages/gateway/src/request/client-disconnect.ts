@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { constants, type Http2ServerRequest, type ServerHttp2Stream } from 'node:http2'
+import { constants } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
+import { http2Stream, isHttp2, knowsHttp11 } from './http-version.ts'
 
 const WATCHERS = Symbol('fastcgi.watchers')
 
@@ -35,9 +36,8 @@ export function isGone(req: IncomingMessage, res: ServerResponse): boolean {
 
 /** Whether all of a response has been handed to the socket. */
 export function hasFinished(req: IncomingMessage, res: ServerResponse): boolean {
-  if (req.httpVersionMajor < 2) return res.writableFinished
   // node:http2 says so of responses, too, that were cut off.
-  return !streamOf(req).aborted
+  return !(http2Stream(req)?.aborted ?? !res.writableFinished)
 }
 
 /** Calls back when the response closes: because it is through, or because the client has gone. */
@@ -48,7 +48,7 @@ export function onResponseClose(
 ): void {
   res.once('close', callback)
   // Behind another response of a pipeline, one has no socket yet, and never hears of its end if that comes before.
-  if (res.socket !== null || req.httpVersionMajor >= 2) return
+  if (res.socket !== null || isHttp2(req)) return
   watch(req.socket, callback)
   res.once('close', () => unwatch(req.socket, callback))
 }
@@ -69,7 +69,7 @@ export function onClientDisconnect(
   res: ServerResponse,
   callback: () => void,
 ): void {
-  if (req.httpVersionMajor >= 2) res.once('close', callback)
+  if (isHttp2(req)) res.once('close', callback)
   else watch(req.socket, callback)
 }
 
@@ -79,26 +79,23 @@ export function offClientDisconnect(
   res: ServerResponse,
   callback: () => void,
 ): void {
-  if (req.httpVersionMajor >= 2) res.off('close', callback)
+  if (isHttp2(req)) res.off('close', callback)
   else unwatch(req.socket, callback)
 }
 
 /**
- * Ends a response that has begun so that it cannot pass for whole, where to close it is not enough: in HTTP/1.0, where
+ * Ends a response that has begun so that it cannot pass for whole, where to close it is not enough: before HTTP/1.1, where
  * the end of the connection is the end of the body, and in HTTP/2, where frameworks close streams without an error.
  */
 export function abortResponse(req: IncomingMessage, res: ServerResponse): void {
   if (!res.headersSent) return
-  if (req.httpVersionMajor >= 2) streamOf(req).close(constants.NGHTTP2_INTERNAL_ERROR)
-  else if (req.httpVersion === '1.0') reset(res.socket)
+  const stream = http2Stream(req)
+  if (stream !== undefined) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else if (!knowsHttp11(req)) reset(res.socket)
 }
 
 // Neither a unix socket nor TLS can be reset.
 function reset(socket: Socket | null): void {
   const { remoteAddress, encrypted } = (socket ?? {}) as Partial<TLSSocket>
   if (remoteAddress !== undefined && !encrypted) socket?.resetAndDestroy()
-}
-
-function streamOf(req: IncomingMessage): ServerHttp2Stream {
-  return (req as unknown as Http2ServerRequest).stream
 }

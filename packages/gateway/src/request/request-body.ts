@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
 import type { Readable } from 'node:stream'
 import { RequestBodyError } from '@fastcgi/client'
+import { http2Stream } from './http-version.ts'
 import { encodeParsedBody } from './parsed-body.ts'
 import type { SpoolLimits } from './spool.ts'
 import { spoolStream } from './spool-stream.ts'
@@ -110,9 +110,9 @@ function declaredBody(
 
 /** Whether there may be a body although nothing says how long it is. */
 function hasUnknownLength(req: IncomingMessage): boolean {
-  if (req.httpVersionMajor < 2) return req.headers['transfer-encoding'] !== undefined
-  const { stream } = req as unknown as Http2ServerRequest
-  return stream?.endAfterHeaders === false
+  const stream = http2Stream(req)
+  if (stream === undefined) return req.headers['transfer-encoding'] !== undefined
+  return stream.endAfterHeaders === false
 }
 
 /** Whether somebody has taken bytes off the request already. */

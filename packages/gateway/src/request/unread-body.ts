@@ -6,6 +6,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { isHttp2 } from './http-version.ts'
 
 /** Bytes of a body that are dropped so that its connection can be kept; more, and it is closed */
 const MOST_DROPPED = 65_536
@@ -35,7 +36,7 @@ export function dropBody(req: IncomingMessage): void {
 }
 
 function hasUnreadBody(req: IncomingMessage): boolean {
-  if (req.readableEnded || req.destroyed || req.httpVersionMajor >= 2) return false
+  if (req.readableEnded || req.destroyed || isHttp2(req)) return false
   const { 'transfer-encoding': coding, 'content-length': length } = req.headers
   return coding !== undefined || (length !== undefined && length !== '0')
 }
