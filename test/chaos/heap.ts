@@ -15,12 +15,20 @@ export class Heap {
   }
 
   /** Bytes a minute: the median of the slopes between samples, which single peaks do not move (Theil and Sen). */
-  slope(): number {
-    const slopes = this.#samples.flatMap(([at, bytes], n) =>
-      this.#samples.slice(n + 1).map(([later, more]) => (more - bytes) / (later - at)),
+  slope(samples: ReadonlyArray<readonly [number, number]> = this.#samples): number {
+    const slopes = samples.flatMap(([at, bytes], n) =>
+      samples.slice(n + 1).map(([later, more]) => (more - bytes) / (later - at)),
     )
     slopes.sort((a, b) => a - b)
     return slopes[Math.floor(slopes.length / 2)] ?? 0
+  }
+
+  /** Slopes of both halves of the run, in MB a minute: what only fills up in the beginning does not grow later. */
+  halves(): string {
+    const half = Math.floor(this.#samples.length / 2)
+    return [this.#samples.slice(0, half), this.#samples.slice(half)]
+      .map((samples) => (this.slope(samples) / 1e6).toFixed(2))
+      .join(' ')
   }
 
   /** In words, when it has grown beyond what a run of so many seconds may show. */

@@ -100,6 +100,7 @@ function judge(report: Report, before: State, after: State, heap: Heap, seconds:
   report.measured.set('heap, before and after, MB', `${megabytes(first)} ${megabytes(last)}`)
   const slope = heap.slope()
   report.measured.set('heap, MB a minute', (slope / 1e6).toFixed(2))
+  report.measured.set('heap, MB a minute, each half', heap.halves())
   const excess = heap.excess(first, last, seconds)
   if (excess !== undefined) report.fault('heapGrowth', excess)
 }

@@ -65,9 +65,10 @@ export class GatewayProcess {
   }
 
   async ask(command: Command): Promise<unknown> {
+    if (this.ended !== undefined) throw new Error(`the gateway has ended: ${this.ended}`)
     const id = ++this.#commands
     const answer = new Promise<Answer>((resolve) => this.#waiting.set(id, resolve))
-    if (this.ended === undefined) this.#child.send({ id, command }, () => {})
+    this.#child.send({ id, command }, () => {})
     try {
       const { value, error } = await within(`the gateway to ${command.kind}`, answer, ANSWER)
       if (error !== undefined) throw new Error(`${command.kind}: ${error}`)

@@ -32,7 +32,9 @@ process.on('message', ({ id, command }: { id: number; command: Command }) => {
     (error) => process.send?.({ id, error: String(error) } satisfies Answer),
   )
 })
-process.once('SIGTERM', () => void end())
+process.once('SIGTERM', () => process.disconnect())
+// Also when its driver has gone.
+process.once('disconnect', () => void end())
 process.send?.({ port: app.port })
 
 async function obey(command: Command): Promise<unknown> {
@@ -64,7 +66,6 @@ async function figures(): Promise<Figures> {
 
 /** Afterwards nothing may be left that keeps the process going. */
 async function end(): Promise<void> {
-  process.disconnect?.()
   const timer = setTimeout(() => app.server.closeAllConnections(), PATIENCE)
   await app.close()
   clearTimeout(timer)
