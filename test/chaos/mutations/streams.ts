@@ -10,13 +10,18 @@ export interface MutatedStream {
   then: 'close' | 'reset' | 'stay'
 }
 
-const HEAD_LINES = [
+const GOOD_LINES = [
   'Content-Type: text/plain',
+  'Set-Cookie: a=b',
+  'X-Accel-Buffering: yes',
+  'Link: </a.css>; rel=preload',
+  'Content-Length: 3',
+] as const
+const ODD_LINES = [
   'Status: 200 OK',
   'Status: 404 Not Found',
   'Status: 101 Switching Protocols',
   'Status: 99999',
-  'Content-Length: 3',
   'Content-Length: -1',
   'Transfer-Encoding: chunked',
   'Connection: upgrade',
@@ -24,16 +29,17 @@ const HEAD_LINES = [
   'Location: http://[',
   'X-Sendfile: /etc/hostname',
   'X-Accel-Redirect: /mutated/again',
-  'X-Accel-Buffering: yes',
-  'Set-Cookie: a=b',
   'X-Content-Type-Options: nosniff',
   'X-Content-Type-Options: nosniff',
   ': no name',
   'no colon',
 ] as const
 
+const PLAIN = Buffer.from('Content-Type: text/plain\r\n\r\n')
+
 const line = fc.oneof(
-  { weight: 6, arbitrary: fc.constantFrom(...HEAD_LINES) },
+  { weight: 12, arbitrary: fc.constantFrom(...GOOD_LINES) },
+  { weight: 3, arbitrary: fc.constantFrom(...ODD_LINES) },
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 40 }) },
 )
 const head = fc
@@ -41,24 +47,31 @@ const head = fc
   .map(([lines, end]) => Buffer.from(`${lines.map((text) => text + end).join('')}${end}`, 'latin1'))
 const bytes = fc.uint8Array({ maxLength: 400 }).map((array) => Buffer.from(array))
 const id = fc.oneof(
-  { weight: 12, arbitrary: fc.constant(1) },
+  { weight: 60, arbitrary: fc.constant(1) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 65_535 }) },
 )
 const type = fc.oneof(
-  { weight: 8, arbitrary: fc.constant(RecordType.STDOUT) },
-  { weight: 2, arbitrary: fc.constant(RecordType.STDERR) },
+  { weight: 30, arbitrary: fc.constant(RecordType.STDOUT) },
+  { weight: 6, arbitrary: fc.constant(RecordType.STDERR) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 255 }) },
 )
 const oneRecord = fc
   .tuple(type, id, bytes)
   .map(([type, id, content]) => record(type as RecordType, content, { id }))
 const end = fc
-  .tuple(fc.nat({ max: 3 }), fc.nat({ max: 5 }))
+  .tuple(fc.nat({ max: 3 }), fc.constantFrom(0, 0, 0, 0, 0, 0, 1, 2, 3, 9))
   .map(([app, protocol]) => endRecord(app, protocol))
 
 /** A response; mostly one that follows the rules. */
 const stream = fc
-  .tuple(head, fc.array(oneRecord, { maxLength: 5 }), fc.array(end, { minLength: 1, maxLength: 2 }))
+  .tuple(
+    fc.oneof({ weight: 6, arbitrary: head }, { weight: 4, arbitrary: fc.constant(PLAIN) }),
+    fc.array(oneRecord, { maxLength: 5 }),
+    fc.oneof(
+      { weight: 9, arbitrary: end.map((one) => [one]) },
+      { weight: 1, arbitrary: fc.array(end, { maxLength: 2 }) },
+    ),
+  )
   .map(([head, records, ends]) =>
     Buffer.concat([record(RecordType.STDOUT, head), ...records, ...ends]),
   )
@@ -104,7 +117,11 @@ function split(stream: Buffer, places: readonly number[]): Buffer[] {
 const mutated: fc.Arbitrary<MutatedStream> = fc
   .tuple(
     stream,
-    fc.array(mutation, { maxLength: 4 }),
+    fc.oneof(
+      fc.constant([]),
+      fc.array(mutation, { minLength: 1, maxLength: 1 }),
+      fc.array(mutation, { maxLength: 4 }),
+    ),
     fc.array(place, { maxLength: 4 }),
     fc.constantFrom('close', 'close', 'reset', 'stay'),
   )
