@@ -12,6 +12,8 @@ const lines: string[] = []
 const warnings: string[] = []
 process.on('warning', (warning) => warnings.push(String(warning.stack ?? warning)))
 
+/** No files of their own. */
+const generated = { root: '/srv', checkLocal: false }
 const upstreams = new Upstreams(setup, (line) => void lines.push(line))
 // Without a test, the end of the process is the end of the server.
 const untested = { teardown: () => {} } as unknown as Test
@@ -21,7 +23,8 @@ const app = await startAdapter(untested, setup.adapter, {
   sendfile: { roots: [`${setup.directory}/files`] },
   spoolDirectory: `${setup.directory}/spool`,
   routes: [
-    { match: '/mutated/', upstream: upstreams.mutated, root: '/srv', checkLocal: false },
+    { match: '/mutated/shared/', upstream: upstreams.multiplexed, ...generated, buffering: true },
+    { match: '/mutated/', upstream: upstreams.mutated, ...generated },
     { match: '/', upstream: upstreams.outer },
   ],
 })

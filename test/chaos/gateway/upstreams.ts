@@ -6,13 +6,15 @@ import type { MemberChange, Setup } from './messages.ts'
 /** Longer than any process is stopped: no request of these times out. */
 const TIMEOUTS = { connect: 10_000, head: 20_000, idle: 20_000, write: 20_000, body: 20_000 }
 /** The application of mutated responses also leaves requests without an answer. */
-const SHORT = { connect: 2000, head: 1000, idle: 1000, write: 1000 }
+const SHORT = { connect: 2000, head: 1000, idle: 1000, write: 1000, abort: 1000, reader: 1000 }
 const RETRY = 250
 export const PROCESSES = 3
 
 export class Upstreams {
   readonly manager: ProcessManager
   readonly mutated: Pool
+  /** The same application, with several requests on a connection. */
+  readonly multiplexed: Pool
   readonly outer: Balancer
   readonly #balancers: Record<'outer' | 'pools', Balancer>
   readonly #discovered: Balancer
@@ -51,6 +53,7 @@ export class Upstreams {
     ]
     this.outer = new Balancer({ ...common, name: 'outer', members })
     this.mutated = new Pool(setup.mutated, { timeouts: SHORT })
+    this.multiplexed = new Pool(setup.mutated, { timeouts: SHORT, multiplex: true })
     this.#balancers = { outer: this.outer, pools: inner }
     this.#members = { outer: members, pools }
   }
@@ -78,7 +81,7 @@ export class Upstreams {
     await Promise.all(this.#inner.map((dispatcher) => dispatcher.close()))
   }
 
-  get #inner(): [Balancer, Balancer, ProcessManager, Pool] {
-    return [this.#balancers.pools, this.#discovered, this.manager, this.mutated]
+  get #inner(): [Balancer, Balancer, ProcessManager, Pool, Pool] {
+    return [this.#balancers.pools, this.#discovered, this.manager, this.mutated, this.multiplexed]
   }
 }

@@ -5,7 +5,8 @@ import type { Load } from './load.ts'
 
 export const mutated: Load = async ({ port, random, report, id }) => {
   const post = random.chance(30)
-  const reply = await exchange(port, `/mutated/${id()}`, {
+  const path = `/mutated/${random.chance(30) ? 'shared/' : ''}${id()}`
+  const reply = await exchange(port, path, {
     method: post ? 'POST' : 'GET',
     ...(post && { body: Buffer.alloc(random.length(100_000), 'm') }),
   })
