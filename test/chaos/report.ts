@@ -17,6 +17,7 @@ export const FAULTS = {
   warnings: 'warnings of Node.js',
   heapGrowth: 'growth of the heap over its bound',
   lateEnds: 'ends later than 5 s after SIGTERM',
+  broken: 'failures of the chaos program itself',
 } as const
 export type Fault = keyof typeof FAULTS
 

@@ -27,7 +27,9 @@ export async function run(adapter: AdapterName, seed: number, seconds: number): 
     try {
       await underChaos(world, gateway, report, seed, seconds)
     } catch (error) {
-      report.fault('crashes', error instanceof Error ? (error.stack ?? '') : String(error))
+      // When the gateway has ended, that is told by how it ended.
+      if (gateway.ended === undefined)
+        report.fault('broken', error instanceof Error ? (error.stack ?? '') : String(error))
     } finally {
       await endGateway(gateway, report)
     }
@@ -47,7 +49,8 @@ async function underChaos(
   seconds: number,
 ): Promise<void> {
   const posts = new Posts()
-  const until = (end: number) => () => performance.now() < end && gateway.ended === undefined
+  const alive = (): boolean => gateway.ended === undefined && report.faults.broken === 0
+  const until = (end: number) => () => performance.now() < end && alive()
   const load = (name: string, running: () => boolean): Promise<void> =>
     runLoads(seedOf(seed, name), gateway.port, report, posts, running)
 
@@ -60,7 +63,7 @@ async function underChaos(
   const chaos = disturb(stage)
   // What is disturbed at the end becomes well before the load ends.
   let undone = false
-  const loaded = load('chaos', () => !undone && gateway.ended === undefined)
+  const loaded = load('chaos', () => !undone && alive())
   await Promise.all([
     chaos.finally(() => {
       undone = true

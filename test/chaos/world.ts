@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { findPhpCgi, type PhpProcess, startPhpCgi, startPhpFpm } from '#php'
 import type { AdapterName } from '../helpers/adapters.ts'
-import { type DnsServer, startDns } from '../helpers/dns-server.ts'
-import { freePort } from '../helpers/programs.ts'
+import { DnsServer } from '../helpers/dns-server.ts'
 import { content } from './content.ts'
 import type { Setup } from './gateway/messages.ts'
 import { MutatedApplication } from './mutations/application.ts'
+import { lastingPort } from './ports.ts'
 
 const ROOT = join(process.cwd(), 'test/fixtures/chaos')
 export const HOST = 'php.test'
@@ -73,11 +73,12 @@ export class World {
     writeFileSync(join(this.directory, 'files/data'), content('file', FILE_SIZE))
     writeFileSync(join(this.directory, 'posts'), '')
     this.#mutated = await MutatedApplication.start(join(this.directory, 'mutated'), seed)
-    this.dns = await startDns({ [HOST]: [...HOSTS] })
-    this.#discoveredPort = await freePort()
+    this.dns = new DnsServer(await lastingPort())
+    await this.dns.start({ [HOST]: [...HOSTS] })
+    this.#discoveredPort = await lastingPort()
     for (const at of [0, 1, 2]) this.pools.push(await fpm(`unix:${this.directory}/pool${at}`, 2))
     for (const host of HOSTS) this.hosts.push(await cgi(`${host}:${this.#discoveredPort}`))
-    this.plain = await fpm(`127.0.0.1:${await freePort()}`, 3)
+    this.plain = await fpm(`127.0.0.1:${await lastingPort()}`, 3)
   }
 }
 

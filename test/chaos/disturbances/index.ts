@@ -34,11 +34,16 @@ export async function disturb({ seed, world, gateway, report, running }: Chaos):
   const wellness = new Wellness(new Random(seedOf(seed, 'wellness')), note)
   const actors = MEMBERS.map(async (name) => {
     const random = new Random(seedOf(seed, name))
-    while (running()) {
-      await pause(random.between(...PAUSE), running)
-      if (!running()) return
-      const run = () => DISTURBANCES[name]({ world, gateway, random, note })
-      if (await wellness.disturb(name, run)) report.count(`disturbances: ${name}`)
+    const run = () => DISTURBANCES[name]({ world, gateway, random, note })
+    try {
+      while (running()) {
+        await pause(random.between(...PAUSE), running)
+        if (running() && (await wellness.disturb(name, run))) report.count(`disturbances: ${name}`)
+      }
+    } catch (error) {
+      // It is not known to be well again: the run ends. When the gateway has ended, that is told elsewhere.
+      if (gateway.ended === undefined)
+        report.fault('broken', `${name}: ${error instanceof Error ? error.stack : error}`)
     }
   })
   await Promise.all([wellness.rotate(running), ...actors])
