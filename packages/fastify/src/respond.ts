@@ -7,7 +7,7 @@ import {
   type GatewayResponse,
   isGone,
 } from '@fastcgi/gateway'
-import { setFields } from '@fastcgi/gateway/internal'
+import { isHttp2, setFields } from '@fastcgi/gateway/internal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { placedGuardsOf } from './guarded-routes.ts'
 
@@ -58,7 +58,7 @@ function clientOf(request: FastifyRequest): ClientInfo {
 function send(reply: FastifyReply, response: GatewayResponse): void {
   const { status, reason, body } = response
   setReplyFields(reply.code(status), response.headers)
-  if (reason !== '' && reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = reason
+  if (reason !== '' && !isHttp2(reply.request.raw)) reply.raw.statusMessage = reason
   if (body === null) reply.send()
   else if (!Buffer.isBuffer(body)) {
     // Without data, Node sends the head with the first chunk. An empty write sends it once Fastify has piped the body.

@@ -4,6 +4,7 @@ import { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { GatewayError } from './error-status.ts'
 import { isGone } from './request/client-disconnect.ts'
+import { isHttp2 } from './request/http-version.ts'
 import { fieldValue } from './response/field-list.ts'
 import type { GatewayResponse } from './response/gateway-response.ts'
 import { setFields } from './response/repeated-fields.ts'
@@ -45,7 +46,7 @@ function writeFields(
     (name, value) => res.setHeader(name, value),
   )
   res.statusCode = status
-  if (reason !== '' && res.req.httpVersionMajor < 2) res.statusMessage = reason
+  if (reason !== '' && !isHttp2(res.req)) res.statusMessage = reason
   // The head must be made before end() adds a Content-Length: node:http would then take Content-Disposition for UTF-8 and
   // change its bytes.
   if (ends) res.writeHead(status)

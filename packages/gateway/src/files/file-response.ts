@@ -3,6 +3,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import mime from 'mime'
+import { knowsHttp11 } from '../request/http-version.ts'
 import { fieldValue, withoutFields } from '../response/field-list.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import { evaluateConditions, rangeApplies, type Validators } from './conditional-request.ts'
@@ -130,7 +131,7 @@ function rangesOf(
   size: number,
 ): ByteRange[] | undefined {
   const { range } = req.headers
-  if (range === undefined || req.method !== 'GET' || req.httpVersion === '1.0') return undefined
+  if (range === undefined || req.method !== 'GET' || !knowsHttp11(req)) return undefined
   if (fieldValue(headers, 'accept-ranges')?.toLowerCase() === 'none') return undefined
   return rangeApplies(req.headers, validators) ? parseRanges(range, size) : undefined
 }
