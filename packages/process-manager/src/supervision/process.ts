@@ -143,7 +143,8 @@ export class ManagedProcess extends BaseDispatcher {
     child.keepFiles()
     this.#child = undefined
     this.#pool = this.#newPool()
-    const stopped = drainAndStop(pool, () => child, this.#settings)
+    // Not killSignal: php-fpm would remove the name of the socket, which is that of the new one, when it ends.
+    const stopped = drainAndStop(pool, () => child, { ...this.#settings, killSignal: 'SIGKILL' })
     const left = stopped.finally(() => this.#leaving.delete(child))
     this.#leaving.set(child, left)
     void this.start(false)
