@@ -1,45 +1,58 @@
 // Ends the processes that a child has left behind and that accept connections on its listening socket.
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs'
 
 /** Milliseconds between two checks whether the processes have ended. */
 const CHECK_INTERVAL = 3
 /** Milliseconds after which they are no longer waited for. */
 const MAX_WAIT = 2000
 
+/** A child that has exited. */
+export interface Leader {
+  /** Its process id, which is that of its process group. */
+  readonly pid: number
+  /** Path of its program. */
+  readonly program: string
+  /** Inode of its listening socket. */
+  readonly inode: string
+}
+
 /**
- * Kills the members of a process group that have a listening socket as descriptor 0, such as the children of a php-fpm
- * that was killed, and waits until they have ended: until then they could accept a connection and fail its request. Other
- * members, such as jobs that a page has started in the background, are left alone.
+ * Kills the descendants of a child that accept on its socket, such as the children of a php-fpm that was killed, and waits
+ * until they have ended: until then they could accept a connection and fail its request. Other descendants, such as jobs
+ * that a page has started in the background, are left alone.
  * @param onFound called before the first one is killed.
  */
-export async function endAcceptors(
-  group: number,
-  inode: string | undefined,
-  onFound: () => void,
-): Promise<void> {
-  let found = acceptors(group, inode)
+export async function endAcceptors(leader: Leader, onFound: () => void): Promise<void> {
+  let found = acceptors(leader)
   if (found.length > 0) onFound()
   const deadline = performance.now() + MAX_WAIT
   while (found.length > 0 && performance.now() < deadline) {
     for (const pid of found) kill(pid)
     await new Promise((resolve) => setTimeout(resolve, CHECK_INTERVAL))
-    found = acceptors(group, inode)
+    found = acceptors(leader)
   }
 }
 
-function acceptors(group: number, inode: string | undefined): number[] {
-  if (inode === undefined || !hasMembers(group)) return []
-  let pids: string[]
+/**
+ * The members of the process group that accept on the socket: they have it as descriptor 0 (php-cgi, libfcgi), or have it
+ * and run the same program (php-fpm). A background job may have inherited it as another descriptor; the shell that starts
+ * it gives it /dev/null as descriptor 0.
+ */
+function acceptors({ pid: group, program, inode }: Leader): number[] {
+  if (!hasMembers(group)) return []
+  const name = `socket:[${inode}]`
+  const executable = realPath(program)
+  const accepts = (pid: number): boolean =>
+    target(`/proc/${pid}/fd/0`) === name ||
+    (executableOf(pid) === executable && descriptors(pid).includes(name))
   try {
-    pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+    const pids = readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))
+    return pids.map(Number).filter((pid) => groupOf(pid) === group && accepts(pid))
   } catch {
     // Without /proc nothing tells them from other descendants.
     kill(-group)
     return []
   }
-  return pids
-    .map(Number)
-    .filter((pid) => inputOf(pid) === `socket:[${inode}]` && groupOf(pid) === group)
 }
 
 function hasMembers(group: number): boolean {
@@ -51,12 +64,34 @@ function hasMembers(group: number): boolean {
   }
 }
 
-/** What descriptor 0 of a process is; undefined if the process has ended or belongs to another user. */
-function inputOf(pid: number): string | undefined {
+/** The target of a symbolic link; undefined if its process has ended or belongs to another user. */
+function target(link: string): string | undefined {
   try {
-    return readlinkSync(`/proc/${pid}/fd/0`)
+    return readlinkSync(link)
   } catch {
     return undefined
+  }
+}
+
+/** The file that a process executes, which may have been replaced since its start. */
+function executableOf(pid: number): string | undefined {
+  return target(`/proc/${pid}/exe`)?.replace(/ \(deleted\)$/, '')
+}
+
+/** What the descriptors of a process are. */
+function descriptors(pid: number): Array<string | undefined> {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map((fd) => target(`/proc/${pid}/fd/${fd}`))
+  } catch {
+    return []
+  }
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
   }
 }
 

@@ -14,6 +14,9 @@ const OUTPUT_TIMEOUT = 200
 
 /** The program to start, and what it needs. */
 export interface ChildCommand {
+  /** Path of the program. */
+  readonly program: string
+  /** What is executed: the program, or a tool of the system that executes it in its own process. */
   readonly file: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -53,6 +56,7 @@ export class Child {
   endsDescendants = false
   readonly #process: ChildProcess | undefined
   readonly #socketInode: string | undefined
+  readonly #program: string
   readonly #events: ChildEvents
   #files: readonly string[]
   #exit: Exit | undefined
@@ -60,6 +64,7 @@ export class Child {
   constructor(command: ChildCommand, socket: number, events: ChildEvents) {
     this.#events = events
     this.#files = Object.keys(command.files)
+    this.#program = command.program
     this.#socketInode = socketInode(socket)
     const started = start(command, socket)
     if (started instanceof Error) {
@@ -138,8 +143,8 @@ export class Child {
     this.#removeFiles()
     if (this.pid === undefined) return exit
     if (this.endsDescendants) this.#killGroup()
-    const onFound = (): void => this.#events.onAcceptorsLeft?.()
-    await endAcceptors(this.pid, this.#socketInode, onFound)
+    const leader = { pid: this.pid, program: this.#program, inode: this.#socketInode ?? '' }
+    await endAcceptors(leader, () => this.#events.onAcceptorsLeft?.())
     reaper.unwatch('group', String(this.pid))
     return exit
   }

@@ -14,12 +14,9 @@ export interface ExitReport {
   readonly lived: number
 }
 
-/** The command of a child, and the program that it executes in the end. */
-export type ProgramCommand = ChildCommand & { readonly program: string }
-
 /** Reports that a child ended. */
 export function reportExit(
-  child: { readonly pid: number | undefined; readonly command: ProgramCommand },
+  child: { readonly pid: number | undefined; readonly command: ChildCommand },
   exit: Exit,
   { served, lived }: { readonly served: number; readonly lived: number },
 ): ExitReport {

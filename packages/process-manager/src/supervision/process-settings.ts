@@ -1,6 +1,6 @@
 // The states and settings of a ManagedProcess.
 import type { Address, PoolOptions } from '@fastcgi/client'
-import type { ProgramCommand } from './exit-report.ts'
+import type { ChildCommand } from '../spawning/child.ts'
 
 /** State of a process. */
 export type ProcessState =
@@ -20,7 +20,7 @@ export type ProcessState =
 /** Settings of a process; see the manager options of the same names. */
 export interface ProcessSettings {
   /** Returns the command of a child, given the address of its listening socket. Called once for each child; it may throw. */
-  readonly command: (address: Address) => ProgramCommand
+  readonly command: (address: Address) => ChildCommand
   /** Options of its connections. */
   readonly pool: PoolOptions
   /** Requests at a time. */

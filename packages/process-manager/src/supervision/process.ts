@@ -8,10 +8,10 @@ import {
 } from '@fastcgi/client'
 import { BaseDispatcher } from '@fastcgi/client/internal'
 import type { ListenSockets } from '../sockets/listen-sockets.ts'
-import { Child } from '../spawning/child.ts'
+import { Child, type ChildCommand } from '../spawning/child.ts'
 import type { Exit } from '../spawning/exit-reason.ts'
 import { drainAndStop } from './drain.ts'
-import { type ExitReport, type ProgramCommand, reportExit, reportNoStart } from './exit-report.ts'
+import { type ExitReport, reportExit, reportNoStart } from './exit-report.ts'
 import { LoadMeter } from './load-meter.ts'
 import { OutputTail } from './output-tail.ts'
 import type { ProcessOwner } from './process-owner.ts'
@@ -226,7 +226,7 @@ export class ManagedProcess extends BaseDispatcher {
   #spawn(state: 'running' | 'trial' | 'draining'): void {
     this.#startedAt = performance.now()
     this.#servedByChild = 0
-    let command: ProgramCommand
+    let command: ChildCommand
     try {
       command = this.#settings.command(this.address)
     } catch (error) {
@@ -242,7 +242,7 @@ export class ManagedProcess extends BaseDispatcher {
     if (child.pid !== undefined) this.#owner.onStarted(this)
   }
 
-  #newChild(command: ProgramCommand): Child {
+  #newChild(command: ChildCommand): Child {
     const output = new OutputTail()
     this.output = output
     const child = new Child(command, this.#socket.fd, {
@@ -258,7 +258,7 @@ export class ManagedProcess extends BaseDispatcher {
     return child
   }
 
-  #exited(child: Child, command: ProgramCommand, exit: Exit): void {
+  #exited(child: Child, command: ChildCommand, exit: Exit): void {
     // renewSocket() has replaced it.
     if (this.#child !== child) return
     // Requests that are queued at the socket have to be served before the process ends.
