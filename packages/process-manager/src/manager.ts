@@ -139,7 +139,7 @@ export class ProcessManager extends FastCGIClient {
   }
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
-    this.#update?.check(performance.now(), () => this.#supervisor.programChanged())
+    void this.#update?.check(performance.now(), () => this.#supervisor.programChanged())
     if (this.#balancer.waiting.size < this.#maxQueue) return super.run(request, handler)
     this.#refused++
     const error = new OverloadedError(

@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { type BigIntStats, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 
 /** Minimum time between two checks, in milliseconds. */
@@ -28,14 +28,13 @@ export class UpdateWatch {
   }
 
   /** @param onChange called when a file has changed since the last check. */
-  check(now: number, onChange: () => void): void {
+  async check(now: number, onChange: () => void): Promise<void> {
     if (now < this.#next || this.#checking) return
     this.#next = now + CHECK_INTERVAL
     this.#checking = true
-    void this.#haveChanged().then((changed) => {
-      this.#checking = false
-      if (changed) onChange()
-    })
+    const changed = await this.#haveChanged()
+    this.#checking = false
+    if (changed) onChange()
   }
 
   async #haveChanged(): Promise<boolean> {
@@ -58,6 +57,6 @@ function currentVersion(file: string): string | undefined {
   }
 }
 
-function versionOf(stats: { mtimeNs: bigint; ctimeNs: bigint }): string {
-  return `${stats.mtimeNs} ${stats.ctimeNs}`
+function versionOf({ mtimeNs, ctimeNs, size }: BigIntStats): string {
+  return `${mtimeNs} ${ctimeNs} ${size}`
 }
