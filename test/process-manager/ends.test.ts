@@ -1,5 +1,5 @@
 /** What ends with a process, what outlives it, and how long the end of a manager takes. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { phpCgi, phpFpm } from '@fastcgi/process-manager'
@@ -88,6 +88,15 @@ t.test('background jobs of a process that is told to end', NEEDS_CGI, async (t) 
   t.ok(isRunning(first))
 })
 
+/** Whether a process has open descriptors: one that is just ending has none, and accepts nothing. */
+function hasDescriptors(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).length > 0
+  } catch {
+    return false
+  }
+}
+
 /** Kills a master; whether its children have ended when that is reported, and the next request is answered. */
 async function killMaster(
   t: Test,
@@ -102,7 +111,7 @@ async function killMaster(
     const family = familyOf(master)
     let left: number[] | undefined
     const unsubscribe = manager.onProcess(({ event }) => {
-      if (event === 'exited') left ??= family.filter(isRunning)
+      if (event === 'exited') left ??= family.filter(hasDescriptors)
     })
     process.kill(master, 'SIGKILL')
     await until('the report', () => left !== undefined)
