@@ -15,7 +15,7 @@ import type {
   RegisterOptions,
 } from 'fastify'
 import fp from 'fastify-plugin'
-import { mountPathOf, respond } from './respond.ts'
+import { mountPathOf, respond, routedUrlOf } from './respond.ts'
 
 /** Options of one authorizer, or of several, which are called in order until one denies access. */
 export type FastCGIGuards =
@@ -116,7 +116,7 @@ function createHook(
   })
   const prefix = scope.prefix.replace(/\/$/, '')
   return (request, reply, done) =>
-    respond(gateway, request, reply, { mount: mountPathOf(request.raw.url ?? '', prefix) }, done)
+    respond(gateway, request, reply, { mount: mountPathOf(routedUrlOf(request), prefix) }, done)
 }
 
 /**

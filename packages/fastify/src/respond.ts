@@ -9,6 +9,7 @@ import {
 } from '@fastcgi/gateway'
 import { setFields } from '@fastcgi/gateway/internal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { routableUrl } from './server-options.ts'
 
 /** The parts of a gateway request that differ between routes, hooks and reply.fastcgi(). */
 export type RespondOptions = Pick<
@@ -34,7 +35,7 @@ export function respond(
       res: reply.raw,
       source: request,
       url: request.originalUrl,
-      rewrittenUrl: request.raw.url,
+      rewrittenUrl: routedUrlOf(request),
       client: clientOf(request),
       logger: request.log,
       ...options,
@@ -47,6 +48,12 @@ export function respond(
       else send(reply, response)
     },
   )
+}
+
+/** The URL that selects the route: as the client sent it, unless a `rewriteUrl` of the app has changed it. */
+export function routedUrlOf({ originalUrl, raw }: FastifyRequest): string {
+  const { url = originalUrl } = raw
+  return url === originalUrl || url === routableUrl(originalUrl) ? originalUrl : url
 }
 
 function clientOf(request: FastifyRequest): ClientInfo {
@@ -77,10 +84,10 @@ export function setReplyFields(reply: FastifyReply, fields: readonly string[]): 
   )
 }
 
-/** The part of a URL that a prefix has matched. It may differ from the prefix: route parameters, percent escapes, case. */
+/** The path that a prefix has matched in a URL, also one in absolute form. It may differ from the prefix: route parameters, percent escapes, case. */
 export function mountPathOf(url: string, prefix: string): string {
   if (url.startsWith(prefix)) return prefix
-  const [path = ''] = url.split('?', 1)
+  const [path = ''] = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i, '').split('?', 1)
   // With ignoreDuplicateSlashes, the prefix `/a` matches `//a/b`.
   let left = prefix.split('/').filter((segment) => segment !== '').length
   const segments = path.split('/')
