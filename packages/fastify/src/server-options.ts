@@ -27,8 +27,8 @@ export function routableUrl(url: string): string {
   return end === -1 ? routable : routable + url.slice(end)
 }
 
-function latin1ToUTF8(escape: string): string {
-  return encodeURIComponent(String.fromCharCode(Number.parseInt(escape.slice(1), 16)))
+function latin1ToUTF8(percentEscape: string): string {
+  return encodeURIComponent(String.fromCharCode(Number.parseInt(percentEscape.slice(1), 16)))
 }
 
 function isUTF8(escapes: string): boolean {
