@@ -10,10 +10,11 @@ import { createHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
+import { checkRequest } from '../request/request-checks.ts'
 import { parseMountedTarget } from '../request/request-target.ts'
 import { containedCallback } from '../response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
-import { isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
+import { hasBackslash, isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
 
 import { joinDispatchers } from '../status/join-dispatchers.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
@@ -77,6 +78,7 @@ class Authorizer<Source> implements Gateway<Source> {
     logger: GatewayLogger,
   ): Promise<GatewayResponse | undefined> {
     const { req, res } = request
+    checkRequest(req)
     const { target, path } = parseMountedTarget(request.url, request.rewrittenUrl, request.mount)
     const aborter = new AbortController()
     const onDisconnect = (): void => aborter.abort()
@@ -120,6 +122,7 @@ async function docrootFile(
 ): Promise<GatewayResponse | undefined> {
   const { req, res } = request
   if (req.method !== 'GET' && req.method !== 'HEAD') return undefined
-  if (path.endsWith('/') || isForbidden(path) || isSourceLike(path, [])) return undefined
+  if (path.endsWith('/') || hasBackslash(path)) return undefined
+  if (isForbidden(path) || isSourceLike(path, [])) return undefined
   return staticFile({ req, res, logger }, { root: docroot, path, option: 'docroot' })
 }
