@@ -119,7 +119,11 @@ t.test('bodies whose Content-Type is not a media type, and QUERY without one', a
   const seen: Array<string | undefined> = []
   const { port, peer } = await start(t, (app, options) => {
     app.register(async (scope) => {
-      scope.addHook('preHandler', async ({ headers }) => void seen.push(headers['content-type']))
+      scope.addHook('onRequest', async ({ mediaType }) => void mediaType)
+      scope.addHook('preHandler', async ({ headers, mediaType }) => {
+        seen.push(headers['content-type'])
+        t.not(mediaType, 'application/octet-stream')
+      })
       scope.register(fastcgiProxy, options)
     })
     app.post('/own', async ({ body }) => body)

@@ -34,6 +34,15 @@ function replaceContentType(request: FastifyRequest): void {
     return
   replaced.set(request, given)
   headers['content-type'] = REPLACEMENT
+  forgetMediaType(request)
+}
+
+/** Removes the parsed field that Fastify keeps, under an internal symbol, once a hook has read `request.mediaType`. */
+function forgetMediaType(request: FastifyRequest): void {
+  const symbol = Object.getOwnPropertySymbols(request).find(
+    ({ description }) => description === 'fastify.request.contentType',
+  )
+  if (symbol !== undefined) Reflect.deleteProperty(request, symbol)
 }
 
 /** Restores the Content-Type field of the client. */
@@ -41,6 +50,7 @@ export function restoreContentType(request: FastifyRequest): void {
   if (!replaced.has(request)) return
   const given = replaced.get(request)
   replaced.delete(request)
+  forgetMediaType(request)
   if (given === undefined) delete request.raw.headers['content-type']
   else request.raw.headers['content-type'] = given
 }
