@@ -149,10 +149,7 @@ t.test(
     const { status, text } = await rawRequest(port, post + next)
     t.equal(status, 200)
     t.equal(text.match(/HTTP\/1\.1 200 OK/g)?.length, 2)
-    t.strictSame(
-      peer.requests.map(({ params }) => params.CONTENT_TYPE),
-      [';;;', undefined],
-    )
+    t.strictSame(peer.requests.map(({ params }) => params.CONTENT_TYPE).sort(), [';;;', undefined])
   },
 )
 
