@@ -3,12 +3,14 @@
 import type { Dispatcher } from '@fastcgi/client'
 import { Environment, envOf } from './environment/environment.ts'
 import type { Env } from './environment/environment-input.ts'
+import { BadRequestError } from './errors.ts'
 import { Offload, type SendfileRules } from './files/offload.ts'
 import type { StaticFile } from './files/static-file.ts'
 import type { InternalLocation } from './files/x-accel-redirect.ts'
 import type { RouteOptions, SendfileOptions } from './options.ts'
 import { type BufferingRules, bufferingRules } from './response/buffered-body.ts'
 import { checkRoot, DocumentRoot, latin1 } from './script/document-root.ts'
+import { hasBackslash } from './script/forbidden-paths.ts'
 import { type Resolution, ScriptResolver } from './script/script-resolver.ts'
 import type { ScriptNames, ScriptRoute } from './script/script-route.ts'
 
@@ -108,8 +110,11 @@ export class Route<Source> implements ScriptRoute<Source> {
     const file = this.#all ? this.#frontController : script
     let scriptFilename =
       documentRoot === undefined || file === undefined ? undefined : documentRoot + file
-    if (this.#options.brokenScriptFilename && this.#options.remoteRoot === undefined)
+    if (this.#options.brokenScriptFilename && this.#options.remoteRoot === undefined) {
+      if (hasBackslash(pathInfo))
+        throw new BadRequestError('the path of SCRIPT_FILENAME contains a backslash')
       scriptFilename = scriptFilename && scriptFilename + pathInfo
+    }
     return { scriptName: mount + script, pathInfo, scriptFilename, documentRoot }
   }
 }

@@ -81,6 +81,32 @@ function pipeBody(res: ServerResponse, body: Readable): void {
   })
   res.once('close', () => body.destroy())
   body.pipe(res)
+  if (hasFlush(res)) flushWhenIdle(res, body)
+}
+
+/** A response with the function that middleware such as compression() adds, which sends what it has compressed so far. */
+type FlushableResponse = ServerResponse & { flush(): void }
+
+function hasFlush(res: ServerResponse): res is FlushableResponse {
+  return typeof (res as Partial<FlushableResponse>).flush === 'function'
+}
+
+/**
+ * Flushes compressing middleware when the application pauses, so that events reach the client as they come. While data
+ * keeps coming there is no flush, which would make the compression worse.
+ */
+function flushWhenIdle(res: FlushableResponse, body: Readable): void {
+  let timer: NodeJS.Immediate | undefined
+  const flush = (): void => {
+    timer = undefined
+    if (body.readableLength === 0 && !body.readableEnded && !res.destroyed) res.flush()
+  }
+  const onData = (): void => {
+    timer ??= setImmediate(flush)
+  }
+  body.on('data', onData)
+  body.once('close', () => clearImmediate(timer))
+  onData()
 }
 
 function ignore(): void {}

@@ -6,6 +6,7 @@ import mime from 'mime'
 import { knowsHttp11 } from '../request/http-version.ts'
 import { fieldValue, withoutFields } from '../response/field-list.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
+import { notInFuture } from '../response/last-modified.ts'
 import { evaluateConditions, rangeApplies, type Validators } from './conditional-request.ts'
 import { closeAll, FileBody, type FilePart } from './file-body.ts'
 import type { OpenedFile } from './open-within-roots.ts'
@@ -220,7 +221,7 @@ function etagOf({ size, modifiedNs }: OpenedFile): string {
 }
 
 function lastModifiedOf({ modifiedNs }: OpenedFile): string {
-  return new Date(Number(modifiedNs / 1_000_000n)).toUTCString()
+  return notInFuture(Number(modifiedNs / 1_000_000n))
 }
 
 function typeOf(path: string, charset: string): string {

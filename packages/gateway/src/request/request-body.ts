@@ -54,6 +54,8 @@ export interface RequestBody {
    * applies.
    */
   parsed: boolean
+  /** CONTENT_TYPE if it differs from the request's, because the body was encoded again in another charset. */
+  contentType?: string | undefined
 }
 
 /** The body of a request without one. */
@@ -74,8 +76,8 @@ export function requestBody(
   const declared = req.headers['content-length']
   if (declared === undefined && !hasUnknownLength(req)) return NO_BODY
   if (parsed !== undefined && parsed !== req && wasRead(req)) {
-    const body = encodeParsedBody(parsed, req.headers['content-type'])
-    return { body, length: body.length, parsed: true }
+    const { body, contentType } = encodeParsedBody(parsed, req.headers['content-type'])
+    return { body, length: body.length, parsed: true, contentType }
   }
   if (declared !== undefined) return declaredBody(req, declared, rules)
   if (wasRead(req)) throw unreadable(req)

@@ -2,9 +2,9 @@
 
 import { realpath, stat } from 'node:fs/promises'
 import { sep } from 'node:path'
-import { RootError } from '../errors.ts'
+import { BadRequestError, RootError } from '../errors.ts'
 import { hasExtension } from './extension.ts'
-import { isForbidden, isSourceLike } from './forbidden-paths.ts'
+import { hasBackslash, isForbidden, isSourceLike } from './forbidden-paths.ts'
 import { type PathInfoMode, splitPathInfo } from './path-info.ts'
 
 /** What a path names. All paths begin with a slash and are relative to the root; text is latin1. */
@@ -65,7 +65,7 @@ export class ScriptResolver {
     const { prefix, pattern, pathInfo, checkLocal } = this.#rules
     if (!path.startsWith(prefix) || (pattern !== undefined && !matches(path, pattern))) return NONE
     if (pathInfo === 'all') return { kind: 'script', script: '', pathInfo: path }
-    if (!checkLocal) return this.#resolveByName(path, pathInfo)
+    if (!checkLocal) return withoutBackslash(this.#resolveByName(path, pathInfo))
     const known = this.#cache.get(path)
     if (known !== undefined && known.expires > performance.now()) return known.resolution
     let lookup = this.#pending.get(path)
@@ -154,7 +154,7 @@ export class ScriptResolver {
    */
   async #fileType(path: string): Promise<'file' | 'directory' | undefined> {
     const { root, followSymlinks } = this.#rules
-    if (root === undefined) return undefined
+    if (root === undefined || hasBackslash(path)) return undefined
     const full = Buffer.concat([Buffer.from(root), Buffer.from(path, 'latin1')])
     try {
       const found = await stat(full)
@@ -176,6 +176,12 @@ export class ScriptResolver {
 
 function matches(path: string, pattern: RegExp): boolean {
   return path.length <= MAX_MATCHED_LENGTH && pattern.test(Buffer.from(path, 'latin1').toString())
+}
+
+/** Refuses a script whose name has a backslash; PATH_INFO may have one. */
+function withoutBackslash(found: Resolution): Resolution | Promise<Resolution> {
+  if (found.kind !== 'script' || !hasBackslash(found.script)) return found
+  return Promise.reject(new BadRequestError('the name of a script contains a backslash'))
 }
 
 function firstOf<T>(items: Iterable<T>): T | undefined {
