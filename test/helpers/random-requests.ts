@@ -52,6 +52,7 @@ export function requestTree(t: Test): string {
 /** A request, and the parts of it that explain a difference. */
 export interface RandomRequest extends WireRequest {
   readonly target: string
+  readonly version: string
   readonly fields: readonly string[]
 }
 
@@ -64,7 +65,7 @@ export function randomRequest(random: Random): RandomRequest {
   // With HTTP/1.0, servers disagree about Transfer-Encoding.
   const fields = randomFields(random, body, version === '1.1')
   const head = [`${method} ${target} HTTP/${version}`, ...fields].join('\r\n')
-  return { method, target, fields, bytes: `${head}\r\n\r\n${framed(fields, body)}` }
+  return { method, target, version, fields, bytes: `${head}\r\n\r\n${framed(fields, body)}` }
 }
 
 const BODY_METHODS = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])

@@ -1,5 +1,4 @@
 /** The kinds of requests that lead elsewhere here than with nginx. docs/differences.md explains each. */
-import type { AdapterName } from './adapters.ts'
 import type { RandomRequest } from './random-requests.ts'
 
 /** What came of a request: the class of the status, and the params that the application got, or the file that was sent. */
@@ -10,7 +9,6 @@ export interface Outcome {
 
 /** A request that two servers responded to differently. */
 export interface Difference {
-  readonly adapter: AdapterName
   readonly request: RandomRequest
   readonly ours: Outcome
   readonly nginx: Outcome
@@ -73,20 +71,15 @@ export const REQUEST_KINDS: Readonly<Record<string, (facts: Facts) => boolean>> 
     isRefused(nginx) && !['GET', 'HEAD', 'POST'].includes(method) && !normal.includes('.php'),
   'directory without an index file': ({ normal }) =>
     /^\/(no-index|static|\.well-known)\/?$/.test(normal),
-  'malformed or repeated Range': ({ ours, request }) => {
+  'Range that is malformed, repeated or of HTTP/1.0': ({ ours, normal, request }) => {
     const ranges = valuesOf(request, 'range')
-    return 'file' in ours && (ranges.length > 1 || ranges.includes('bytes=5-1'))
+    const isOdd = ranges.length > 1 || ranges.includes('bytes=5-1') || request.version === '1.0'
+    return ours.status === 2 && /\.(html|txt|jpg)$/.test(normal) && ranges.length > 0 && isOdd
   },
-  'Fastify: path that is not UTF-8': ({ adapter, ours, path }) =>
-    adapter === 'fastify' && isRefused(ours) && !isUTF8(path),
-  'Fastify: Content-Type that cannot be parsed': ({ adapter, ours, request }) =>
-    adapter === 'fastify' && isRefused(ours) && valuesOf(request, 'content-type').includes(''),
 }
 
 const hasControl = (path: string): boolean =>
   [...path].some((char) => char < ' ' || char === '\x7f')
-
-const isUTF8 = (path: string): boolean => !Buffer.from(path, 'latin1').toString().includes('\ufffd')
 
 function decodedPath(target: string): string {
   return target

@@ -3,7 +3,7 @@
 
 /**
  * Fields whose grammar allows one value, so that recipients would disagree about which of several counts. Only the first
- * reaches the client. Of all other fields every occurrence does, as with nginx.
+ * reaches the client, as of Content-Length and Last-Modified. Of all other fields every occurrence does, as with nginx.
  */
 export const SINGLE_FIELDS: readonly string[] = [
   'age',
@@ -14,7 +14,6 @@ export const SINGLE_FIELDS: readonly string[] = [
   'date',
   'etag',
   'expires',
-  'last-modified',
   'location',
   'retry-after',
   'server',

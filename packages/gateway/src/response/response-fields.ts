@@ -2,6 +2,7 @@
 // dropped.
 
 import { connectionOptions } from './field-list.ts'
+import { checkedLastModified } from './last-modified.ts'
 import { HTTP2_SINGLE_FIELDS, SINGLE_FIELDS } from './repeated-fields.ts'
 
 /** How a field is treated. */
@@ -16,6 +17,7 @@ type Kind =
   /** Asks the gateway to send something else in place of the body. */
   | 'offload'
   | 'content-length'
+  | 'last-modified'
   | 'transfer-encoding'
   | 'buffering'
 
@@ -42,8 +44,16 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ...entries('single-http2', HTTP2_SINGLE_FIELDS),
   ...entries('single', SINGLE_FIELDS),
   ['content-length', 'content-length'],
+  ['last-modified', 'last-modified'],
   ['transfer-encoding', 'transfer-encoding'],
   ['x-accel-buffering', 'buffering'],
+])
+
+const SINGLE_KINDS: ReadonlySet<Kind> = new Set<Kind>([
+  'single',
+  'single-http2',
+  'content-length',
+  'last-modified',
 ])
 
 function entries(kind: Kind, names: readonly string[]): Array<[string, Kind]> {
@@ -113,14 +123,14 @@ export function responseFields(flat: readonly string[], isHTTP2: boolean): Respo
     const { lower, kind } = nameInfo(name)
     if (kind === 'dropped' || hopByHop?.has(lower)) continue
     if (kind === 'repeatable' || (kind === 'single-http2' && !isHTTP2)) headers.push(name, value)
-    else if (kind === 'single' || kind === 'single-http2' || kind === 'content-length') {
+    else if (SINGLE_KINDS.has(kind)) {
       if (single.includes(lower)) {
         warn(fields, `${name} more than once; only the first is passed on`)
         continue
       }
       single.push(lower)
       if (kind === 'content-length') contentLength = [name, value]
-      else headers.push(name, value)
+      else headers.push(name, kind === 'last-modified' ? checkedLastModified(value) : value)
     } else if (kind === 'offload') fields.offloadFields = [...fields.offloadFields, lower, value]
     else if (kind === 'transfer-encoding')
       warn(fields, `${name}: ${value}; dropped, as CGI does not allow it (RFC 3875 §6.3.4)`)
