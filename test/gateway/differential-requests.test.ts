@@ -4,6 +4,7 @@
  * test/helpers/request-differences.ts. FCGI_TEST_COUNT=20000 makes more requests, FCGI_TEST_SEED repeats those of a run.
  */
 import { fastcgiServerOptions } from '@fastcgi/fastify'
+import type { Express } from 'express'
 import t, { type Test } from 'tap'
 import { ADAPTERS, type AdapterName, startAdapter } from '../helpers/adapters.ts'
 import { exchangeAll, type WireResponse } from '../helpers/keep-alive-client.ts'
@@ -85,6 +86,7 @@ async function run(t: Test, name: keyof typeof SITES): Promise<void> {
       root,
       static: true,
       fastifyOptions: fastcgiServerOptions,
+      express: (app: Express) => void app.set('env', 'test'),
       ...(frontController && { frontController }),
     }
     const { port } = await startAdapter(t, adapter, options)

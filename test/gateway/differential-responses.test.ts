@@ -3,6 +3,7 @@
  * client gets. Where they differ, it is one of the kinds of test/helpers/response-differences.ts. FCGI_TEST_COUNT=5000 makes
  * more responses, FCGI_TEST_SEED repeats those of a run.
  */
+import type { Express } from 'express'
 import t, { type Test } from 'tap'
 import { ADAPTERS, type AdapterName, startAdapter } from '../helpers/adapters.ts'
 import { exchangeAll, type WireResponse } from '../helpers/keep-alive-client.ts'
@@ -85,7 +86,8 @@ t.test('random response heads', needsWebServer('nginx'), async (t) => {
     t.strictSame(unexplained.slice(0, 10), [], `${adapter}: ${unexplained.length} unexplained`)
   }
   for (const adapter of ADAPTERS) {
-    const options = { upstream, root: '/srv', checkLocal: false }
+    const express = (app: Express): void => void app.set('env', 'test')
+    const options = { upstream, root: '/srv', checkLocal: false, express }
     const { port } = await startAdapter(t, adapter, options)
     const responses = await exchangeAll(port, requests)
     compare(adapter, responses)
