@@ -65,6 +65,8 @@ export const RESPONSE_KINDS: Readonly<Record<string, (difference: ResponseDiffer
       ours.status === 502 && new Set(lengthsOf(given)).size > 1,
     'body shorter than its Content-Length': ({ ours, given: { body }, given }) =>
       ours.status === 502 && lengthsOf(given).some((length) => Number(length) > body.length),
+    'local redirect': ({ given: { lines } }) =>
+      lines.length === 1 && /^location:\s*\/(?!\/)/i.test(lines[0] ?? ''),
     'status line of HTTP': ({ given: { lines } }) => STATUS_LINE.test(lines[0] ?? ''),
     'folded line': ({ nginx, given: { head } }) => nginx.status === 502 && /\n[ \t]/.test(head),
   }
