@@ -1,7 +1,7 @@
 // Options of a gateway and of its routes, and their checks.
 
 import type { IncomingMessage } from 'node:http'
-import { OptionError, type PoolOptions, type Upstream } from '@fastcgi/client'
+import { OptionError, type PoolOptions, type Timeouts, type Upstream } from '@fastcgi/client'
 import {
   anyOf,
   type Check,
@@ -11,10 +11,12 @@ import {
   flag,
   integer,
   listOf,
+  milliseconds,
   oneOf,
   poolChecks,
   shape,
   text,
+  timeoutChecks,
 } from '@fastcgi/client/internal'
 import type { Env } from './environment/environment-input.ts'
 import type { GatewayLogger } from './logger.ts'
@@ -141,6 +143,15 @@ export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Sourc
   match: string
 }
 
+/** Timeouts of a gateway in milliseconds: those of its pools, and one that concerns its clients. 0 disables a timeout. */
+export interface GatewayTimeouts extends Timeouts {
+  /**
+   * While bytes of a response wait for the client: until it takes some of them (nginx `send_timeout`). Then its connection or
+   * HTTP/2 stream is closed, and the application is released. @default 60000
+   */
+  send: number
+}
+
 /** Options of a gateway: routes, pools, request bodies. They are the same for Fastify, Express and node:http. */
 export interface GatewayOptions<Source = IncomingMessage>
   extends RouteOptions<Source>,
@@ -194,6 +205,8 @@ export interface GatewayOptions<Source = IncomingMessage>
   maxParamsSize?: number | undefined
   /** Logger of failures and of the application's STDERR; false for none. @default the framework's logger, else the console */
   logger?: GatewayLogger | false | undefined
+  /** Timeouts of inactivity: none limits the total duration of a request. */
+  timeouts?: Partial<GatewayTimeouts> | undefined
 }
 
 const expect =
@@ -281,6 +294,7 @@ const routeChecks: Checks = {
 export const sharedChecks: Checks = {
   ...applicationChecks,
   ...poolChecks,
+  timeouts: shape({ ...timeoutChecks, send: milliseconds }),
   clusters: (value) => (isObject(value) ? undefined : 'an object of balancers by name'),
   maxParamsSize: integer(1024, 16_777_216),
   logger: (value) =>
@@ -328,8 +342,8 @@ export function checkGatewayOptions(where: string, options: GatewayOptions<never
 }
 
 /** The gateway's options that are options of its pools. */
-export function poolOptions(options: GatewayOptions<never>): PoolOptions {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name)),
-  )
+export function poolOptions({ timeouts, ...options }: GatewayOptions<never>): PoolOptions {
+  const ofPools = Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name))
+  const { send, ...others } = timeouts ?? {}
+  return { ...Object.fromEntries(ofPools), timeouts: others }
 }

@@ -43,13 +43,14 @@ type Shared =
   | 'stripRequestUri'
   | 'maxParamsSize'
   | 'logger'
+  | 'timeouts'
 
 /**
  * Options of one guard of an authorizer; connection options are those of a gateway. `Source` is the framework's request.
  */
 export interface AuthorizerOptions<Source = IncomingMessage>
   extends Pick<GatewayOptions<Source>, Shared>,
-    PoolOptions {
+    Omit<PoolOptions, 'timeouts'> {
   /**
    * Paths to ask about, each an extension such as `'.php'` or a prefix such as `'/private/'` (lighttpd `fastcgi.server`).
    * They are compared with the decoded path below the mount point, without case, so that no other spelling of a path

@@ -15,6 +15,17 @@ export function abortResponse(req: IncomingMessage, res: ServerResponse): void {
   else if (req.httpVersion === '1.0') resetConnection(res.socket)
 }
 
+/** Disconnects a client that reads nothing: closes its HTTP/2 stream, or its connection. */
+export function disconnectClient(req: IncomingMessage, res: ServerResponse): void {
+  if (req.httpVersionMajor >= 2) {
+    http2StreamOf(req).close(constants.NGHTTP2_CANCEL)
+    return
+  }
+  // A reset also discards what the system has not sent yet.
+  resetConnection(req.socket)
+  res.destroy()
+}
+
 /** Sends a TCP RST. Unix sockets have none, and node:tls offers none. */
 function resetConnection(socket: Socket | null): void {
   const { remoteAddress, encrypted } = (socket ?? {}) as Partial<TLSSocket>
