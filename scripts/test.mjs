@@ -34,6 +34,8 @@ process.exitCode = results.every(({ failures }) => failures.length === 0) ? 0 : 
 
 function chooseFiles() {
   try {
+    const unknown = args.find((arg) => arg.startsWith('--') && arg !== '--fast')
+    if (unknown !== undefined) throw new Error(`unknown option ${unknown}; there is --fast`)
     const selected = selectTests(listTests(), given)
     return args.includes('--fast') ? selected.filter(isFast) : selected
   } catch (error) {

@@ -32,7 +32,9 @@ export class FinishedTests {
 
   #last() {
     const last = this.#results.at(-1)
-    return last === undefined ? 'no test had begun' : `something went on after ${last.fullname}`
+    return last === undefined
+      ? 'no test had reported anything'
+      : `nothing was reported after ${last.fullname}`
   }
 }
 

@@ -11,6 +11,7 @@ import {
   type Script,
   stdoutRecords,
 } from '../helpers/scripted-peer.ts'
+import { scaled } from '../helpers/time-limit.ts'
 import { delay, until } from '../helpers/wait.ts'
 
 const HEAD = stdoutRecords('X: 1\n\n')
@@ -44,14 +45,15 @@ t.test('half a head is no head', async (t) => {
 })
 
 t.test('a sign of life, stderr for instance, gives the head its time again', async (t) => {
+  const head = scaled(120)
   const script = eachRequest(async (_request, connection) => {
     for (let n = 0; n < 6; n++) {
       connection.stderr('working\n')
-      await delay(30)
+      await delay(head / 4)
     }
     connection.write(response(), endRecord())
   })
-  const { pool } = await peerAndPool(t, script, { timeouts: { head: 120 } })
+  const { pool } = await peerAndPool(t, script, { timeouts: { head } })
   t.equal((await sent(t, pool)).status, 200)
 })
 
@@ -65,15 +67,16 @@ t.test('silence in the body: idle timeout', async (t) => {
 })
 
 t.test('no total limit: a body that keeps coming', async (t) => {
+  const limit = scaled(100)
   const script = eachRequest(async (_request, connection) => {
     connection.write(HEAD)
     for (let n = 0; n < 8; n++) {
       connection.stdout('more ')
-      await delay(25)
+      await delay(limit / 4)
     }
     connection.end()
   })
-  const { pool } = await peerAndPool(t, script, { timeouts: { head: 100, idle: 100 } })
+  const { pool } = await peerAndPool(t, script, { timeouts: { head: limit, idle: limit } })
   const outcome = await sent(t, pool)
   t.equal(outcome.error, undefined)
   t.equal(outcome.body.length, 40)

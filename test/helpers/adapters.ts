@@ -20,7 +20,7 @@ import type { Test } from 'tap'
 export const ADAPTERS = ['fastify', 'express', 'http'] as const
 export type AdapterName = (typeof ADAPTERS)[number]
 
-export interface AdapterOptions extends GatewayOptions<unknown> {
+export interface AdapterOptions extends Omit<GatewayOptions<unknown>, 'guards'> {
   /** Mount point; node:http has none and is mounted at ''. */
   prefix?: string
   /** More for the framework before the proxy is added. */
@@ -28,6 +28,8 @@ export interface AdapterOptions extends GatewayOptions<unknown> {
   fastifyOptions?: FastifyServerOptions
   express?: (app: Express) => void
   trustProxy?: boolean
+  /** The option `guards` of the proxy. */
+  proxyGuards?: GatewayOptions<unknown>['guards']
   /** Guards in front of everything that follows. */
   guards?: ReadonlyArray<AuthorizerOptions<unknown>> | undefined
   /** Answers `/node`. */
@@ -90,6 +92,7 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
       express: _,
       trustProxy,
       guards,
+      proxyGuards,
       node,
       ...rest
     } = options
@@ -107,13 +110,18 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
         reply.hijack()
         node(request.raw, reply.raw, request.fastcgi?.variables)
       })
-    await app.register(fastcgiProxy, { ...rest, logger, ...(prefix && { prefix }) })
+    await app.register(fastcgiProxy, {
+      ...rest,
+      guards: proxyGuards,
+      logger,
+      ...(prefix && { prefix }),
+    })
     await app.listen({ host: '127.0.0.1', port: 0 })
     return { server: app.server, close: () => app.close() }
   },
   async express(options, logger) {
     const { prefix, fastify: _, fastifyOptions: __, express: extend, trustProxy, ...more } = options
-    const { guards, node, ...rest } = more
+    const { guards, proxyGuards, node, ...rest } = more
     const app = express()
     app.set('env', 'production').disable('x-powered-by')
     if (trustProxy) app.set('trust proxy', true)
@@ -121,7 +129,7 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
     if (guard !== undefined) app.use(guard)
     extend?.(app)
     if (node !== undefined) app.all('/node', (req, res) => node(req, res, req.fastcgi?.variables))
-    const proxy = expressProxy({ ...rest, logger })
+    const proxy = expressProxy({ ...rest, guards: proxyGuards, logger })
     app.use(prefix ?? '/', proxy)
     return listen(createServer(app), async () => {
       await guard?.close()
@@ -136,10 +144,11 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
       express: ____,
       trustProxy: _____,
       guards,
+      proxyGuards,
       node,
       ...rest
     } = options
-    const gateway = createGateway({ ...rest, logger })
+    const gateway = createGateway({ ...rest, guards: proxyGuards, logger })
     const guard = guards && createAuthorizer(guards.map((guard) => ({ logger, ...guard })))
     const behind = (req: IncomingMessage, res: ServerResponse): void => {
       if (node !== undefined && /^\/node(?![^?])/.test(req.url ?? ''))

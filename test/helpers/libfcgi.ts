@@ -27,7 +27,7 @@ export async function startPerlFcgi(source: string): Promise<PerlApplication> {
   const path = join(directory, 's')
   const program = `
     use strict;
-    my $socket = FCGI::OpenSocket($ARGV[0], 5);
+    my $socket = FCGI::OpenSocket($ARGV[0], 128);
     syswrite STDOUT, 'ready';
     my $request = FCGI::Request(\\*STDIN, \\*STDOUT, \\*STDERR, \\%ENV, $socket);
     while ($request->Accept() >= 0) { ${source} }`

@@ -74,7 +74,9 @@ export interface ServeOptions {
   accessLog: boolean
   logLevel: (typeof LEVELS)[number]
   /** Gateway options for any adapter. `env` is left out: its type depends on the request of the framework. */
-  gateway: Omit<GatewayOptions, 'env' | 'routes' | 'accel'> & { routes: Array<{ match: string }> }
+  gateway: Omit<GatewayOptions, 'env' | 'routes' | 'accel' | 'guards'> & {
+    routes: Array<{ match: string }>
+  }
 }
 
 /** Parses the command line. @throws OptionError that names the option as it is written there. */

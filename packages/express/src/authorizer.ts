@@ -1,4 +1,5 @@
 import { type AuthorizerOptions, createAuthorizer, type RequestVariables } from '@fastcgi/gateway'
+import { addGuard } from './guarded-layers.ts'
 import { createMiddleware, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 declare global {
@@ -16,12 +17,16 @@ declare global {
  * access, the client gets its response; if it fails, the error handlers get an error with status 503. If it allows
  * access, its variables are in `req.fastcgi.variables`. Several authorizers are called in order until one denies access.
  *
- * Express compares paths as they are spelled (`/private` does not match `/%70rivate`). To guard files that other
- * middleware serves, mount the authorizer at the root and use its option `match`.
+ * Express compares paths as they are spelled (`/private` does not match `//private`). The proxies of the app ask the guard, or
+ * redirect to the normalized path, where Express has not asked it. To guard files that other middleware serves, mount the
+ * authorizer at the root and use its option `match`.
  * @throws OptionError for an unknown option or an invalid value.
  */
 export function fastcgiAuthorizer(
   guards: AuthorizerOptions<ExpressRequest> | ReadonlyArray<AuthorizerOptions<ExpressRequest>>,
 ): FastCGIMiddleware {
-  return createMiddleware(createAuthorizer<ExpressRequest>(guards, 'fastcgiAuthorizer'))
+  const authorizer = createAuthorizer<ExpressRequest>(guards, 'fastcgiAuthorizer')
+  const middleware = createMiddleware(authorizer)
+  addGuard(middleware, authorizer)
+  return middleware
 }

@@ -9,6 +9,7 @@ import {
   writeResponse,
 } from '@fastcgi/gateway'
 import { socketClient } from '@fastcgi/gateway/internal'
+import { placedGuardsOf } from './guarded-layers.ts'
 
 /** A request with the properties that Express adds. All are optional, so that connect and node:http can use the middleware. */
 export type ExpressRequest = IncomingMessage & {
@@ -16,6 +17,8 @@ export type ExpressRequest = IncomingMessage & {
   originalUrl?: string
   /** Path at which the middleware is mounted. */
   baseUrl?: string
+  /** The app that handles the request. */
+  app?: unknown
   /** Body that a body parser has read. */
   body?: unknown
   /** Address of the client, according to `trust proxy`. */
@@ -53,6 +56,7 @@ export function createMiddleware(gateway: Gateway<ExpressRequest>): FastCGIMiddl
       mount: req.baseUrl ?? '',
       client: clientOf(req),
       parsedBody: req.body,
+      placedGuards: placedGuardsOf(req.app),
     }
     gateway.handle(request, (error, response) => {
       if (isGone(req, res)) return

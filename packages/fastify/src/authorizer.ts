@@ -15,6 +15,7 @@ import type {
   RegisterOptions,
 } from 'fastify'
 import fp from 'fastify-plugin'
+import { addPlace } from './guarded-routes.ts'
 import { mountPathOf, respond } from './respond.ts'
 
 /** Options of one authorizer, or of several, which are called in order until one denies access. */
@@ -67,7 +68,7 @@ const authorizer: FastifyPluginAsync<FastCGIAuthorizerOptions> = async (instance
   if (hasFiles) await instance.register(files(list), { prefix: prefix ?? '' })
   else {
     requireNoChildScopes(instance)
-    instance.addHook('onRequest', instance.fastcgiAuthorizer(list))
+    guardScope(instance, instance.fastcgiAuthorizer(list))
   }
 }
 
@@ -77,7 +78,7 @@ const authorizer: FastifyPluginAsync<FastCGIAuthorizerOptions> = async (instance
  */
 function files(guards: FastCGIGuards): FastifyPluginAsync {
   return async (scope) => {
-    scope.addHook('onRequest', scope.fastcgiAuthorizer(guards))
+    guardScope(scope, scope.fastcgiAuthorizer(guards))
     for (const url of ['/', '/*'])
       scope.route({
         method: ['GET', 'HEAD'],
@@ -95,6 +96,11 @@ function decorateInstance(instance: FastifyInstance): void {
   instance.decorate(AUTHORIZERS, { getter: () => authorizers })
   instance.decorate('fastcgiAuthorizer', function fastcgiAuthorizer(guards) {
     return createHook(this, authorizers, guards)
+  })
+  // Hooks of single routes: `{ onRequest: app.fastcgiAuthorizer(options) }`.
+  instance.addHook('onRoute', ({ url, onRequest, preHandler, preParsing, preValidation }) => {
+    for (const hook of [onRequest, preParsing, preValidation, preHandler].flat())
+      if (hook !== undefined) addRoute.get(hook)?.(url)
   })
   instance.decorateRequest('fastcgi', {
     getter() {
@@ -115,8 +121,21 @@ function createHook(
     await gateway.close()
   })
   const prefix = scope.prefix.replace(/\/$/, '')
-  return (request, reply, done) =>
+  const hook: onRequestHookHandler = (request, reply, done) =>
     respond(gateway, request, reply, { mount: mountPathOf(request.raw.url ?? '', prefix) }, done)
+  addRoute.set(hook, addPlace(scope, gateway))
+  return hook
+}
+
+/** For each hook, the function that adds a route to those that it guards. */
+const addRoute = new WeakMap<object, (route: string) => void>()
+
+/** Adds a hook to a scope, and notes which paths it guards: those below the prefix, or the routes of a scope without one. */
+function guardScope(scope: FastifyInstance, hook: onRequestHookHandler): void {
+  scope.addHook('onRequest', hook)
+  const add = addRoute.get(hook)
+  if (scope.prefix !== '') add?.(`${scope.prefix}/*`)
+  else scope.addHook('onRoute', ({ url }) => add?.(url))
 }
 
 /**

@@ -9,6 +9,7 @@ import {
 } from '@fastcgi/gateway'
 import { setFields } from '@fastcgi/gateway/internal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { placedGuardsOf } from './guarded-routes.ts'
 
 /** The parts of a gateway request that differ between routes, hooks and reply.fastcgi(). */
 export type RespondOptions = Pick<
@@ -37,6 +38,7 @@ export function respond(
       rewrittenUrl: request.raw.url,
       client: clientOf(request),
       logger: request.log,
+      placedGuards: placedGuardsOf(request.server),
       ...options,
     },
     (error, response) => {

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { containedLogger } from '@fastcgi/client/internal'
+import { PathGuards } from './authorizer/path-guards.ts'
 import type { RequestTarget } from './environment/environment-input.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
 import { FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
@@ -14,14 +15,10 @@ import {
   mergeKeptFields,
 } from './files/x-accel-redirect.ts'
 import type { Gateway, NodeHandler } from './gateway.ts'
+import { checkGatewayOptions, type GatewayOptions } from './gateway-options.ts'
 import { type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler } from './node-handler.ts'
-import {
-  checkGatewayOptions,
-  type GatewayOptions,
-  poolOptions,
-  type RouteMatch,
-} from './options.ts'
+import { poolOptions, type RouteMatch } from './options.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
 import { isPipelined, whenFirst } from './request/pipelined-request.ts'
 import { bodyRules } from './request/request-body.ts'
@@ -60,6 +57,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #routes: ReadonlyArray<Route<Source>>
   readonly #exclude: readonly string[]
   readonly #denied: DeniedPaths
+  readonly #guards: PathGuards<Source>
   readonly #runner: ScriptRunner<Source>
   readonly #logger: GatewayLogger | false | undefined
   readonly #upstreams: Upstreams
@@ -85,6 +83,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     }
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
     this.#denied = new DeniedPaths(options.deny ?? [])
+    this.#guards = new PathGuards(where, options.guards ?? [])
     this.#logger = options.logger
     this.#sendTimeout = new SendTimeout(options.timeouts?.send)
     this.#runner = new ScriptRunner(bodyRules(options, spoolDirectory), this)
@@ -130,12 +129,12 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const { method = 'GET' } = request.req
     const routed = { request, logger, method, target, mount, path, done }
     // `deny` is about paths that clients name, not about a script that the embedding code names.
-    if (request.script === undefined) this.#checkDenied(routed)
+    if (request.script === undefined) this.#checkPath(routed)
     else this.#route(routed, 0)
   }
 
-  close(): Promise<void> {
-    return this.#upstreams.close()
+  async close(): Promise<void> {
+    await Promise.all([this.#guards.close(), this.#upstreams.close()])
   }
 
   get dispatchers(): Readonly<Record<string, Dispatcher>> {
@@ -152,10 +151,27 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     return this.#exclude.some((prefix) => belowMount(path, prefix) !== undefined)
   }
 
-  #checkDenied(routed: RoutedRequest<Source>): void {
-    const rule = this.#denied.find(routed.path)
-    if (rule === undefined) this.#route(routed, 0)
-    else this.#refuse(routed, new PathDeniedError(routed.path, rule))
+  /** Applies `deny` and asks the guards about the path that a client names, before anything is looked up. */
+  #checkPath(routed: RoutedRequest<Source>): void {
+    if (!this.#isDenied(routed, routed.path))
+      this.#guards.checkPath(routed, () => this.#route(routed, 0))
+  }
+
+  /** The same about the script or file that the path leads to. */
+  #checkTarget(routed: RoutedRequest<Source>, found: Resolution, serve: () => void): void {
+    const file = found.kind === 'script' ? found.script : found.kind === 'file' ? found.path : ''
+    const isPath = file === '' || file === routed.path || routed.request.script !== undefined
+    // A front controller is configuration, and runs what `deny` has not named.
+    const isOwn = isPath || (found.kind === 'script' && found.isFrontController === true)
+    if (!isOwn && this.#isDenied(routed, file)) return
+    if (isPath) serve()
+    else this.#guards.checkTarget(routed, file, serve)
+  }
+
+  #isDenied(routed: RoutedRequest<Source>, path: string): boolean {
+    const rule = this.#denied.find(path)
+    if (rule !== undefined) this.#refuse(routed, new PathDeniedError(path, rule))
+    return rule !== undefined
   }
 
   /**
@@ -187,10 +203,11 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     // The mount point without a slash at its end is a directory, too.
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
-    else if (found.kind === 'script') this.#runner.run(routed, route, found)
+    else if (found.kind === 'script')
+      this.#checkTarget(routed, found, () => this.#runner.run(routed, route, found))
     else if (found.kind === 'directory') redirectToDirectory(routed)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
-      this.#sendFile(routed, route, found.path)
+      this.#checkTarget(routed, found, () => this.#sendFile(routed, route, found.path))
     else this.#route(routed, at + 1)
   }
 
@@ -214,7 +231,9 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       routed,
       { ...to, mount: '', option: 'accel' },
       (inner) => {
-        if (found.kind === 'script') this.#runner.run(inner, route, found)
+        if (this.#isDenied(inner, path)) return
+        if (found.kind === 'script')
+          this.#checkTarget(inner, found, () => this.#runner.run(inner, route, found))
         else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
         else inner.done(undefined, undefined)
       },
@@ -230,7 +249,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const to = route.localRedirect ? localTarget(location, routed.mount) : undefined
     if (to === undefined || this.#isExcluded(to.path)) return undefined
     const target = { ...to, mount: routed.mount, option: 'localRedirect' }
-    return this.#redirectInternally(routed, target, (inner) => this.#checkDenied(inner)).catch(
+    return this.#redirectInternally(routed, target, (inner) => this.#checkPath(inner)).catch(
       (error) => {
         if (error instanceof GatewayError) throw error
         throw reportFailure(routed.logger, routed.request.req, error)

@@ -7,6 +7,8 @@
 export { socketClient } from './node-handler.ts'
 // Sets response fields on a framework that keeps them by name.
 export { setFields } from './response/repeated-fields.ts'
+// Comparison of paths without case.
+export { fold } from './script/denied-paths.ts'
 // For adapters of the status page.
 export { FORM_LIMIT } from './status/actions.ts'
 export { joinDispatchers } from './status/join-dispatchers.ts'

@@ -1,13 +1,12 @@
 // Options of a gateway and of its routes, and their checks.
 
 import type { IncomingMessage } from 'node:http'
-import { OptionError, type PoolOptions, type Timeouts, type Upstream } from '@fastcgi/client'
+import type { PoolOptions, Timeouts, Upstream } from '@fastcgi/client'
 import {
   anyOf,
   type Check,
   type Checks,
   callable,
-  checkOptions,
   flag,
   integer,
   listOf,
@@ -33,6 +32,24 @@ export interface SendfileOptions {
   roots: readonly string[]
   /** Whether the path in X-Sendfile is percent-encoded, as with lighttpd; in X-Sendfile2 it always is. @default false */
   decode?: boolean | undefined
+}
+
+/** How static files are sent. */
+export interface StaticOptions {
+  /** Milliseconds that clients and caches may keep a file (nginx `expires`); 0 for as long as it is validated. @default 0 */
+  maxAge?: number | undefined
+  /** Whether a file never changes as long as it may be kept (RFC 8246), so that clients do not validate it. @default false */
+  immutable?: boolean | undefined
+  /**
+   * Charset of text files, such as `'utf-8'` (nginx `charset`). @default none: the file itself may name one, and a charset in
+   * the field would override it
+   */
+  charset?: string | undefined
+  /**
+   * Returns further response fields for a file, or other values for fields such as Cache-Control.
+   * @param path decoded path below the root, beginning with a slash.
+   */
+  setHeaders?: ((path: string) => Readonly<Record<string, string>>) | undefined
 }
 
 /** Options of a route: the application, its scripts, and their params. `Source` is the framework's request. */
@@ -92,7 +109,7 @@ export interface RouteOptions<Source = IncomingMessage> {
   /** Allow symlinks that lead out of `root`, for scripts and static files. @default false */
   followSymlinks?: boolean | undefined
   /** Serve files of `root` that are not scripts; never dotfiles or the source of a script. @default false */
-  static?: boolean | undefined
+  static?: boolean | StaticOptions | undefined
   /**
    * Params to add or replace; null removes one. A function is called for each request. These values win over all that is
    * taken from the request (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`).
@@ -135,14 +152,6 @@ export interface RouteOptions<Source = IncomingMessage> {
   sendfileParam?: string | undefined
 }
 
-/** One of several routes. The gateway's options are the defaults of its own. */
-export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Source> {
-  /**
-   * An extension such as `'.php'`, or a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`). The first match wins.
-   */
-  match: string
-}
-
 /** Timeouts of a gateway in milliseconds: those of its pools, and one that concerns its clients. 0 disables a timeout. */
 export interface GatewayTimeouts extends Timeouts {
   /**
@@ -152,55 +161,10 @@ export interface GatewayTimeouts extends Timeouts {
   send: number
 }
 
-/** Options of a gateway: routes, pools, request bodies. They are the same for Fastify, Express and node:http. */
-export interface GatewayOptions<Source = IncomingMessage>
-  extends RouteOptions<Source>,
-    PoolOptions {
-  /** Routes by extension or prefix. @default one route for all paths, made of the gateway's options */
-  routes?: ReadonlyArray<RouteMatch<Source>> | undefined
+/** Options that a gateway and an authorizer have in common, beside those of the application. */
+export interface SharedOptions {
   /** Balancers that routes share by name: `upstream: 'balancer://name'` (Apache `<Proxy balancer://name>`). */
   clusters?: Clusters | undefined
-  /**
-   * Targets that X-Accel-Redirect of a response may name (nginx `internal`), by path prefix. Each is the absolute path of a
-   * directory whose files are sent, `{ '/protected/': '/srv/files' }`, or the options of a route that runs the path; the
-   * gateway's options are the defaults of such a route. @default none
-   */
-  accel?: Readonly<Record<string, string | RouteOptions<Source>>> | undefined
-  /**
-   * Path prefixes, below the mount point, that the gateway leaves to the framework (Apache `ProxyPass /path !`).
-   * @default none
-   */
-  exclude?: readonly string[] | undefined
-  /**
-   * Paths, below the mount point, that are answered with 403 whether or not a file is there (nginx `deny all`). `'/data/'` is
-   * that path and all below it, `'README'` a file or directory of that name at any depth; `*` matches any characters. The
-   * decoded path is compared, ignoring case. Does not apply to a script that the embedding code names. @default none
-   */
-  deny?: readonly string[] | undefined
-  /**
-   * What to do with a request body of unknown length: `'spool'` reads all of it first to find the length, `'stream'` sends it
-   * without CONTENT_LENGTH (PHP then reads none of it; other applications read to the end), `'reject'` answers 411.
-   * @default 'spool'
-   */
-  unknownLength?: 'spool' | 'stream' | 'reject' | undefined
-  /**
-   * Read every request body completely before the request is sent to the application (nginx `fastcgi_request_buffering on`),
-   * so that an upload that breaks off never reaches it and a slow one does not occupy it. Bodies of up to `spoolMemory` bytes
-   * are always read first. @default false
-   */
-  spoolBodies?: boolean | undefined
-  /**
-   * Maximum bytes of a request body; a longer one gets 413 (nginx `client_max_body_size`). @default 1 GiB spooled, no
-   * limit streamed
-   */
-  maxBodySize?: number | undefined
-  /**
-   * Bytes of a spooled body kept in memory; the rest goes to a temporary file (nginx `client_body_buffer_size`).
-   * @default 65536
-   */
-  spoolMemory?: number | undefined
-  /** Absolute path of the directory of temporary files (nginx `client_body_temp_path`). @default os.tmpdir() */
-  spoolDirectory?: string | undefined
   /** Maximum bytes of all params of a request together, 1024 to 16 MiB; more gets 431. @default 131072 */
   maxParamsSize?: number | undefined
   /** Logger of failures and of the application's STDERR; false for none. @default the framework's logger, else the console */
@@ -209,7 +173,18 @@ export interface GatewayOptions<Source = IncomingMessage>
   timeouts?: Partial<GatewayTimeouts> | undefined
 }
 
-const expect =
+/** One of several routes. The gateway's options are the defaults of its own. */
+export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Source> {
+  /**
+   * An extension such as `'.php'`, a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`), or a regular expression (nginx
+   * `location ~`), which is tested on the normalized path below the mount point, as UTF-8 text. The first match wins. A path of
+   * more than 2048 characters matches no regular expression, so that one that backtracks stays bounded; its groups have no
+   * meaning. Flags `g` and `y` are refused.
+   */
+  match: string | RegExp
+}
+
+export const expect =
   (what: string, test: (value: string) => boolean): Check =>
   (value) =>
     typeof value === 'string' && test(value) ? undefined : what
@@ -223,13 +198,9 @@ export const urlPath: Check = expect("a path that begins with '/'", (value) =>
 export const extension: Check = expect("an ending such as '.php', in lower case", (value) =>
   /^\.[a-z0-9_-]+(\.[a-z0-9_-]+)*$/.test(value),
 )
-const denied = expect(
-  "a path that begins with '/', or a name without slashes",
-  (value) => value.startsWith('/') || /^[^/]+$/.test(value),
-)
 const fileName = expect("a file name, such as 'index.php'", (value) => /^[^/\0]+$/.test(value))
 
-const isObject = (value: unknown): value is object =>
+export const isObject = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const env: Check = (value) => {
@@ -263,7 +234,7 @@ const applicationChecks: Checks = {
   stripRequestUri: urlPath,
 }
 
-const routeChecks: Checks = {
+export const routeChecks: Checks = {
   ...applicationChecks,
   resolveRoot: flag,
   index: anyOf(oneOf(false), fileName, listOf(fileName)),
@@ -277,7 +248,15 @@ const routeChecks: Checks = {
   backendType: oneOf('fpm', 'generic'),
   checkLocal: flag,
   followSymlinks: flag,
-  static: flag,
+  static: anyOf(
+    flag,
+    shape({
+      maxAge: milliseconds,
+      immutable: flag,
+      charset: expect('the name of a charset', (value) => /^[\w.:-]+$/.test(value)),
+      setHeaders: callable,
+    }),
+  ),
   buffering: anyOf(flag, shape({ memory: integer(0), file: integer(0) })),
   localRedirect: flag,
   brokenScriptFilename: flag,
@@ -304,45 +283,8 @@ export const sharedChecks: Checks = {
       : 'an object with the functions info, warn and error, or false',
 }
 
-const gatewayChecks: Checks = {
-  ...routeChecks,
-  ...sharedChecks,
-  routes: (value) => (Array.isArray(value) && value.length > 0 ? undefined : 'an array of routes'),
-  accel: (value) =>
-    isObject(value) &&
-    Object.entries(value).every(([at, to]) => !urlPath(at) && (isObject(to) || !absolute(to)))
-      ? undefined
-      : "an object such as { '/protected/': '/srv/files' }, each value an absolute path or an object of route options",
-  exclude: listOf(urlPath),
-  deny: listOf(denied),
-  unknownLength: oneOf('spool', 'stream', 'reject'),
-  spoolBodies: flag,
-  maxBodySize: integer(0),
-  spoolMemory: integer(0),
-  spoolDirectory: absolute,
-}
-
-const matchChecks: Checks = { ...routeChecks, match: anyOf(urlPath, extension) }
-
-/**
- * Checks a gateway's options without changing the object. @param where name of the caller, for messages. @throws
- * OptionError
- */
-export function checkGatewayOptions(where: string, options: GatewayOptions<never>): void {
-  checkOptions(where, options, gatewayChecks)
-  for (const [at, route] of (options.routes ?? []).entries()) {
-    checkOptions(`${where}, routes[${at}]`, route, matchChecks)
-    if (route.match === undefined)
-      throw new OptionError(
-        `${where}, routes[${at}]: option match is missing; give an ending such as '.php', or a path prefix`,
-      )
-  }
-  for (const [at, to] of Object.entries(options.accel ?? {}))
-    if (typeof to !== 'string') checkOptions(`${where}, accel['${at}']`, to, routeChecks)
-}
-
 /** The gateway's options that are options of its pools. */
-export function poolOptions({ timeouts, ...options }: GatewayOptions<never>): PoolOptions {
+export function poolOptions({ timeouts, ...options }: SharedOptions): PoolOptions {
   const ofPools = Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name))
   const { send, ...others } = timeouts ?? {}
   return { ...Object.fromEntries(ofPools), timeouts: others }

@@ -42,6 +42,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   sendfile: [{ roots: ['files'] }, 'an object whose roots is an array, each item an absolute path'],
   sendfileParam: ['A=1', 'the name of a param'],
   routes: [[], 'an array of routes'],
+  guards: [{ match: '/a/' }, 'an array of { match, authorizer }'],
   accel: [{ '/files/': 'files' }, "an object such as { '/protected/': '/srv/files' }"],
   clusters: ['main', 'an object of balancers by name'],
   exclude: [['static'], "an array, each item a path that begins with '/'"],

@@ -2,7 +2,6 @@
 import type { Socket } from 'node:net'
 import { type FastCGIError, ProtocolError, RecordType } from '@fastcgi/protocol'
 import type { RequestBodyError } from '../errors.ts'
-import { markCheckPhase, polledSince } from '../exchange/check-phase.ts'
 import {
   asFastCGIError,
   type Exchange,
@@ -22,6 +21,11 @@ const ANSWER_TIMEOUT = 1000
  * and discards what arrives in that time.
  */
 const STALE_WINDOW = 25
+
+/** Milliseconds that the event loop is assumed to be blocked at the most. */
+const MAX_BLOCKED_TIME = 250
+
+const { nodeTiming } = performance
 
 /** What a request is waiting for: the event of a timeout, or (`answer`) a response after writing has failed. */
 export type Phase = Exclude<keyof Timeouts, 'reader'> | 'answer'
@@ -62,8 +66,8 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   abandoned = false
   /** performance.now() when sending began; 0 before that. */
   sentAt = 0
-  /** The check phase in which it is written, where the connection is a reused one. */
-  #writtenIn = 0
+  /** Idle time of the event loop when it was sent, where the connection is a reused one. */
+  #idleTimeAtSend = 0
   /** Whether any part of the response arrived. */
   answered = false
   /** Whether the current read contained a record for it. */
@@ -120,18 +124,20 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   /** Starts to send the request. @param keep whether the application should leave the connection open (KEEP_CONN). */
   send(exchange: Exchange, keep: boolean, now: number): void {
     this.sentAt = now
-    if (exchange.reused) this.#writtenIn = markCheckPhase()
+    if (exchange.reused) this.#idleTimeAtSend = nodeTiming.idleTime
     this.#writer.start(exchange, keep, now)
   }
 
   /**
-   * Whether the request was written so recently that a connection which is lost now must have been closed before the
-   * request arrived: the socket has been polled once since, or the time is shorter than the application needs to close.
+   * Whether the request was sent so recently that a connection which is lost now must have been closed before the request
+   * arrived. The loss is noticed late when the event loop was blocked: then the loop has not been idle since.
    * @param connectTime milliseconds the connection took to open, which is one round trip.
    */
   justSent(connectTime: number): boolean {
-    if (this.sentAt === 0 || !polledSince(this.#writtenIn)) return true
-    return performance.now() - this.sentAt < STALE_WINDOW + 2 * connectTime
+    const window = STALE_WINDOW + 2 * connectTime
+    const elapsed = performance.now() - this.sentAt
+    if (this.sentAt === 0 || elapsed < window) return true
+    return elapsed < MAX_BLOCKED_TIME && nodeTiming.idleTime - this.#idleTimeAtSend < window
   }
 
   /** Called when the write buffer of the socket has been drained. */

@@ -11,14 +11,15 @@ import { poolOptions } from '../options.ts'
 import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import { isPipelined, whenFirst } from '../request/pipelined-request.ts'
-import { parseMountedTarget } from '../request/request-target.ts'
+import { parseMountedTarget, parseTarget } from '../request/request-target.ts'
 import { containedCallback } from '../response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
 import { SendTimeout } from '../response/send-timeout.ts'
 import { isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
-
 import { joinDispatchers } from '../status/join-dispatchers.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
+import type { PathAuthorizer } from './granted-requests.ts'
+import { addGrant } from './granted-requests.ts'
 import { type AuthorizationRequest, Guard } from './guard.ts'
 import { type AuthorizerOptions, checkAuthorizerOptions } from './options.ts'
 
@@ -38,7 +39,7 @@ export function createAuthorizer<Source = IncomingMessage>(
   return new Authorizer<Source>(where, list)
 }
 
-class Authorizer<Source> implements Gateway<Source> {
+class Authorizer<Source> implements Gateway<Source>, PathAuthorizer {
   readonly handler: NodeHandler
   readonly #guards: ReadonlyArray<Guard<Source>>
   readonly #logger: GatewayLogger | false | undefined
@@ -74,6 +75,10 @@ class Authorizer<Source> implements Gateway<Source> {
     await Promise.all(this.#guards.map((guard) => guard.upstreams.close()))
   }
 
+  coversOnly(script: string, path: string): boolean {
+    return this.#guards.some((guard) => guard.matches(script) && !guard.matches(path))
+  }
+
   get dispatchers(): Readonly<Record<string, Dispatcher>> {
     return joinDispatchers(this.#guards.map(({ upstreams }) => ({ dispatchers: upstreams.all })))
   }
@@ -87,13 +92,22 @@ class Authorizer<Source> implements Gateway<Source> {
     logger: GatewayLogger,
   ): Promise<GatewayResponse | undefined> {
     const { req, res } = request
-    const { target, path } = parseMountedTarget(request.url, request.rewrittenUrl, request.mount)
+    const located = parseMountedTarget(request.url, request.rewrittenUrl, request.mount)
+    const { target, mount } = located
+    // The gateway asks about a script that it has found, not about the path of the URL.
+    const path = request.script === undefined ? located.path : parseTarget(request.script).path
     const aborter = new AbortController()
     const onDisconnect = (): void => aborter.abort()
     onResponseClose(req, res, onDisconnect)
     const { signal } = aborter
     const subject = { request, target, path: path ?? target.path, logger, signal }
-    return this.#ask(subject, path).finally(() => offResponseClose(req, res, onDisconnect))
+    try {
+      const response = await this.#ask(subject, path)
+      if (response === undefined) addGrant(req, this, mount)
+      return response
+    } finally {
+      offResponseClose(req, res, onDisconnect)
+    }
   }
 
   /**

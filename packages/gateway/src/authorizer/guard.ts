@@ -10,8 +10,8 @@ import { AuthorizerError } from '../errors.ts'
 import type { GatewayLogger } from '../logger.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
-import { fold, foldPath } from '../script/denied-paths.ts'
 import { DocumentRoot, latin1 } from '../script/document-root.ts'
+import { PathPatterns } from '../script/path-patterns.ts'
 import type { Upstreams } from '../upstreams.ts'
 import { basicCredentials, type Credentials } from './credentials.ts'
 import { DecisionCache } from './decision-cache.ts'
@@ -49,7 +49,7 @@ export class Guard<Source> {
   readonly #environment: Environment
   readonly #documentRoot: DocumentRoot | undefined
   readonly #cache: DecisionCache<Source> | undefined
-  readonly #patterns: readonly string[] | undefined
+  readonly #patterns: PathPatterns
   readonly #stripped: readonly string[]
   readonly #refused = new Set<string>()
 
@@ -78,8 +78,7 @@ export class Guard<Source> {
     const root = options.remoteRoot ?? options.root
     this.#documentRoot = root === undefined ? undefined : new DocumentRoot(root, false)
     this.#cache = cache === undefined ? undefined : new DecisionCache(cache)
-    this.#patterns =
-      match === undefined ? undefined : (typeof match === 'string' ? [match] : match).map(fold)
+    this.#patterns = new PathPatterns(match)
     this.#stripped = Array.isArray(stripHeaders)
       ? stripHeaders.map((name: string) => name.toLowerCase())
       : []
@@ -87,13 +86,7 @@ export class Guard<Source> {
 
   /** Whether the guard is to be asked about a path below the mount point. It is asked in case of doubt. */
   matches(path: string | undefined): boolean {
-    if (this.#patterns === undefined || path === undefined) return true
-    const name = foldPath(path)
-    return this.#patterns.some((pattern) =>
-      pattern.startsWith('/')
-        ? name.startsWith(pattern) || `${name}/` === pattern
-        : `${name}/`.includes(`${pattern}/`) || name.endsWith('/'),
-    )
+    return path === undefined || this.#patterns.covers(path)
   }
 
   /**

@@ -15,7 +15,14 @@ import {
   shape,
 } from '@fastcgi/client/internal'
 import { isStrippable } from '../environment/request-variables.ts'
-import { absolute, extension, type GatewayOptions, sharedChecks, urlPath } from '../options.ts'
+import {
+  absolute,
+  extension,
+  type RouteOptions,
+  type SharedOptions,
+  sharedChecks,
+  urlPath,
+} from '../options.ts'
 import { PHASE_NAMES, type Phase } from './phases.ts'
 
 /** Options of the decision cache of an authorizer. */
@@ -34,28 +41,25 @@ export interface DecisionCacheOptions<Source = IncomingMessage> {
 
 type Shared =
   | 'upstream'
-  | 'clusters'
   | 'root'
   | 'remoteRoot'
   | 'env'
   | 'serverName'
   | 'passHeaders'
   | 'stripRequestUri'
-  | 'maxParamsSize'
-  | 'logger'
-  | 'timeouts'
 
 /**
  * Options of one guard of an authorizer; connection options are those of a gateway. `Source` is the framework's request.
  */
 export interface AuthorizerOptions<Source = IncomingMessage>
-  extends Pick<GatewayOptions<Source>, Shared>,
+  extends Pick<RouteOptions<Source>, Shared>,
+    SharedOptions,
     Omit<PoolOptions, 'timeouts'> {
   /**
    * Paths to ask about, each an extension such as `'.php'` or a prefix such as `'/private/'` (lighttpd `fastcgi.server`).
    * They are compared with the decoded path below the mount point, without case, so that no other spelling of a path
    * bypasses the guard. An extension also matches every path with a slash at its end, because its index file may be such a
-   * script. It does not match the paths of a front controller: protect those by prefixes. @default all paths
+   * script. A gateway that runs the request afterwards also asks about the script that the path leads to. @default all paths
    */
   match?: string | readonly string[] | undefined
   /**

@@ -40,8 +40,9 @@ export async function fileResponse(
   req: IncomingMessage,
   file: OpenedFile,
   start: ResponseStart,
+  charset: string,
 ): Promise<GatewayResponse> {
-  return respond(req, start, [file], planResponse(req, file, start))
+  return respond(req, start, [file], planResponse(req, file, start, charset))
 }
 
 /** The response that sends parts of files in sequence, without evaluating conditions or ranges. */
@@ -76,10 +77,15 @@ async function respond(
   return { status, reason, headers, body: null }
 }
 
-function planResponse(req: IncomingMessage, file: OpenedFile, start: ResponseStart): ResponsePlan {
+function planResponse(
+  req: IncomingMessage,
+  file: OpenedFile,
+  start: ResponseStart,
+  charset: string,
+): ResponsePlan {
   const { status } = start
   const headers = withoutFields(start.headers, REPLACED_BODY_FIELDS)
-  addMissing(headers, 'Content-Type', typeOf(file.path))
+  addMissing(headers, 'Content-Type', typeOf(file.path, charset))
   // RFC 9110 §13.2.1: conditions and ranges are ignored if the response without them would not be 200.
   if (status !== 200 || (req.method !== 'GET' && req.method !== 'HEAD'))
     return wholePlan(status, headers, [allOf(file)])
@@ -216,7 +222,7 @@ function lastModifiedOf({ modifiedNs }: OpenedFile): string {
   return new Date(Number(modifiedNs / 1_000_000n)).toUTCString()
 }
 
-function typeOf(path: string): string {
+function typeOf(path: string, charset: string): string {
   const type = mime.getType(path) ?? 'application/octet-stream'
-  return type.startsWith('text/') ? `${type}; charset=utf-8` : type
+  return charset !== '' && type.startsWith('text/') ? `${type}; charset=${charset}` : type
 }

@@ -2,6 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientInfo, Env } from '../environment/environment-input.ts'
 import type { GatewayLogger } from '../logger.ts'
 
+/** A guard of the framework's routes. */
+export interface PlacedGuard {
+  /** What `createAuthorizer()` has returned. */
+  readonly authorizer: object
+  /** Decoded path of the place that it guards, latin1; '' for the root. */
+  readonly mount: string
+}
+
 /** A request as an adapter passes it to `Gateway.handle`. */
 export interface GatewayRequest<Source = IncomingMessage> {
   req: IncomingMessage
@@ -23,6 +31,12 @@ export interface GatewayRequest<Source = IncomingMessage> {
    * URL's.
    */
   script?: string | undefined
+  /**
+   * The guards that the framework has before some of its paths, by the normalized path (latin1). A guard that stands at the
+   * path of a request and has not been asked, because the framework compares paths as they are spelled, is asked by the
+   * gateway.
+   */
+  placedGuards?: ((path: string) => readonly PlacedGuard[]) | undefined
   /** Params of this request alone; they win over the option `env`. */
   env?: Env | undefined
   /** The framework's logger for this request; the option `logger` wins over it. */

@@ -111,3 +111,22 @@ export function parseMountedTarget(
   const mount = mountPoint === '' ? '' : normalizePath(mountPoint).replace(/\/$/, '')
   return { target, mount, path: belowMount(target.path, mount) }
 }
+
+/** The path of a target as the client sent it. */
+export function rawPathOf({ uri }: RequestTarget): string {
+  const mark = uri.indexOf('?')
+  return mark === -1 ? uri : uri.slice(0, mark)
+}
+
+/** Encodes a decoded path, which is latin1, for a URL. */
+export function encodePath(path: string): string {
+  return path.replace(
+    /[^A-Za-z0-9/._~!$&'()*+,;=:@-]/g,
+    (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
+  )
+}
+
+/** Whether the client has spelled a decoded path in the one way that {@link encodePath} does. */
+export function isSpelledAs(target: RequestTarget, path: string): boolean {
+  return rawPathOf(target) === encodePath(path)
+}

@@ -3,6 +3,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { SendTimeoutError } from '../errors.ts'
 import type { GatewayLogger } from '../logger.ts'
+import { http2StreamOf } from '../request/http2-stream.ts'
 import { disconnectClient } from './abort-response.ts'
 import { UnsentBytes } from './unsent-bytes.ts'
 
@@ -55,7 +56,7 @@ export class SendTimeout {
     }
     const now = performance.now()
     for (const [response, unsent] of this.#watched)
-      if (response.req.socket.destroyed) this.#watched.delete(response)
+      if (isClosed(response.req)) this.#watched.delete(response)
       else if (unsent.stalledFor(now) >= this.#timeout) this.#expire(response)
   }
 
@@ -66,4 +67,9 @@ export class SendTimeout {
     logger.info({ err }, `${req.method} response broken off: ${err.message}`)
     disconnectClient(req, res)
   }
+}
+
+/** Whether the connection or the HTTP/2 stream of a request is closed, or is being closed. */
+function isClosed(req: IncomingMessage): boolean {
+  return req.httpVersionMajor >= 2 ? http2StreamOf(req).closed : req.socket.destroyed
 }

@@ -1,9 +1,9 @@
+import { encodePath, rawPathOf } from '../request/request-target.ts'
 import type { RoutedRequest } from './routed-request.ts'
 
 /** The path as the client sent it. */
-export function rawPath({ target: { uri } }: RoutedRequest<unknown>): string {
-  const mark = uri.indexOf('?')
-  return mark === -1 ? uri : uri.slice(0, mark)
+export function rawPath({ target }: RoutedRequest<unknown>): string {
+  return rawPathOf(target)
 }
 
 /** Redirects a directory's path to the same URL with a slash at its end, which relative links of its index page need. */
@@ -26,11 +26,4 @@ function queryOf({ chain, target: { uri, query } }: RoutedRequest<unknown>): str
   if (chain !== undefined) return query === '' ? '' : `?${query}`
   const mark = uri.indexOf('?')
   return mark === -1 ? '' : uri.slice(mark)
-}
-
-function encodePath(path: string): string {
-  return path.replace(
-    /[^A-Za-z0-9/._~!$&'()*+,;=:@-]/g,
-    (char) => `%${char.charCodeAt(0).toString(16).padStart(2, '0')}`,
-  )
 }

@@ -15,6 +15,8 @@ export type Resolution =
       readonly pathInfo: string
       /** Whether it is the index file of the directory that the path names. */
       readonly isIndex?: boolean
+      /** Whether it is the front controller, which runs paths that lead nowhere else. */
+      readonly isFrontController?: boolean
     }
   | { readonly kind: 'file'; readonly path: string; readonly isIndex?: boolean }
   | { readonly kind: 'directory'; readonly path: string }
@@ -24,6 +26,8 @@ export type Resolution =
 export interface ScriptRules {
   /** Path prefix of the route; '/' for all paths. */
   prefix: string
+  /** Tested on the path as UTF-8 text; undefined for all paths. */
+  pattern: RegExp | undefined
   root: string | undefined
   /** Index files, in order of preference. */
   index: readonly string[]
@@ -37,6 +41,8 @@ export interface ScriptRules {
 
 /** Milliseconds that a found script stays in the cache. */
 const CACHE_TIME = 1000
+/** Characters of a path that a regular expression is tested on at the most: one that backtracks may take exponential time. */
+const MAX_MATCHED_LENGTH = 2048
 const CACHE_SIZE = 1024
 const NONE: Resolution = { kind: 'none' }
 
@@ -56,8 +62,8 @@ export class ScriptResolver {
 
   /** Resolves a normalized path; synchronously if no disk access is needed. */
   resolve(path: string): Resolution | Promise<Resolution> {
-    const { prefix, pathInfo, checkLocal } = this.#rules
-    if (!path.startsWith(prefix)) return NONE
+    const { prefix, pattern, pathInfo, checkLocal } = this.#rules
+    if (!path.startsWith(prefix) || (pattern !== undefined && !matches(path, pattern))) return NONE
     if (pathInfo === 'all') return { kind: 'script', script: '', pathInfo: path }
     if (!checkLocal) return this.#resolveByName(path, pathInfo)
     const known = this.#cache.get(path)
@@ -85,7 +91,7 @@ export class ScriptResolver {
     if (path.endsWith('/') && index !== undefined)
       return { kind: 'script', script: path + index, pathInfo: '' }
     if (frontController !== undefined)
-      return { kind: 'script', script: frontController, pathInfo: '' }
+      return { kind: 'script', script: frontController, pathInfo: '', isFrontController: true }
     // As lighttpd: with a prefix, the script ends at the first slash after the prefix.
     const slash = prefix === '/' ? -1 : path.indexOf('/', prefix.length)
     const end = slash === -1 ? path.length : slash
@@ -97,7 +103,12 @@ export class ScriptResolver {
     const found = isForbidden(path) ? NONE : await this.#find(path, mode)
     const resolution =
       found.kind === 'none' && frontController !== undefined
-        ? ({ kind: 'script', script: frontController, pathInfo: '' } as const)
+        ? ({
+            kind: 'script',
+            script: frontController,
+            pathInfo: '',
+            isFrontController: true,
+          } as const)
         : found
     if (resolution.kind === 'script') this.#remember(path, resolution)
     return resolution
@@ -161,6 +172,10 @@ export class ScriptResolver {
     if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
     this.#cache.set(path, { resolution, expires: performance.now() + CACHE_TIME })
   }
+}
+
+function matches(path: string, pattern: RegExp): boolean {
+  return path.length <= MAX_MATCHED_LENGTH && pattern.test(Buffer.from(path, 'latin1').toString())
 }
 
 function firstOf<T>(items: Iterable<T>): T | undefined {

@@ -1,0 +1,84 @@
+// Where the authorizers of an Express app stand. Express compares paths as they are spelled; the proxies of the app ask the
+// guards whose layer would have matched the normalized path.
+import type { PlacedGuard } from '@fastcgi/gateway'
+
+/** The parts of a layer of Express's router that are used here. */
+interface Layer {
+  readonly handle: unknown
+  readonly route?: { readonly stack: readonly Layer[] } | undefined
+  /** The part of the path that the last match() has matched. */
+  readonly path: string | undefined
+  match(path: string): boolean
+}
+
+/** The parts of an app of Express that are used here; connect and node:http have none of them. */
+interface App {
+  readonly router?: Router
+  readonly parent?: App
+  path?(): string
+}
+
+interface Router {
+  readonly stack: readonly Layer[]
+}
+
+/** The authorizer of each middleware of fastcgiAuthorizer. */
+const authorizers = new WeakMap<object, object>()
+let count = 0
+
+/** Notes that a middleware asks an authorizer. */
+export function addGuard(middleware: object, authorizer: object): void {
+  authorizers.set(middleware, authorizer)
+  count++
+}
+
+/** The lookup of an app's guards by normalized path, for the requests of its proxies; undefined without any guard. */
+export function placedGuardsOf(
+  app: unknown,
+): ((path: string) => readonly PlacedGuard[]) | undefined {
+  if (count === 0) return undefined
+  return app === undefined ? undefined : (path) => guardsOfApps(app as App, path)
+}
+
+/** The guards of an app and of the apps that it is mounted in. */
+function guardsOfApps(app: App, path: string): PlacedGuard[] {
+  const outer = app.parent === undefined ? [] : guardsOfApps(app.parent, path)
+  const mount = app.path?.() ?? ''
+  const isBelow = path === mount || path.startsWith(`${mount}/`)
+  if (app.router === undefined || !isBelow) return outer
+  return [...outer, ...findGuards(app.router.stack, path.slice(mount.length) || '/', mount)]
+}
+
+/**
+ * The guards among layers, and in the routers and routes among them.
+ * @param path normalized, latin1, below the routers around the layers.
+ * @param mount what these routers have matched.
+ */
+function findGuards(layers: readonly Layer[], path: string, mount: string): PlacedGuard[] {
+  return layers.flatMap((layer) => {
+    const authorizer = authorizers.get(Object(layer.handle))
+    const inner = layer.route?.stack ?? (layer.handle as Partial<Router> | undefined)?.stack
+    if (authorizer === undefined && inner === undefined) return []
+    if (!layer.match(encodeURI(Buffer.from(path, 'latin1').toString()))) return []
+    // The layers of a route match whatever the route does.
+    if (layer.route !== undefined) return guardsOfRoute(layer.route.stack, mount)
+    const matched = decoded(layer.path ?? '').replace(/\/$/, '')
+    if (authorizer !== undefined) return [{ authorizer, mount: mount + matched }]
+    return findGuards(inner ?? [], path.slice(matched.length) || '/', mount + matched)
+  })
+}
+
+function guardsOfRoute(layers: readonly Layer[], mount: string): PlacedGuard[] {
+  return layers.flatMap(({ handle }) => {
+    const authorizer = authorizers.get(Object(handle))
+    return authorizer === undefined ? [] : [{ authorizer, mount }]
+  })
+}
+
+function decoded(path: string): string {
+  try {
+    return Buffer.from(decodeURIComponent(path)).toString('latin1')
+  } catch {
+    return path
+  }
+}

@@ -1,0 +1,79 @@
+// Where the authorizers of a Fastify app stand. Fastify compares paths as they are spelled, and only for the methods of its
+// routes; the proxies of the app ask these guards for every other request to the same path.
+import type { PlacedGuard } from '@fastcgi/gateway'
+import { fold } from '@fastcgi/gateway/internal'
+import type { FastifyInstance } from 'fastify'
+
+/** One guard and the routes that it guards: patterns of Fastify, such as `/private/*` and `/users/:id`. */
+interface Place {
+  readonly authorizer: object
+  readonly patterns: ReadonlyArray<readonly string[]>
+}
+
+/** By the server, which all scopes of an app share. */
+const places = new WeakMap<object, Place[]>()
+
+/** Adds a guard. The result adds the pattern of a route that it guards. */
+export function addPlace(instance: FastifyInstance, authorizer: object): (route: string) => void {
+  const patterns: Array<readonly string[]> = []
+  const known = places.get(instance.server)
+  const place = { authorizer, patterns }
+  if (known === undefined) places.set(instance.server, [place])
+  else known.push(place)
+  return (route) => void patterns.push(segmentsOf(route))
+}
+
+/** The lookup of an app's guards by normalized path, for the requests of its proxies; undefined without any guard. */
+export function placedGuardsOf(
+  instance: FastifyInstance,
+): ((path: string) => readonly PlacedGuard[]) | undefined {
+  const all = places.get(instance.server)
+  return all === undefined ? undefined : (path) => findGuards(all, path)
+}
+
+function findGuards(all: readonly Place[], path: string): readonly PlacedGuard[] {
+  const given = path.split('/').filter((segment) => segment !== '')
+  const folded = given.map((segment) => fold(Buffer.from(segment, 'latin1').toString()))
+  return all.flatMap(({ authorizer, patterns }) => {
+    const pattern = patterns.find((segments) => matches(segments, folded))
+    if (pattern === undefined) return []
+    const length = pattern.at(-1) === '*' ? pattern.length - 1 : pattern.length
+    return [
+      {
+        authorizer,
+        mount: given
+          .slice(0, length)
+          .map((segment) => `/${segment}`)
+          .join(''),
+      },
+    ]
+  })
+}
+
+/** Whether a pattern matches a path; a parameter matches any segment, whatever its regular expression says. */
+function matches(pattern: readonly string[], path: readonly string[]): boolean {
+  for (const [at, segment] of pattern.entries()) {
+    if (segment === '*') return true
+    const given = path[at]
+    if (given === undefined) return segment.startsWith(':') && segment.endsWith('?')
+    if (!segment.startsWith(':') && segment !== given) return false
+  }
+  return path.length === pattern.length
+}
+
+function segmentsOf(pattern: string): readonly string[] {
+  return pattern
+    .split('/')
+    .filter((segment) => segment !== '')
+    .map((segment) =>
+      segment.includes(':') ? `:${segment.endsWith('?') ? '?' : ''}` : fold(decoded(segment)),
+    )
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
