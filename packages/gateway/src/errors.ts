@@ -70,3 +70,14 @@ export class RedirectLoopError extends FastCGIError {
     )
   }
 }
+
+/** The client took nothing of a response for the timeout `send`. Its connection or HTTP/2 stream is closed. Only logged. */
+export class SendTimeoutError extends FastCGIError {
+  /** @param timeout in milliseconds. */
+  constructor(timeout: number) {
+    super(
+      'FCGI_SEND_TIMEOUT',
+      `the client took nothing of the response for ${timeout} ms (option timeouts.send)`,
+    )
+  }
+}

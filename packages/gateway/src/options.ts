@@ -1,7 +1,7 @@
 // Options of a gateway and of its routes, and their checks.
 
 import type { IncomingMessage } from 'node:http'
-import type { PoolOptions, Upstream } from '@fastcgi/client'
+import type { PoolOptions, Timeouts, Upstream } from '@fastcgi/client'
 import {
   anyOf,
   type Check,
@@ -15,6 +15,7 @@ import {
   poolChecks,
   shape,
   text,
+  timeoutChecks,
 } from '@fastcgi/client/internal'
 import type { Env } from './environment/environment-input.ts'
 import type { GatewayLogger } from './logger.ts'
@@ -151,6 +152,15 @@ export interface RouteOptions<Source = IncomingMessage> {
   sendfileParam?: string | undefined
 }
 
+/** Timeouts of a gateway in milliseconds: those of its pools, and one that concerns its clients. 0 disables a timeout. */
+export interface GatewayTimeouts extends Timeouts {
+  /**
+   * While bytes of a response wait for the client: until it takes some of them (nginx `send_timeout`). Then its connection or
+   * HTTP/2 stream is closed, and the application is released. @default 60000
+   */
+  send: number
+}
+
 /** Options that a gateway and an authorizer have in common, beside those of the application. */
 export interface SharedOptions {
   /** Balancers that routes share by name: `upstream: 'balancer://name'` (Apache `<Proxy balancer://name>`). */
@@ -159,6 +169,8 @@ export interface SharedOptions {
   maxParamsSize?: number | undefined
   /** Logger of failures and of the application's STDERR; false for none. @default the framework's logger, else the console */
   logger?: GatewayLogger | false | undefined
+  /** Timeouts of inactivity: none limits the total duration of a request. */
+  timeouts?: Partial<GatewayTimeouts> | undefined
 }
 
 /** One of several routes. The gateway's options are the defaults of its own. */
@@ -261,6 +273,7 @@ export const routeChecks: Checks = {
 export const sharedChecks: Checks = {
   ...applicationChecks,
   ...poolChecks,
+  timeouts: shape({ ...timeoutChecks, send: milliseconds }),
   clusters: (value) => (isObject(value) ? undefined : 'an object of balancers by name'),
   maxParamsSize: integer(1024, 16_777_216),
   logger: (value) =>
@@ -271,8 +284,8 @@ export const sharedChecks: Checks = {
 }
 
 /** The gateway's options that are options of its pools. */
-export function poolOptions(options: object): PoolOptions {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name)),
-  )
+export function poolOptions({ timeouts, ...options }: SharedOptions): PoolOptions {
+  const ofPools = Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name))
+  const { send, ...others } = timeouts ?? {}
+  return { ...Object.fromEntries(ofPools), timeouts: others }
 }

@@ -107,7 +107,7 @@ t.test('the options are never written to', async (t) => {
     stripHeaders: ['X-User'],
     env: { A: '1' },
     cache: { key: () => 'x' },
-    timeouts: { head: 1000 },
+    timeouts: { head: 1000, send: 1000 },
   }
   const freeze = (value: unknown): void => {
     if (typeof value !== 'object' || value === null || value instanceof Upstream) return

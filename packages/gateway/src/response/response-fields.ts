@@ -84,7 +84,10 @@ export interface ResponseFields {
   offloadFields: string[]
 }
 
-const BUFFERING: Readonly<Record<string, boolean>> = { yes: true, no: false }
+const BUFFERING: ReadonlyMap<string, boolean> = new Map([
+  ['yes', true],
+  ['no', false],
+])
 const NONE: string[] = []
 
 /** Sorts the fields of a response. @param flat name, value, name, value… */
@@ -112,7 +115,7 @@ export function responseFields(flat: readonly string[]): ResponseFields {
       headers.push(name, kind === 'last-modified' ? checkedLastModified(value) : value)
     } else if (kind === 'offload') fields.offloadFields = [...fields.offloadFields, lower, value]
     else if (kind === 'transfer-encoding') fields.transferEncoding = value.toLowerCase()
-    else fields.buffering = BUFFERING[value.toLowerCase()]
+    else fields.buffering = BUFFERING.get(value.toLowerCase())
   }
   return fields
 }
