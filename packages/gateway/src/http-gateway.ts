@@ -20,6 +20,7 @@ import { type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler } from './node-handler.ts'
 import { poolOptions, type RouteMatch } from './options.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
+import { checkFraming } from './request/message-framing.ts'
 import { bodyRules } from './request/request-body.ts'
 import { belowMount, parseMountedTarget, parseTarget } from './request/request-target.ts'
 import { containedCallback } from './response/contained-callback.ts'
@@ -93,6 +94,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     let mount: string
     let path: string | undefined
     try {
+      checkFraming(request.req, request.res)
       ;({ target, mount, path } = parseMountedTarget(
         request.url,
         request.rewrittenUrl,
