@@ -1,5 +1,5 @@
 // The example app with Fastify: a PHP site below /legacy beside routes in Node.
-import { fastcgiProxy } from '@fastcgi/fastify'
+import { fastcgiProxy, fastcgiServerOptions } from '@fastcgi/fastify'
 import Fastify from 'fastify'
 import { homePage } from './home.js'
 
@@ -16,7 +16,7 @@ const links = [
  * @param {import('fastify').FastifyServerOptions['logger']} [options.logger]
  */
 export function createApp({ upstream, root, logger = false }) {
-  const app = Fastify({ logger })
+  const app = Fastify({ ...fastcgiServerOptions, logger })
 
   app.register(fastcgiProxy, {
     prefix: '/legacy',

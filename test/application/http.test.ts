@@ -1,8 +1,10 @@
 /** What listeners find on req and res: what they find under node:http. */
 import { once } from 'node:events'
-import { Server } from 'node:http'
+import { type IncomingHttpHeaders, Server, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { createServer, type FastCGIRequest, fastcgiContext } from '@fastcgi/application'
 import t from 'tap'
+import { rawRequest } from '../helpers/raw-http.ts'
 import { within } from '../helpers/wait.ts'
 import { connectTo, startServer } from '../helpers/web-server.ts'
 
@@ -152,3 +154,55 @@ t.test(
     )
   },
 )
+
+t.test('several params of one name: the fields are joined as under node:http', async (t) => {
+  const cookies = ['a=1', 'b=2; c=3']
+  const addresses = ['192.0.2.1', '192.0.2.2, 192.0.2.3']
+  const headersOf = async (server: Server): Promise<IncomingHttpHeaders> => {
+    const [req, res] = (await within('request', once(server, 'request'))) as [
+      FastCGIRequest,
+      ServerResponse,
+    ]
+    res.end()
+    return req.headers
+  }
+  const http = new Server().listen(0, '127.0.0.1')
+  t.teardown(() => http.close())
+  await once(http, 'listening')
+  const plain = headersOf(http)
+  const fields = [
+    ...cookies.map((value) => `Cookie: ${value}`),
+    ...addresses.map((value) => `X-Forwarded-For: ${value}`),
+    'Host: localhost',
+    'User-Agent: one',
+    'User-Agent: two',
+  ]
+  const head = ['GET / HTTP/1.1', ...fields, 'Connection: close', '', ''].join('\r\n')
+  await rawRequest((http.address() as AddressInfo).port, head)
+  const { server, port } = await startServer(t, {})
+  const overFastCGI = headersOf(server)
+  const web = await connectTo(t, port)
+  const more: Array<[string, string]> = [
+    ...cookies.map((value): [string, string] => ['HTTP_COOKIE', value]),
+    ...addresses.map((value): [string, string] => ['HTTP_X_FORWARDED_FOR', value]),
+    ['HTTP_USER_AGENT', 'one'],
+    ['HTTP_USER_AGENT', 'two'],
+  ]
+  await web.get({ more })
+  const { connection: _, ...wanted } = await plain
+  t.strictSame({ ...(await overFastCGI) }, { ...wanted })
+  t.equal(wanted.cookie, 'a=1; b=2; c=3')
+  t.equal(wanted['x-forwarded-for'], '192.0.2.1, 192.0.2.2, 192.0.2.3')
+})
+
+t.test("createServer() and on('request')", async (t) => {
+  const { server, port } = await startServer(t, {})
+  const web = await connectTo(t, port)
+  t.equal((await web.get()).end?.protocolStatus, 3, 'no responder yet')
+  const listener = (_req: unknown, res: ServerResponse): void => void res.end('listener')
+  server.on('request', listener)
+  t.equal((await web.get()).body, 'listener')
+  t.equal((await web.get({ role: 2 })).end?.protocolStatus, 3, 'but no authorizer')
+  server.off('request', listener)
+  t.equal((await web.get()).end?.protocolStatus, 3)
+})

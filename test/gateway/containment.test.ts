@@ -8,7 +8,7 @@ import { createGateway, type GatewayOptions } from '@fastcgi/gateway'
 import t, { type Test } from 'tap'
 import { eachAdapter, startAdapter } from '../helpers/adapters.ts'
 import { peerAndPool, poolOf } from '../helpers/outcome.ts'
-import { rawGet } from '../helpers/raw-http.ts'
+import { rawConnect, rawGet, rawRequest } from '../helpers/raw-http.ts'
 import {
   allAtOnce,
   eachRequest,
@@ -102,6 +102,22 @@ await eachAdapter(t, 'the logger throws', async (t, name) => {
   t.equal((await rawGet(running.port, '/a.php')).status, 200)
   t.equal((await rawGet(running.port, '/a%00.php')).status, 400)
   await isWell(t, running.port, peer)
+})
+
+await eachAdapter(t, 'a request line of HTTP/2 where HTTP/1 is spoken', async (t, name) => {
+  const peer = await startPeer(
+    wellBehaved((request) => `${request.params.REQUEST_METHOD} ${request.params.CONTENT_LENGTH}`),
+  )
+  t.teardown(() => peer.close())
+  const app = await startAdapter(t, name, optionsFor(peer))
+  const head = 'HTTP/2.0\r\nHost: localhost\r\n'
+  const upload = `POST /x.php ${head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`
+  t.match(await rawRequest(app.port, upload), { status: 200, end: 'end', body: /^POST 3/ })
+  const gone = await rawConnect(app.port)
+  gone.write(`GET /x.php ${head}\r\n`)
+  await until('the application to be asked', () => peer.requests.length === 2)
+  gone.destroy()
+  t.match(await rawGet(app.port, '/x.php'), { status: 200 })
 })
 
 t.test('logger: false says nothing', async (t) => {

@@ -64,8 +64,11 @@ for (const [way, script] of Object.entries(WAYS))
         retries: 0,
       })
       looksBroken(t, await get(), '1.1')
-      looksBroken(t, await rawRequest(app.port, 'GET /x.php HTTP/1.0\r\n\r\n'), '1.0')
-      t.equal(app.log.length, 2, 'one line each in the log')
+      const old = 'GET /x.php HTTP/1.0\r\n\r\n'
+      looksBroken(t, await rawRequest(app.port, old), '1.0')
+      // node:http takes it for a version after 1.1 and sends no chunks.
+      looksBroken(t, await rawRequest(app.port, old.replace('1.0', '2.0')), '1.0')
+      t.equal(app.log.length, 3, 'one line each in the log')
       await app.close()
       await until('every connection closing', () => peer.open === 0)
     }

@@ -45,7 +45,7 @@ t.test('options of the gateway', (t) => {
   expectTypeOf<Parameters<Extract<GatewayOptions['env'], CallableFunction>>>().toEqualTypeOf<
     [IncomingMessage]
   >()
-  expectTypeOf<RouteMatch['match']>().toEqualTypeOf<string>()
+  expectTypeOf<RouteMatch['match']>().toEqualTypeOf<string | RegExp>()
   // @ts-expect-error: there is no such option
   t.throws(() => createGateway({ upstream, root: '/', docroot: '/' }))
   t.end()

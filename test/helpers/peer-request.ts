@@ -56,6 +56,8 @@ export class PeerRequest {
   readonly role: number
   readonly flags: number
   readonly params: Record<string, string> = {}
+  /** The params in latin1: one character per byte. */
+  readonly bytes: Record<string, string> = {}
   readonly streams = { stdin: new PeerStream(), data: new PeerStream() }
   /** Whether ABORT_REQUEST came. */
   isAborted = false

@@ -262,8 +262,9 @@ export class PeerConnection {
         if (type === RecordType.STDIN) request?.streams.stdin.finish()
         if (type === RecordType.DATA) request?.streams.data.finish()
         if (type !== RecordType.PARAMS || request === undefined) return
-        for (const [name, value] of decodeNameValues(Buffer.concat(params.get(id) ?? [])))
-          request.params[name] = value
+        const block = Buffer.concat(params.get(id) ?? [])
+        for (const [name, value] of decodeNameValues(block)) request.params[name] = value
+        for (const [name, value] of decodeNameValues(block, 'latin1')) request.bytes[name] = value
         all.push(request)
         const waiting = this.#waiting.shift()
         if (waiting === undefined) this.#requests.push(request)

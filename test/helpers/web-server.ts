@@ -55,6 +55,8 @@ export interface Ask {
   role?: number
   keep?: boolean
   params?: Record<string, string>
+  /** More params, after the others; names may repeat. */
+  more?: ReadonlyArray<readonly [string, string]>
   /** Undefined: STDIN is not ended. */
   body?: string | Buffer | undefined
   /** FCGI_DATA, for filters. */
@@ -174,7 +176,7 @@ export class WebServer {
   ask({ id = 1, role = Role.RESPONDER, keep = true, params = {}, ...rest }: Ask = {}): Answer {
     this.#answers.delete(id)
     const answer = this.#answer(id)
-    const pairs = Object.entries({ ...PARAMS, ...params })
+    const pairs = [...Object.entries({ ...PARAMS, ...params }), ...(rest.more ?? [])]
     this.socket.write(
       encodeRequestHead({
         requestId: id,

@@ -1,6 +1,6 @@
 // Listeners by role, and the decisions of authorizers.
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { FastCGIRequest, FilterRequest, RoleName } from './request/context.ts'
+import type { FastCGIRequest, FilterRequest } from './request/context.ts'
 import type { Serve } from './request/exchange.ts'
 
 /** A request listener as for node:http. Its return value is ignored, and a rejected promise is not handled. */
@@ -61,12 +61,6 @@ export function deny({ status = 403, headers = {}, body = '' }: Denial = {}): De
   if (!Number.isInteger(status) || status < 300 || status > 599)
     throw new RangeError(`deny: status must be 300 to 599, got ${status}`)
   return { status, headers, body }
-}
-
-/** The roles that have a listener. */
-export function servedRoles(listeners: RoleListeners): ReadonlySet<RoleName> {
-  const names: RoleName[] = ['responder', 'authorizer', 'filter']
-  return new Set(names.filter((name) => listeners[name] !== undefined))
 }
 
 /** Returns a function that calls the listener of a role. */

@@ -11,7 +11,7 @@ import { isAllowedPeer } from './listen/web-servers.ts'
 import { type ServerOptions, type Settings, serverSettings } from './options.ts'
 import { serveCgi } from './request/cgi.ts'
 import type { Serve } from './request/exchange.ts'
-import { type ResponderListener, type RoleListeners, servedRoles, serveRoles } from './roles.ts'
+import { type ResponderListener, type RoleListeners, serveRoles } from './roles.ts'
 
 /** Options of listen(): those of `net.Server`, with the mode of a unix socket, and inherited sockets. */
 export interface ListenOptions extends NetListenOptions {
@@ -151,7 +151,9 @@ export class FastCGIServer extends HttpServer {
     return {
       settings: this.#settings,
       serve: this.#serve,
-      roles: servedRoles(listeners),
+      // A responder may also be added by on('request'), as with http.createServer().
+      hasListener: (role) =>
+        role === 'responder' ? this.listenerCount('request') > 0 : listeners[role] !== undefined,
       requests: 0,
       get draining() {
         return isDraining()

@@ -3,7 +3,7 @@ import t from 'tap'
 import { readRequestHead } from './internals.ts'
 
 function read(params: Record<string, string>) {
-  const head = readRequestHead(new Map(Object.entries({ REQUEST_METHOD: 'GET', ...params })))
+  const head = readRequestHead(Object.entries({ REQUEST_METHOD: 'GET', ...params }))
   const headers: Record<string, string> = {}
   for (let at = 0; at < head.rawHeaders.length; at += 2)
     headers[String(head.rawHeaders[at]).toLowerCase()] = String(head.rawHeaders[at + 1])

@@ -95,8 +95,8 @@ async function bodyOf(file: string | undefined): Promise<Buffer | null> {
 
 function dataOf(file: string): NonNullable<FastCGIRequest['data']> {
   try {
-    const { size, mtime } = statSync(file)
-    return { stream: createReadStream(file), length: size, lastModified: mtime }
+    const { size, mtime } = statSync(file, { bigint: true })
+    return { stream: createReadStream(file), length: Number(size), lastModified: mtime }
   } catch (error) {
     throw unreadable('data', error)
   }

@@ -124,7 +124,8 @@ function rootDirectory(text: string | undefined, remote: boolean): string {
   const root = resolve(text)
   if (remote) return root
   try {
-    if (statSync(root).isDirectory()) accessSync(root, constants.R_OK | constants.X_OK)
+    if (statSync(root, { bigint: true }).isDirectory())
+      accessSync(root, constants.R_OK | constants.X_OK)
     else throw invalidOption('root', root, 'a directory')
   } catch (error) {
     if (error instanceof OptionError) throw error

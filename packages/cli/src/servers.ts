@@ -2,7 +2,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fastcgiProxy as expressProxy } from '@fastcgi/express'
-import { fastcgiProxy } from '@fastcgi/fastify'
+import { fastcgiProxy, fastcgiServerOptions } from '@fastcgi/fastify'
 import { createGateway } from '@fastcgi/gateway'
 import express, { type ErrorRequestHandler } from 'express'
 import Fastify, { LogController } from 'fastify'
@@ -26,7 +26,7 @@ export function startServer(options: ServeOptions, logger: Logger): Promise<Runn
 async function startFastify(options: ServeOptions, logger: Logger): Promise<RunningServer> {
   const { host, port, gateway } = options
   const logController = new LogController({ disableRequestLogging: !options.accessLog })
-  const app = Fastify({ loggerInstance: logger, logController })
+  const app = Fastify({ ...fastcgiServerOptions, loggerInstance: logger, logController })
   closeIdleOnShutdown(app.server)
   try {
     await app.register(fastcgiProxy, gateway)

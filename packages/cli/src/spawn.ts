@@ -51,7 +51,8 @@ async function runDetached({ spawn, pidFile }: SpawnCommand): Promise<void> {
 function openPidFile(path: string): number {
   const { O_CREAT, O_RDWR, O_NOFOLLOW } = files
   const file = openSync(path, O_CREAT | O_RDWR | O_NOFOLLOW, 0o644)
-  if (!fstatSync(file).isFile()) throw new OptionError(`option -P: ${path} is not a regular file`)
+  if (!fstatSync(file, { bigint: true }).isFile())
+    throw new OptionError(`option -P: ${path} is not a regular file`)
   ftruncateSync(file)
   return file
 }

@@ -37,7 +37,9 @@ export function placedGuardsOf(
   app: unknown,
 ): ((path: string) => readonly PlacedGuard[]) | undefined {
   if (count === 0) return undefined
-  return app === undefined ? undefined : (path) => guardsOfApps(app as App, path)
+  if (app === undefined) return undefined
+  // A backslash may be a slash to whatever runs the path.
+  return (path) => guardsOfApps(app as App, path.replaceAll('\\', '/'))
 }
 
 /** The guards of an app and of the apps that it is mounted in. */

@@ -1,7 +1,7 @@
 // The status page as Express middleware.
 import type { ServerResponse } from 'node:http'
 import { createStatus, type StatusOptions, writeResponse } from '@fastcgi/gateway'
-import { FORM_LIMIT, joinDispatchers } from '@fastcgi/gateway/internal'
+import { FORM_LIMIT, isHttp2, joinDispatchers } from '@fastcgi/gateway/internal'
 import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 /** Options of {@link fastcgiStatus}. */
@@ -39,7 +39,7 @@ export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
         const response = status.respond({ method, url, headers: fields, body }, req)
         const { headers } = response
         // Closes the connection if the form was not read to its end: the rest must not be parsed as the next request.
-        if (!req.complete && req.httpVersionMajor < 2) headers.push('Connection', 'close')
+        if (!req.complete && !isHttp2(req)) headers.push('Connection', 'close')
         writeResponse(res, { ...response, reason: '', body: Buffer.from(response.body) })
       } catch (error) {
         next(error)

@@ -16,7 +16,7 @@ import type {
 } from 'fastify'
 import fp from 'fastify-plugin'
 import { addPlace } from './guarded-routes.ts'
-import { mountPathOf, respond } from './respond.ts'
+import { mountPathOf, respond, routedUrlOf } from './respond.ts'
 
 /** Options of one authorizer, or of several, which are called in order until one denies access. */
 export type FastCGIGuards =
@@ -122,7 +122,7 @@ function createHook(
   })
   const prefix = scope.prefix.replace(/\/$/, '')
   const hook: onRequestHookHandler = (request, reply, done) =>
-    respond(gateway, request, reply, { mount: mountPathOf(request.raw.url ?? '', prefix) }, done)
+    respond(gateway, request, reply, { mount: mountPathOf(routedUrlOf(request), prefix) }, done)
   addRoute.set(hook, addPlace(scope, gateway))
   return hook
 }

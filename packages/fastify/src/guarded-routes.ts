@@ -32,7 +32,11 @@ export function placedGuardsOf(
 }
 
 function findGuards(all: readonly Place[], path: string): readonly PlacedGuard[] {
-  const given = path.split('/').filter((segment) => segment !== '')
+  // A backslash may be a slash to whatever runs the path.
+  const given = path
+    .replaceAll('\\', '/')
+    .split('/')
+    .filter((segment) => segment !== '')
   const folded = given.map((segment) => fold(Buffer.from(segment, 'latin1').toString()))
   return all.flatMap(({ authorizer, patterns }) => {
     const pattern = patterns.find((segments) => matches(segments, folded))

@@ -22,4 +22,6 @@ export {
   fastcgiProxy,
   fastcgiProxy as default,
 } from './proxy.ts'
+// For the options of the server.
+export { type FastCGIServerOptions, fastcgiServerOptions } from './server-options.ts'
 export { type FastCGIStatusOptions, fastcgiStatus } from './status.ts'

@@ -1,5 +1,4 @@
 // The plugin fastcgiProxy: a gateway as Fastify routes, and reply.fastcgi().
-import { METHODS } from 'node:http'
 import { OptionError } from '@fastcgi/client'
 import { createGateway, type Env, type Gateway, type GatewayOptions } from '@fastcgi/gateway'
 import type {
@@ -8,10 +7,11 @@ import type {
   FastifyReply,
   FastifyRequest,
   RegisterOptions,
-  RouteHandlerMethod,
 } from 'fastify'
 import fp from 'fastify-plugin'
-import { mountPathOf, respond } from './respond.ts'
+import { addProxyRoutes, preferLaterRoutes } from './proxy-routes.ts'
+import { mountPathOf, respond, routedUrlOf } from './respond.ts'
+import { passBodiesUnread, restoreContentType } from './unparsed-body.ts'
 
 /** Options of {@link fastcgiProxy}: those of the gateway, and those of the plugin. */
 export interface FastCGIProxyOptions extends GatewayOptions<FastifyRequest> {
@@ -57,28 +57,28 @@ const proxy: FastifyPluginAsync<FastCGIProxyOptions> = async (instance, given) =
   })
   addToScope(instance, name ?? (instance.prefix + (prefix ?? '') || '/'), gateway)
   if (!replyOnly)
-    await instance.register(routes(gateway), {
+    await registerRoutes(instance, gateway, {
       prefix: prefix ?? '',
       ...(logLevel && { logLevel }),
       ...(logSerializers && { logSerializers }),
     })
 }
 
-/** Routes for all paths below the prefix, in their own scope, whose content type parser passes bodies on unread. */
-function routes(gateway: Gateway<FastifyRequest>): FastifyPluginAsync {
-  return async (scope) => {
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+/** Registers the routes of a proxy in a scope of their own. */
+async function registerRoutes(
+  instance: FastifyInstance,
+  gateway: Gateway<FastifyRequest>,
+  options: RegisterOptions,
+): Promise<void> {
+  await instance.register(async (scope) => {
+    passBodiesUnread(scope)
     const prefix = scope.prefix.replace(/\/$/, '')
-    const handler: RouteHandlerMethod = (request, reply) =>
-      respond(gateway, request, reply, { mount: mountPathOf(request.raw.url ?? '', prefix) })
-    // Fastify rejects methods it does not know, such as those of WebDAV; here the application decides, as in Express.
-    for (const unknown of METHODS.filter((name) => !scope.supportedMethods.includes(name)))
-      if (unknown !== 'CONNECT') scope.addHttpMethod(unknown, { hasBody: true })
-    const method = scope.supportedMethods
-    scope.route({ method, url: '/', handler, exposeHeadRoute: false })
-    scope.route({ method, url: '/*', handler, exposeHeadRoute: false })
-  }
+    const routes = addProxyRoutes(scope, (request, reply) => {
+      restoreContentType(request)
+      respond(gateway, request, reply, { mount: mountPathOf(routedUrlOf(request), prefix) })
+    })
+    preferLaterRoutes(instance, routes)
+  }, options)
 }
 
 /** The gateways that have been registered in a scope; undefined if there are none. */

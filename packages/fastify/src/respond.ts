@@ -7,9 +7,10 @@ import {
   type GatewayResponse,
   isGone,
 } from '@fastcgi/gateway'
-import { setFields } from '@fastcgi/gateway/internal'
+import { isHttp2, setFields } from '@fastcgi/gateway/internal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { placedGuardsOf } from './guarded-routes.ts'
+import { routableUrl } from './server-options.ts'
 
 /** The parts of a gateway request that differ between routes, hooks and reply.fastcgi(). */
 export type RespondOptions = Pick<
@@ -35,7 +36,7 @@ export function respond(
       res: reply.raw,
       source: request,
       url: request.originalUrl,
-      rewrittenUrl: request.raw.url,
+      rewrittenUrl: routedUrlOf(request),
       client: clientOf(request),
       logger: request.log,
       placedGuards: placedGuardsOf(request.server),
@@ -51,6 +52,12 @@ export function respond(
   )
 }
 
+/** The URL that selects the route: as the client sent it, unless a `rewriteUrl` of the app has changed it. */
+export function routedUrlOf({ originalUrl, raw }: FastifyRequest): string {
+  const { url = originalUrl } = raw
+  return url === originalUrl || url === routableUrl(originalUrl) ? originalUrl : url
+}
+
 function clientOf(request: FastifyRequest): ClientInfo {
   return { address: request.ip, scheme: request.protocol, host: request.host }
 }
@@ -58,7 +65,7 @@ function clientOf(request: FastifyRequest): ClientInfo {
 function send(reply: FastifyReply, response: GatewayResponse): void {
   const { status, reason, body } = response
   setReplyFields(reply.code(status), response.headers)
-  if (reason !== '' && reply.request.raw.httpVersionMajor < 2) reply.raw.statusMessage = reason
+  if (reason !== '' && !isHttp2(reply.request.raw)) reply.raw.statusMessage = reason
   if (body === null) reply.send()
   else if (!Buffer.isBuffer(body)) {
     // Without data, Node sends the head with the first chunk. An empty write sends it once Fastify has piped the body.
@@ -79,10 +86,10 @@ export function setReplyFields(reply: FastifyReply, fields: readonly string[]): 
   )
 }
 
-/** The part of a URL that a prefix has matched. It may differ from the prefix: route parameters, percent escapes, case. */
+/** The path that a prefix has matched in a URL, also one in absolute form. It may differ from the prefix: route parameters, percent escapes, case. */
 export function mountPathOf(url: string, prefix: string): string {
   if (url.startsWith(prefix)) return prefix
-  const [path = ''] = url.split('?', 1)
+  const [path = ''] = url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?]*/i, '').split('?', 1)
   // With ignoreDuplicateSlashes, the prefix `/a` matches `//a/b`.
   let left = prefix.split('/').filter((segment) => segment !== '').length
   const segments = path.split('/')

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { OptionError, type PoolOptions } from '@fastcgi/client'
 import {
   anyOf,
+  type Check,
   type Checks,
   checkOptions,
   flag,
@@ -125,7 +126,12 @@ const guardChecks: Checks = {
   authorizer: (value) => (isObject(value) ? undefined : 'an object'),
 }
 
-const matchChecks: Checks = { ...routeChecks, match: anyOf(urlPath, extension) }
+const pattern: Check = (value) =>
+  value instanceof RegExp && !value.global && !value.sticky
+    ? undefined
+    : 'a regular expression without the flags g and y'
+
+const matchChecks: Checks = { ...routeChecks, match: anyOf(urlPath, extension, pattern) }
 
 /**
  * Checks a gateway's options without changing the object. @param where name of the caller, for messages. @throws

@@ -7,7 +7,7 @@ import { containedLogger } from '@fastcgi/client/internal'
 import { PathGuards } from './authorizer/path-guards.ts'
 import type { RequestTarget } from './environment/environment-input.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
-import { FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
+import { BadRequestError, FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
 import { staticFile } from './files/static-file.ts'
 import {
   type InternalLocation,
@@ -22,13 +22,16 @@ import { poolOptions, type RouteMatch } from './options.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
 import { checkFraming } from './request/message-framing.ts'
 import { bodyRules } from './request/request-body.ts'
+import { checkRequest } from './request/request-checks.ts'
 import { belowMount, parseMountedTarget, parseTarget } from './request/request-target.ts'
 import { containedCallback } from './response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from './response/gateway-response.ts'
+import { isServerOptions, SERVER_OPTIONS } from './response/server-options.ts'
 import { Route } from './route.ts'
 import { DeniedPaths } from './script/denied-paths.ts'
 import { rawPath, redirectToDirectory } from './script/directory-redirect.ts'
 import { latin1 } from './script/document-root.ts'
+import { hasBackslash } from './script/forbidden-paths.ts'
 import { type InternalRedirect, internalRequest, localTarget } from './script/internal-redirect.ts'
 import type { RoutedRequest } from './script/routed-request.ts'
 import type { Resolution } from './script/script-resolver.ts'
@@ -47,6 +50,8 @@ export function createGateway<Source = IncomingMessage>(
 ): Gateway<Source> {
   return new HTTPGateway(options, where)
 }
+
+const BACKSLASH = 'request path contains a backslash, and is no PATH_INFO'
 
 /** Internal redirects per request (as nginx). */
 const MAX_INTERNAL_REDIRECTS = 10
@@ -95,6 +100,11 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     let path: string | undefined
     try {
       checkFraming(request.req, request.res)
+      checkRequest(request.req)
+      if (isServerOptions(request)) {
+        done(undefined, SERVER_OPTIONS)
+        return
+      }
       ;({ target, mount, path } = parseMountedTarget(
         request.url,
         request.rewrittenUrl,
@@ -169,7 +179,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   #route(routed: RoutedRequest<Source>, at: number): void {
     const route = this.#routes[at]
     if (route === undefined) {
-      routed.done(undefined, undefined)
+      if (hasBackslash(routed.path)) this.#refuse(routed, new BadRequestError(BACKSLASH))
+      else routed.done(undefined, undefined)
       return
     }
     const resolution = route.resolve(routed.path)

@@ -5,6 +5,8 @@
 
 // Address, scheme and host of the client, for servers without a framework.
 export { socketClient } from './node-handler.ts'
+// Whether a request came by node:http2.
+export { isHttp2 } from './request/http-version.ts'
 // Sets response fields on a framework that keeps them by name.
 export { setFields } from './response/repeated-fields.ts'
 // Comparison of paths without case.

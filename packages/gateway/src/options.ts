@@ -10,6 +10,7 @@ import {
   flag,
   integer,
   listOf,
+  milliseconds,
   oneOf,
   poolChecks,
   shape,
@@ -31,6 +32,24 @@ export interface SendfileOptions {
   roots: readonly string[]
   /** Whether the path in X-Sendfile is percent-encoded, as with lighttpd; in X-Sendfile2 it always is. @default false */
   decode?: boolean | undefined
+}
+
+/** How static files are sent. */
+export interface StaticOptions {
+  /** Milliseconds that clients and caches may keep a file (nginx `expires`); 0 for as long as it is validated. @default 0 */
+  maxAge?: number | undefined
+  /** Whether a file never changes as long as it may be kept (RFC 8246), so that clients do not validate it. @default false */
+  immutable?: boolean | undefined
+  /**
+   * Charset of text files, such as `'utf-8'` (nginx `charset`). @default none: the file itself may name one, and a charset in
+   * the field would override it
+   */
+  charset?: string | undefined
+  /**
+   * Returns further response fields for a file, or other values for fields such as Cache-Control.
+   * @param path decoded path below the root, beginning with a slash.
+   */
+  setHeaders?: ((path: string) => Readonly<Record<string, string>>) | undefined
 }
 
 /** Options of a route: the application, its scripts, and their params. `Source` is the framework's request. */
@@ -90,7 +109,7 @@ export interface RouteOptions<Source = IncomingMessage> {
   /** Allow symlinks that lead out of `root`, for scripts and static files. @default false */
   followSymlinks?: boolean | undefined
   /** Serve files of `root` that are not scripts; never dotfiles or the source of a script. @default false */
-  static?: boolean | undefined
+  static?: boolean | StaticOptions | undefined
   /**
    * Params to add or replace; null removes one. A function is called for each request. These values win over all that is
    * taken from the request (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`). An `HTTP_*` param that a function returns, even
@@ -155,9 +174,12 @@ export interface SharedOptions {
 /** One of several routes. The gateway's options are the defaults of its own. */
 export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Source> {
   /**
-   * An extension such as `'.php'`, or a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`). The first match wins.
+   * An extension such as `'.php'`, a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`), or a regular expression (nginx
+   * `location ~`), which is tested on the normalized path below the mount point, as UTF-8 text. The first match wins. A path of
+   * more than 2048 characters matches no regular expression, so that one that backtracks stays bounded; its groups have no
+   * meaning. Flags `g` and `y` are refused.
    */
-  match: string
+  match: string | RegExp
 }
 
 export const expect =
@@ -238,7 +260,15 @@ export const routeChecks: Checks = {
   backendType: oneOf('fpm', 'generic'),
   checkLocal: flag,
   followSymlinks: flag,
-  static: flag,
+  static: anyOf(
+    flag,
+    shape({
+      maxAge: milliseconds,
+      immutable: flag,
+      charset: expect('the name of a charset', (value) => /^[\w.:-]+$/.test(value)),
+      setHeaders: callable,
+    }),
+  ),
   buffering: anyOf(flag, shape({ memory: integer(0), file: integer(0) })),
   localRedirect: flag,
   brokenScriptFilename: flag,

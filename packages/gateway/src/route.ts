@@ -4,12 +4,14 @@ import type { Dispatcher } from '@fastcgi/client'
 import { Environment, envOf } from './environment/environment.ts'
 import type { Env } from './environment/environment-input.ts'
 import { reservedParams } from './environment/reserved-params.ts'
+import { BadRequestError } from './errors.ts'
 import { Offload, type SendfileRules } from './files/offload.ts'
 import type { StaticFile } from './files/static-file.ts'
 import type { InternalLocation } from './files/x-accel-redirect.ts'
 import type { RouteOptions, SendfileOptions } from './options.ts'
 import { type BufferingRules, bufferingRules } from './response/buffered-body.ts'
 import { checkRoot, DocumentRoot, latin1 } from './script/document-root.ts'
+import { hasBackslash } from './script/forbidden-paths.ts'
 import { type Resolution, ScriptResolver } from './script/script-resolver.ts'
 import type { ScriptNames, ScriptRoute } from './script/script-route.ts'
 
@@ -38,12 +40,12 @@ export class Route<Source> implements ScriptRoute<Source> {
 
   /**
    * @param where name of the caller, for messages.
-   * @param match file name extension or path prefix.
+   * @param match file name extension, path prefix or regular expression.
    * @throws OptionError when `root` cannot be read.
    */
   constructor(
     where: string,
-    match: string,
+    match: string | RegExp,
     options: RouteOptions<Source>,
     context: RouteContext<Source>,
   ) {
@@ -62,7 +64,8 @@ export class Route<Source> implements ScriptRoute<Source> {
     this.#frontController = options.frontController && latin1(options.frontController)
     this.#documentRoot = documentRootOf(options)
     this.#resolver = new ScriptResolver({
-      prefix: match.startsWith('/') ? latin1(match) : '/',
+      prefix: typeof match === 'string' && match.startsWith('/') ? latin1(match) : '/',
+      pattern: typeof match === 'string' ? undefined : new RegExp(match),
       root: this.#root,
       index: options.index === false ? [] : [options.index ?? 'index.php'].flat().map(latin1),
       frontController: this.#frontController,
@@ -70,7 +73,7 @@ export class Route<Source> implements ScriptRoute<Source> {
       pathInfo: this.#all ? 'all' : pathInfo,
       checkLocal,
       followSymlinks: options.followSymlinks ?? false,
-      static: options.static ?? false,
+      static: options.static !== undefined && options.static !== false,
     })
     this.offload = new Offload(options.sendfile && sendfileRules(options.sendfile), locations)
     this.environment = environmentOf(options, maxParamsSize)
@@ -86,8 +89,15 @@ export class Route<Source> implements ScriptRoute<Source> {
 
   /** The static file at a path below the root. */
   staticFile(path: string): StaticFile {
-    const { followSymlinks = false } = this.#options
-    return { root: latin1(this.#root ?? '/'), path, followSymlinks, option: 'root' }
+    const { followSymlinks = false, static: rules } = this.#options
+    const root = latin1(this.#root ?? '/')
+    return {
+      root,
+      path,
+      followSymlinks,
+      option: 'root',
+      ...(typeof rules === 'object' && { rules }),
+    }
   }
 
   /** The params that the `env` function returns for a request. */
@@ -101,8 +111,11 @@ export class Route<Source> implements ScriptRoute<Source> {
     const file = this.#all ? this.#frontController : script
     let scriptFilename =
       documentRoot === undefined || file === undefined ? undefined : documentRoot + file
-    if (this.#options.brokenScriptFilename && this.#options.remoteRoot === undefined)
+    if (this.#options.brokenScriptFilename && this.#options.remoteRoot === undefined) {
+      if (hasBackslash(pathInfo))
+        throw new BadRequestError('the path of SCRIPT_FILENAME contains a backslash')
       scriptFilename = scriptFilename && scriptFilename + pathInfo
+    }
     return { scriptName: mount + script, pathInfo, scriptFilename, documentRoot }
   }
 }
@@ -131,10 +144,11 @@ function sendfileRules({ roots, decode = false }: SendfileOptions): SendfileRule
   return { roots: roots.map(latin1), decode }
 }
 
-function extensionsOf(match: string, options: RouteOptions<never>): readonly string[] {
-  const base = match.startsWith('.')
-    ? [match]
-    : (options.extensions ?? (options.backendType === 'generic' ? [] : ['.php']))
+function extensionsOf(match: string | RegExp, options: RouteOptions<never>): readonly string[] {
+  const base =
+    typeof match === 'string' && match.startsWith('.')
+      ? [match]
+      : (options.extensions ?? (options.backendType === 'generic' ? [] : ['.php']))
   const mapped = Object.entries(options.mapExtensions ?? {})
     .filter(([, target]) => base.includes(target))
     .map(([from]) => from)

@@ -4,6 +4,7 @@ import { ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { GatewayError } from './error-status.ts'
 import { isGone } from './request/client-disconnect.ts'
+import { isHttp2 } from './request/http-version.ts'
 import { fieldValue } from './response/field-list.ts'
 import type { GatewayResponse } from './response/gateway-response.ts'
 import { setFields } from './response/repeated-fields.ts'
@@ -45,7 +46,7 @@ function writeFields(
     (name, value) => res.setHeader(name, value),
   )
   res.statusCode = status
-  if (reason !== '' && res.req.httpVersionMajor < 2) res.statusMessage = reason
+  if (reason !== '' && !isHttp2(res.req)) res.statusMessage = reason
   // The head must be made before end() adds a Content-Length: node:http would then take Content-Disposition for UTF-8 and
   // change its bytes.
   if (ends) res.writeHead(status)
@@ -80,6 +81,32 @@ function pipeBody(res: ServerResponse, body: Readable): void {
   })
   res.once('close', () => body.destroy())
   body.pipe(res)
+  if (hasFlush(res)) flushWhenIdle(res, body)
+}
+
+/** A response with the function that middleware such as compression() adds, which sends what it has compressed so far. */
+type FlushableResponse = ServerResponse & { flush(): void }
+
+function hasFlush(res: ServerResponse): res is FlushableResponse {
+  return typeof (res as Partial<FlushableResponse>).flush === 'function'
+}
+
+/**
+ * Flushes compressing middleware when the application pauses, so that events reach the client as they come. While data
+ * keeps coming there is no flush, which would make the compression worse.
+ */
+function flushWhenIdle(res: FlushableResponse, body: Readable): void {
+  let timer: NodeJS.Immediate | undefined
+  const flush = (): void => {
+    timer = undefined
+    if (body.readableLength === 0 && !body.readableEnded && !res.destroyed) res.flush()
+  }
+  const onData = (): void => {
+    timer ??= setImmediate(flush)
+  }
+  body.on('data', onData)
+  body.once('close', () => clearImmediate(timer))
+  onData()
 }
 
 function ignore(): void {}

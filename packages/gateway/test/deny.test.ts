@@ -36,8 +36,8 @@ t.test('a path and all below it', async (t) => {
     '/data/../a.php': '/a.php + ',
     '/%64%2561ta/x.php': '404',
     '/data%00/x.php': '400',
-    '/data%5cx.php': '400',
-    '/data\\x.php': '400',
+    '/data%5cx.php': '403',
+    '/data\\x.php': '403',
   })
   t.equal(upstream.seen.length, 0)
   t.ok(log.includes("info GET refused: /data/none is denied by '/data/' (option deny)"), `${log}`)

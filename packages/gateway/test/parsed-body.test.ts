@@ -1,6 +1,7 @@
 /** Bodies that a framework has parsed before: written again where that can be done, refused loudly where not. */
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import querystring from 'node:querystring'
 import { buffer } from 'node:stream/consumers'
 import { createGateway, writeResponse } from '@fastcgi/gateway'
 import { socketClient } from '@fastcgi/gateway/internal'
@@ -58,13 +59,14 @@ async function sent(
   parsed: unknown,
   wanted: string | Buffer,
   bytes: string | Buffer = 'as it came',
+  sentType: string | undefined = type,
 ): Promise<void> {
   const { status, seen } = await post(t, type, bytes, () => parsed)
   const body = Buffer.from(wanted)
   t.equal(status, 200)
   t.equal(seen?.body.toString('latin1'), body.toString('latin1'))
   t.equal(seen?.params.CONTENT_LENGTH, String(body.length), 'the length of what is sent')
-  t.equal(seen?.params.CONTENT_TYPE, type, 'the type stays')
+  t.equal(seen?.params.CONTENT_TYPE, sentType, 'the type with the charset of the bytes')
 }
 
 const FORM = 'application/x-www-form-urlencoded'
@@ -88,6 +90,28 @@ t.test('urlencoded, nested as PHP reads it', async (t) => {
   )
   await sent(t, `${FORM}; charset=utf-8`, {}, '')
   await sent(t, FORM, 'a=1&b=2', 'a=1&b=2')
+})
+
+t.test('urlencoded, as a parser that does not interpret brackets leaves it', async (t) => {
+  const days = 'days%5B%5D=mon&days%5B%5D=tue'
+  await sent(t, FORM, { 'days[]': ['mon', 'tue'] }, days)
+  await sent(t, FORM, { 'days[]': 'mon' }, 'days%5B%5D=mon')
+  await sent(t, FORM, { 'a[b]': ['1', '2'], c: ['3', '4'] }, 'a%5Bb%5D=1&a%5Bb%5D=2&c=3&c=4')
+  await sent(t, FORM, querystring.parse('a=1&a=2&b=3'), 'a=1&a=2&b=3')
+  await sent(t, FORM, querystring.parse('days[]=mon&days[]=tue'), days)
+})
+
+t.test('the charset agrees with the bytes', async (t) => {
+  const latin1 = `${FORM}; charset=iso-8859-1`
+  await sent(t, latin1, { a: 'gr\u00fcn', b: ['\u00e9'] }, 'a=gr%FCn&b%5B0%5D=%E9')
+  await sent(t, latin1, { 'a[]': ['\u00fc', '\u00e9'] }, 'a%5B%5D=%FC&a%5B%5D=%E9')
+  const json = (charset: string) => `application/json;charset=${charset}; x=y`
+  await sent(t, json('utf-16'), ['ü'], '["ü"]', 'as it came', json('utf-8'))
+  await sent(t, json('utf-8'), ['ü'], '["ü"]')
+  const plain = (charset: string) => `text/plain; charset=${charset}`
+  await sent(t, plain('windows-1252'), '\u20ac', '\u20ac', 'as it came', plain('utf-8'))
+  await sent(t, plain('"shift_jis"'), '\u30c6', '\u30c6', 'as it came', plain('utf-8'))
+  await sent(t, plain('iso-8859-1'), '\u20ac', '\u20ac', 'as it came', plain('utf-8'))
 })
 
 t.test('bytes and text', async (t) => {

@@ -1,6 +1,6 @@
 /** Request targets in every form: what becomes the path, what stays in REQUEST_URI and QUERY_STRING, what is refused. */
 import t, { type Test } from 'tap'
-import { ask, stubbed } from './harness.ts'
+import { ask, site, stubbed } from './harness.ts'
 
 /** Sends every path on as PATH_INFO, so that it can be seen. */
 function seer() {
@@ -78,22 +78,32 @@ t.test('a path that climbs above the root is refused', (t) =>
   refused(t, '/..', '/../a', '/a/../../b', '/%2e%2e/a', '/a/%2e%2e/%2e%2e/b', '/..%2fa', '//../a'),
 )
 
-t.test('controls, NUL and backslashes are refused, also encoded ones', (t) =>
-  refused(
-    t,
-    '/a%00b',
-    '/x.jpg%00.php',
-    '/x.php%0a',
-    '/x.php%0d%0a',
-    '/%09',
-    '/%1f',
-    '/%7f',
-    '/a%5cb',
-    '/a%5Cb',
-    '/a\\b',
-    '/..\\a',
-  ),
+t.test('controls and NUL are refused, also encoded ones', (t) =>
+  refused(t, '/a%00b', '/x.jpg%00.php', '/x.php%0a', '/x.php%0d%0a', '/%09', '/%1f', '/%7f'),
 )
+
+t.test('a backslash reaches PATH_INFO and front controllers, but names no file', async (t) => {
+  await paths(t, { '/a%5cb': '/a\\b', '/a%5Cb': '/a\\b', '/a\\b': '/a\\b', '/..%5ca': '/..\\a' })
+  const root = site(t, 'index.php', 'a\\b.php', 'a\\b.txt', 'x.php/y.php')
+  for (const checkLocal of [true, false]) {
+    const { names } = stubbed({ root, checkLocal })
+    const where = checkLocal ? 'looked up' : 'by name'
+    t.equal(await names('/index.php/App%5CUser'), '/index.php + /App\\User', where)
+    t.equal(await names('/a%5cb.php'), '400', where)
+    t.equal(await names('/a%5c..%5cindex.php'), '400', where)
+    t.equal(await names('/index.php%5c'), '400', where)
+    t.equal(await names('/', { script: '/a%5cb.php' }), '400', where)
+  }
+  const front = stubbed({ root, frontController: '/index.php', static: true })
+  for (const url of ['/App%5CUser/edit', '/a%5cb.txt', '/a%5cb.php', '/%5c', '/a%5c/'])
+    t.equal(await front.names(url), '/index.php + ', url)
+  t.equal((await front.params('/App%5CUser?x')).REQUEST_URI, '/App%5CUser?x')
+  const broken = stubbed({ root, brokenScriptFilename: true })
+  t.equal(await broken.names('/index.php/a%5cb'), '400', 'PATH_INFO that names a file')
+  const { params } = stubbed({ root })
+  t.notOk('PATH_TRANSLATED' in (await params('/index.php/a%5cb')))
+  t.ok('PATH_TRANSLATED' in (await params('/index.php/ab')))
+})
 
 t.test('characters that are no bytes are refused', (t) =>
   refused(t, '/\u012e\u012e/a', '/\u0100', '/a/\ud83d\ude00'),
@@ -123,6 +133,13 @@ t.test('absolute form', async (t) => {
   t.strictSame(await of('http:///x'), ['/x', '', '/x', 'www.example'], 'no authority: Host')
   t.strictSame(await of('http://[::1]:80/x'), ['/x', '', '/x', '[::1]:80'])
   await refused(t, 'http://a.example/x#y', 'http://a.example#y', 'http://user:secret@a.example/')
+})
+
+t.test('CONNECT is refused', async (t) => {
+  const { gateway, upstream } = seer()
+  for (const url of ['example.org:443', '/x', '*'])
+    t.equal((await ask(gateway, url, { method: 'CONNECT' })).status, 400, url)
+  t.equal(upstream.seen.length, 0)
 })
 
 t.test('query and REQUEST_URI stay as they came', async (t) => {

@@ -1,7 +1,9 @@
 // The public process manager: a Balancer whose members are the processes that a Supervisor starts and ends.
 import { basename } from 'node:path'
 import {
+  type Address,
   Balancer,
+  ClosedError,
   type DispatchControl,
   type DispatcherStats,
   type DispatchHandler,
@@ -16,6 +18,7 @@ import {
   concurrencyOf,
   dynamicOptionsOf,
   type ProcessManagerOptions,
+  type Start,
 } from './options.ts'
 import { AdaptivePolicy } from './policies/adaptive.ts'
 import { DynamicGroup } from './policies/dynamic.ts'
@@ -70,6 +73,7 @@ export class ProcessManager extends FastCGIClient {
   readonly #supervisor: Supervisor
   readonly #update: UpdateWatch | undefined
   readonly #maxQueue: number
+  readonly #drainTimeout: number
   #closing: Promise<void> | undefined
   #refused = 0
 
@@ -83,6 +87,9 @@ export class ProcessManager extends FastCGIClient {
     this.name = name
     this.#balancer = balancer
     this.#maxQueue = options.maxQueue ?? 1024
+    const settings = processSettings(options, launch)
+    this.#drainTimeout = settings.drainTimeout
+    const { restartDelay = 1000 } = options
     this.#update = UpdateWatch.of(options.autoUpdate, launch.program)
     this.#supervisor = new Supervisor({
       name,
@@ -91,14 +98,15 @@ export class ProcessManager extends FastCGIClient {
         backlog: options.listenQueueDepth ?? 100,
         mode: options.socketMode ?? 0o600,
       }),
-      settings: processSettings(options, launch),
+      settings,
       throttle: new StartThrottle({
         initStartDelay: options.initStartDelay ?? 100,
-        restartDelay: options.restartDelay ?? 1000,
+        restartDelay,
         maxRestartDelay: options.maxRestartDelay ?? 60_000,
       }),
       logger: containedLogger(options.logger),
       minServerLife: options.minServerLife ?? 30_000,
+      restartDelay,
       policy: (fleet) => createPolicy(options, fleet),
     })
   }
@@ -131,7 +139,7 @@ export class ProcessManager extends FastCGIClient {
   }
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
-    this.#update?.check(performance.now(), (changed) => this.#supervisor.restartOlderThan(changed))
+    void this.#update?.check(performance.now(), () => this.#supervisor.programChanged())
     if (this.#balancer.waiting.size < this.#maxQueue) return super.run(request, handler)
     this.#refused++
     const error = new OverloadedError(
@@ -146,10 +154,25 @@ export class ProcessManager extends FastCGIClient {
     return { ...stats, requests: requests + this.#refused, failed: failed + this.#refused }
   }
 
-  /** Accepts no more requests, finishes the accepted ones, then ends the processes. */
+  /**
+   * Accepts no more requests, finishes the accepted ones, then ends the processes. Requests that still run after
+   * `drainTimeout` fail.
+   */
   override close(): Promise<void> {
-    this.#closing ??= this.#balancer.close().then(() => this.#supervisor.end())
+    this.#closing ??= this.#end()
     return this.#closing
+  }
+
+  async #end(): Promise<void> {
+    const limit = this.#drainTimeout
+    const expired = (): void => {
+      const message = `${this.name} is closed, and the request took longer than ${limit} ms (option drainTimeout)`
+      void this.#balancer.destroy(new ClosedError(message))
+    }
+    const timer = limit === 0 ? undefined : setTimeout(expired, limit)
+    await this.#balancer.close()
+    clearTimeout(timer)
+    await this.#supervisor.end()
   }
 
   /** Fails all accepted requests with `error`, then ends the processes. */
@@ -177,7 +200,7 @@ function processSettings(options: ProcessManagerOptions, launch: Launch): Proces
   const { program, file, args, cwd } = launch
   return {
     command: (address) => {
-      const start = prepare?.(address)
+      const start = prepare === undefined ? undefined : callPrepare(prepare, address)
       const addresses = address.kind === 'tcp' ? { FCGI_WEB_SERVER_ADDRS: address.host } : {}
       return {
         program,
@@ -195,5 +218,14 @@ function processSettings(options: ProcessManagerOptions, launch: Launch): Proces
     killTimeout: options.killTimeout ?? 5000,
     drainTimeout: options.drainTimeout ?? 30_000,
     reloadSignal: options.reloadSignal,
+  }
+}
+
+function callPrepare(prepare: (address: Address) => Start, address: Address): Start {
+  try {
+    return prepare(address)
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error)
+    throw new Error(`could not be started: option prepare threw: ${message}`, { cause: error })
   }
 }

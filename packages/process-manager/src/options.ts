@@ -89,7 +89,7 @@ export interface ProcessManagerOptions extends SpawnOptions, Omit<DynamicOptions
 
   /** Minimum time between two starts (mod_fastcgi `-init-start-delay`, 1000). @default 100 */
   initStartDelay?: number | undefined
-  /** Delay after a failed start; doubles with each consecutive failure (mod_fastcgi `-restart-delay`, 5000). @default 1000 */
+  /** Delay after a failed start; doubles with each consecutive failure; processes that end together are one (mod_fastcgi `-restart-delay`, 5000). @default 1000 */
   restartDelay?: number | undefined
   /** Upper bound of that delay. @default 60000 */
   maxRestartDelay?: number | undefined
@@ -97,9 +97,9 @@ export interface ProcessManagerOptions extends SpawnOptions, Omit<DynamicOptions
   minServerLife?: number | undefined
   /** Signal that tells a process to end (lighttpd `kill-signal`). @default 'SIGTERM' */
   killSignal?: NodeJS.Signals | undefined
-  /** Time from that signal to SIGKILL, which is sent to its whole process group. @default 5000 */
+  /** Time from that signal to SIGKILL, which is sent to its whole process group, background jobs included. @default 5000 */
   killTimeout?: number | undefined
-  /** How long its requests may still run before that signal; then they fail. 0: no limit. @default 30000 */
+  /** How long requests may still run before that signal, and after `close()`; then they fail. 0: no limit. @default 30000 */
   drainTimeout?: number | undefined
   /** Signal on which the program reloads itself without losing a request; `restart()` then sends it. @default none: the process is ended and started again */
   reloadSignal?: NodeJS.Signals | undefined

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { parseAddress } from '@fastcgi/client'
 import { openSocket, openWatchedSocket, type SocketSettings } from './sockets/listen-sockets.ts'
 import { Child, type OutputStream } from './spawning/child.ts'
-import { describeExit, type Exit } from './spawning/exit-reason.ts'
+import { describeExit, type Exit, wasKilled } from './spawning/exit-reason.ts'
 import { type Launch, resolveLaunch, type SpawnOptions } from './spawning/spawn-options.ts'
 import { StartThrottle } from './supervision/start-throttle.ts'
 
@@ -47,14 +47,23 @@ export async function spawnDetached(options: SharedSpawnOptions): Promise<Spawne
   return spawned
 }
 
-function startDetached(launch: Launch, fd: number): ChildProcess {
+/** Node reports a failure by throwing or by an 'error' event; this returns the thrown one. */
+function startDetached(launch: Launch, fd: number): ChildProcess | Error {
   const { file, args, cwd, env } = launch
-  const child = spawn(file, args, { cwd, env, detached: true, stdio: [fd, 'ignore', 'ignore'] })
-  child.unref()
-  return child
+  try {
+    const child = spawn(file, args, { cwd, env, detached: true, stdio: [fd, 'ignore', 'ignore'] })
+    child.unref()
+    return child
+  } catch (error) {
+    return error as Error
+  }
 }
 
-async function watchStartup(child: ChildProcess, launch: Launch): Promise<Spawned> {
+async function watchStartup(child: ChildProcess | Error, launch: Launch): Promise<Spawned> {
+  if (child instanceof Error) {
+    const exit: Exit = { code: null, signal: null, error: child }
+    return { pid: undefined, exit, reason: describeExit(exit, { ...launch, served: 0 }) }
+  }
   const ended = Promise.race([
     once(child, 'exit').then(([code, signal]): Exit => ({ code, signal })),
     once(child, 'error').then(([error]): Exit => ({ code: null, signal: null, error })),
@@ -148,7 +157,9 @@ class SupervisedProgram {
   stop(): void {
     this.#stopping = true
     this.#wake?.()
-    void this.child?.stop('SIGTERM', KILL_TIMEOUT)
+    if (this.child === undefined) return
+    this.child.endsDescendants = true
+    void this.child.stop('SIGTERM', KILL_TIMEOUT)
   }
 
   async #run(): Promise<Exit> {
@@ -156,7 +167,8 @@ class SupervisedProgram {
       const begun = performance.now()
       const exit = await this.#runOnce()
       const now = performance.now()
-      if (now - begun < MIN_LIFETIME) this.#throttle.failed(now)
+      if (now - begun < MIN_LIFETIME)
+        this.#throttle.failed(now, { startedAt: begun, killed: wasKilled(exit) })
       else this.#throttle.succeeded()
       const again = this.#supervise && !this.#stopping
       const pause = this.#throttle.wait(now)
@@ -169,11 +181,9 @@ class SupervisedProgram {
   }
 
   async #runOnce(): Promise<Exit> {
-    const child = new Child(
-      { ...this.#launch, socketAt: 0, files: {} },
-      this.#socket,
-      (stream, line) => this.#events.onLine(stream, line),
-    )
+    const child = new Child({ ...this.#launch, socketAt: 0, files: {} }, this.#socket, {
+      onLine: (stream, line) => this.#events.onLine(stream, line),
+    })
     this.child = child
     if (child.pid !== undefined) this.#events.onStarted(child.pid)
     const exit = await child.exited

@@ -21,3 +21,7 @@ export const { StartThrottle } = (await built(
 export const { resolveLaunch } = (await built(
   'spawning/spawn-options',
 )) as typeof import('../src/spawning/spawn-options.ts')
+
+export const { UpdateWatch } = (await built(
+  'supervision/update-watch',
+)) as typeof import('../src/supervision/update-watch.ts')

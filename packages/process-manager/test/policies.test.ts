@@ -227,7 +227,7 @@ t.test('StartThrottle', async (t) => {
   gate.started(0)
   t.equal(gate.wait(4), 6, 'not all at once')
   const waits = Array.from({ length: 6 }, () => {
-    gate.failed(20)
+    gate.failed(20, { startedAt: 20, killed: false })
     return gate.wait(20)
   })
   t.same(waits, [100, 200, 400, 800, 1000, 1000], 'twice as long each time, up to a bound')
@@ -235,4 +235,27 @@ t.test('StartThrottle', async (t) => {
   gate.succeeded()
   t.equal(gate.failures, 0)
   t.equal(gate.wait(20), 0)
+})
+
+t.test('StartThrottle: processes that fail together count once', async (t) => {
+  const times = { restartDelay: 100, maxRestartDelay: 10_000, initStartDelay: 0 }
+  const gate = new StartThrottle(times)
+  for (let n = 0; n < 8; n++) gate.failed(50 + n, { startedAt: 40, killed: false })
+  t.equal(gate.failures, 1)
+  t.equal(gate.wait(60), 90, 'counted from the first of them')
+  gate.failed(200, { startedAt: 150, killed: false })
+  t.equal(gate.wait(200), 200, 'a process that was started afterwards is another failure')
+})
+
+t.test('StartThrottle: being killed again and again', async (t) => {
+  const gate = new StartThrottle({ restartDelay: 100, maxRestartDelay: 10_000, initStartDelay: 0 })
+  const waits = Array.from({ length: 5 }, (_, at) => {
+    gate.failed(at, { startedAt: at, killed: true })
+    return gate.wait(at)
+  })
+  t.same(waits, [100, 100, 100, 200, 400])
+  gate.succeeded()
+  gate.failed(9, { startedAt: 9, killed: true })
+  gate.failed(10, { startedAt: 10, killed: false })
+  t.equal(gate.wait(10), 200, 'a failure of its own doubles the delay')
 })

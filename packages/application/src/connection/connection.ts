@@ -23,8 +23,8 @@ import { OutputQueue } from './output-queue.ts'
 export interface ConnectionHost {
   readonly settings: Settings
   readonly serve: Serve
-  /** Roles that have a listener. */
-  readonly roles: ReadonlySet<RoleName>
+  /** Whether a role has a listener. */
+  hasListener(role: RoleName): boolean
   /** Number of requests that are being served, on all connections. */
   requests: number
   /** Whether the server is closing: new requests are refused. */
@@ -157,8 +157,8 @@ export class Connection implements RecordHandler, Transport {
   }
 
   #refusal(role: RoleName | undefined): ProtocolStatus | undefined {
-    const { settings, requests, draining, roles } = this.#host
-    if (role === undefined || !roles.has(role)) return ProtocolStatus.UNKNOWN_ROLE
+    const { settings, requests, draining } = this.#host
+    if (role === undefined || !this.#host.hasListener(role)) return ProtocolStatus.UNKNOWN_ROLE
     if (!settings.multiplex && this.#exchanges.size > 0) return ProtocolStatus.CANT_MPX_CONN
     const full = this.#overloaded || requests >= settings.maxRequests
     return full || draining || this.#closing ? ProtocolStatus.OVERLOADED : undefined

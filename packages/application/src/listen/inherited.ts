@@ -47,7 +47,8 @@ function isListeningSocket(fd: number, env: NodeJS.ProcessEnv): boolean {
 
 function stat(fd: number) {
   try {
-    return fstatSync(fd)
+    // bigint: in Node 20 and 22, a plain fstatSync() of a socket makes later imports through symbolic links fail.
+    return fstatSync(fd, { bigint: true })
   } catch {
     return undefined
   }
@@ -59,7 +60,7 @@ const SO_ACCEPTCON = 0x1_0000
 const TCP_LISTEN = '0A'
 
 /** Looks the socket up in /proc/net of Linux; undefined if that does not exist or does not list it. */
-function isListeningInProc(inode: number): boolean | undefined {
+function isListeningInProc(inode: bigint): boolean | undefined {
   const wanted = String(inode)
   for (const row of socketTable('unix'))
     if (row[6] === wanted) return (Number.parseInt(row[3] ?? '', 16) & SO_ACCEPTCON) !== 0

@@ -9,7 +9,7 @@ import { systemError } from './system-error.ts'
  * @throws Error with code EADDRINUSE if a program listens on it, or the path is not a socket.
  */
 export async function clearStaleSocket(path: string): Promise<void> {
-  const stats = lstatSync(path, { throwIfNoEntry: false })
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (stats === undefined) return
   if (!stats.isSocket())
     throw systemError(

@@ -20,7 +20,7 @@ export interface FilterData {
 export interface FastCGIContext {
   /** Role that the web server asked for. */
   readonly role: RoleName
-  /** All params as the web server sent them, decoded as UTF-8. */
+  /** All params as the web server sent them, decoded as UTF-8; the last one of several with the same name. */
   readonly params: Readonly<Record<string, string>>
   /**
    * The params that are neither CGI meta-variables nor fields of the request: those that the configuration of the web

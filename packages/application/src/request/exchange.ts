@@ -102,10 +102,10 @@ export class Exchange implements ResponseSink {
 
   onParamsEnd(): void {
     if (this.started || this.#ended) return
-    const params = this.#params.decode('latin1')
-    const head = readRequestHead(params)
-    const refusal = this.#refusal(params.size, head)
-    if (refusal === undefined) this.#start(params, head)
+    const pairs = this.#params.pairs('latin1')
+    const head = readRequestHead(pairs)
+    const refusal = this.#refusal(pairs.length, head)
+    if (refusal === undefined) this.#start(new Map(pairs), head)
     else this.fail(refusal)
   }
 

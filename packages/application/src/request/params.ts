@@ -18,9 +18,14 @@ export class Params {
     return true
   }
 
-  /** Decodes all params, after the end of the stream. The last one of several with the same name wins. */
+  /** Decodes all params in their order, after the end of the stream. */
+  pairs(encoding: 'latin1' | 'utf8'): Array<[string, string]> {
+    return decodeNameValues(this.#joined(), encoding)
+  }
+
+  /** Decodes all params. The last one of several with the same name wins. */
   decode(encoding: 'latin1' | 'utf8'): Map<string, string> {
-    return new Map(decodeNameValues(this.#joined(), encoding))
+    return new Map(this.pairs(encoding))
   }
 
   #joined(): Buffer {

@@ -24,8 +24,13 @@ export interface RequestHead {
 /** Methods whose requests have `Content-Length: 0` if they have no body (RFC 9110 §8.6). */
 const EXPECT_LENGTH = new Set(['POST', 'PUT', 'PATCH'])
 
-/** @param params decoded as latin1, as node:http decodes fields. */
-export function readRequestHead(params: ReadonlyMap<string, string>): RequestHead {
+/**
+ * Derives the head of a request from its params.
+ * @param pairs decoded as latin1, as node:http decodes fields. Of several params with the same name the last one counts, as
+ * in PHP, but each field of the request is kept, so that node:http joins or drops them as it does with those of HTTP.
+ */
+export function readRequestHead(pairs: ReadonlyArray<readonly [string, string]>): RequestHead {
+  const params = new Map(pairs)
   const method = params.get('REQUEST_METHOD') ?? ''
   const contentLength = readLength(params.get('CONTENT_LENGTH'))
   const head: RequestHead = {
@@ -42,7 +47,7 @@ export function readRequestHead(params: ReadonlyMap<string, string>): RequestHea
   // lighttpd sends CONTENT_LENGTH=0 for every request without a body.
   if (contentLength !== undefined && (contentLength > 0 || EXPECT_LENGTH.has(method)))
     addField(head, CONTENT_LENGTH, String(contentLength))
-  for (const [name, value] of params) {
+  for (const [name, value] of pairs) {
     if (!name.startsWith('HTTP_')) continue
     const field = fieldName(name)
     if (field === CONTENT_TYPE || field === CONTENT_LENGTH) continue

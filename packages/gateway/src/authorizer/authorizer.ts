@@ -10,10 +10,11 @@ import { createHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
+import { checkRequest } from '../request/request-checks.ts'
 import { parseMountedTarget, parseTarget } from '../request/request-target.ts'
 import { containedCallback } from '../response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
-import { isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
+import { hasBackslash, isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
 import { joinDispatchers } from '../status/join-dispatchers.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
 import type { PathAuthorizer } from './granted-requests.ts'
@@ -82,6 +83,7 @@ class Authorizer<Source> implements Gateway<Source>, PathAuthorizer {
     logger: GatewayLogger,
   ): Promise<GatewayResponse | undefined> {
     const { req, res } = request
+    checkRequest(req)
     const located = parseMountedTarget(request.url, request.rewrittenUrl, request.mount)
     const { target, mount } = located
     // The gateway asks about a script that it has found, not about the path of the URL.
@@ -134,6 +136,7 @@ async function docrootFile(
 ): Promise<GatewayResponse | undefined> {
   const { req, res } = request
   if (req.method !== 'GET' && req.method !== 'HEAD') return undefined
-  if (path.endsWith('/') || isForbidden(path) || isSourceLike(path, [])) return undefined
+  if (path.endsWith('/') || hasBackslash(path)) return undefined
+  if (isForbidden(path) || isSourceLike(path, [])) return undefined
   return staticFile({ req, res, logger }, { root: docroot, path, option: 'docroot' })
 }

@@ -7,7 +7,7 @@ import type { Env, RequestTarget } from '../environment/environment-input.ts'
 import { ensureVariables, stripHeader, variablesFor } from '../environment/request-variables.ts'
 import { reservedParams } from '../environment/reserved-params.ts'
 import { imitates, Variables, variablesOf } from '../environment/variables.ts'
-import { AuthorizerError } from '../errors.ts'
+import { AuthorizerError, BadRequestError } from '../errors.ts'
 import type { GatewayLogger } from '../logger.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
@@ -143,6 +143,8 @@ export class Guard<Source> {
     const { script } = this.#options
     const documentRoot = this.#documentRoot?.path
     const file = script === undefined ? path : latin1(script)
+    if (documentRoot !== undefined && file.includes('\\'))
+      throw new BadRequestError('the path of SCRIPT_FILENAME contains a backslash')
     const variables = new Map(variablesFor(request.req)?.params)
     const extra: Record<string, Env[string]> = { ...envOf(this.#options.env, request.source) }
     if (this.#phase.apacheRole !== undefined) extra.FCGI_APACHE_ROLE = this.#phase.apacheRole

@@ -102,7 +102,9 @@ export class Environment {
     if (scriptName !== undefined) writer.add('SCRIPT_NAME', scriptName)
     if (pathInfo !== '') {
       writer.add('PATH_INFO', pathInfo)
-      if (documentRoot !== undefined) writer.add('PATH_TRANSLATED', documentRoot + pathInfo)
+      // It names a file, in which Windows treats a backslash as a slash.
+      if (documentRoot !== undefined && !pathInfo.includes('\\'))
+        writer.add('PATH_TRANSLATED', documentRoot + pathInfo)
     }
     if (documentRoot !== undefined) writer.add('DOCUMENT_ROOT', documentRoot)
     writer.add('DOCUMENT_URI', (scriptName ?? facts.target.path) + pathInfo)

@@ -3,8 +3,10 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import mime from 'mime'
+import { knowsHttp11 } from '../request/http-version.ts'
 import { fieldValue, withoutFields } from '../response/field-list.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
+import { notInFuture } from '../response/last-modified.ts'
 import { evaluateConditions, rangeApplies, type Validators } from './conditional-request.ts'
 import { closeAll, FileBody, type FilePart } from './file-body.ts'
 import type { OpenedFile } from './open-within-roots.ts'
@@ -40,8 +42,9 @@ export async function fileResponse(
   req: IncomingMessage,
   file: OpenedFile,
   start: ResponseStart,
+  charset: string,
 ): Promise<GatewayResponse> {
-  return respond(req, start, [file], planResponse(req, file, start))
+  return respond(req, start, [file], planResponse(req, file, start, charset))
 }
 
 /** The response that sends parts of files in sequence, without evaluating conditions or ranges. */
@@ -76,10 +79,15 @@ async function respond(
   return { status, reason, headers, body: null }
 }
 
-function planResponse(req: IncomingMessage, file: OpenedFile, start: ResponseStart): ResponsePlan {
+function planResponse(
+  req: IncomingMessage,
+  file: OpenedFile,
+  start: ResponseStart,
+  charset: string,
+): ResponsePlan {
   const { status } = start
   const headers = withoutFields(start.headers, REPLACED_BODY_FIELDS)
-  addMissing(headers, 'Content-Type', typeOf(file.path))
+  addMissing(headers, 'Content-Type', typeOf(file.path, charset))
   // RFC 9110 §13.2.1: conditions and ranges are ignored if the response without them would not be 200.
   if (status !== 200 || (req.method !== 'GET' && req.method !== 'HEAD'))
     return wholePlan(status, headers, [allOf(file)])
@@ -124,7 +132,7 @@ function rangesOf(
   size: number,
 ): ByteRange[] | undefined {
   const { range } = req.headers
-  if (range === undefined || req.method !== 'GET' || req.httpVersion === '1.0') return undefined
+  if (range === undefined || req.method !== 'GET' || !knowsHttp11(req)) return undefined
   if (fieldValue(headers, 'accept-ranges')?.toLowerCase() === 'none') return undefined
   return rangeApplies(req.headers, validators) ? parseRanges(range, size) : undefined
 }
@@ -213,10 +221,10 @@ function etagOf({ size, modifiedNs }: OpenedFile): string {
 }
 
 function lastModifiedOf({ modifiedNs }: OpenedFile): string {
-  return new Date(Number(modifiedNs / 1_000_000n)).toUTCString()
+  return notInFuture(Number(modifiedNs / 1_000_000n))
 }
 
-function typeOf(path: string): string {
+function typeOf(path: string, charset: string): string {
   const type = mime.getType(path) ?? 'application/octet-stream'
-  return type.startsWith('text/') ? `${type}; charset=utf-8` : type
+  return charset !== '' && type.startsWith('text/') ? `${type}; charset=${charset}` : type
 }

@@ -20,7 +20,10 @@ export interface FileReceiver {
 }
 
 /** A file to send, with the head of the response; by default status 200 and no fields. */
-export interface FileRequest extends RootedPath, FileReceiver, Partial<ResponseStart> {}
+export interface FileRequest extends RootedPath, FileReceiver, Partial<ResponseStart> {
+  /** Charset of text files, '' for none. @default 'utf-8' */
+  readonly charset?: string
+}
 
 /**
  * The response that sends a file, with validators, conditions and ranges. The file is opened once, checked, and sent from
@@ -29,9 +32,9 @@ export interface FileRequest extends RootedPath, FileReceiver, Partial<ResponseS
  * @throws FileRefusedError
  */
 export async function sendFile(request: FileRequest): Promise<GatewayResponse> {
-  const { req, status = 200, reason = '', headers = [] } = request
+  const { req, status = 200, reason = '', headers = [], charset = 'utf-8' } = request
   const file = await openWithinRoots(request)
-  return bindToClient(request, await fileResponse(req, file, { status, reason, headers }))
+  return bindToClient(request, await fileResponse(req, file, { status, reason, headers }, charset))
 }
 
 /** Maximum files of one response, as all of them stay open until the response ends. */

@@ -10,13 +10,22 @@ export interface StaticFile {
   readonly followSymlinks?: boolean
   /** Name of the option that gives the root, for messages. */
   readonly option: 'root' | 'docroot'
+  readonly rules?: StaticRules
+}
+
+/** The option `static`. */
+export interface StaticRules {
+  readonly maxAge?: number | undefined
+  readonly immutable?: boolean | undefined
+  readonly charset?: string | undefined
+  readonly setHeaders?: ((path: string) => Readonly<Record<string, string>>) | undefined
 }
 
 /**
- * Without Cache-Control, clients choose a freshness lifetime themselves (RFC 9111 §4.2.2). A file that an authorizer has
- * released to one client must not be stored in a shared cache.
+ * Who may store a file. Without Cache-Control, clients choose a freshness lifetime themselves (RFC 9111 §4.2.2). A file that an
+ * authorizer has released to one client must not be stored in a shared cache.
  */
-const CACHE_CONTROL = { root: 'public, max-age=0', docroot: 'private, max-age=0' }
+const STORED_BY = { root: 'public', docroot: 'private' }
 
 /**
  * The response that sends a static file; undefined if the file does not exist. The caller has checked that the path may be
@@ -24,13 +33,30 @@ const CACHE_CONTROL = { root: 'public, max-age=0', docroot: 'private, max-age=0'
  */
 export async function staticFile(
   receiver: FileReceiver,
-  { root, path, ...place }: StaticFile,
+  { root, path, rules = {}, ...place }: StaticFile,
 ): Promise<GatewayResponse | undefined> {
-  const headers = ['Cache-Control', CACHE_CONTROL[place.option]]
+  const headers = fieldsOf(path, STORED_BY[place.option], rules)
+  const { charset = '' } = rules
   try {
-    return await sendFile({ ...receiver, ...place, roots: [root], path: root + path, headers })
+    return await sendFile({
+      ...receiver,
+      ...place,
+      roots: [root],
+      path: root + path,
+      headers,
+      charset,
+    })
   } catch (error) {
     if (error instanceof FileMissingError) return undefined
     throw error
   }
+}
+
+/** The fields of a static file; those of `setHeaders` replace others of the same name. */
+function fieldsOf(path: string, storedBy: string, rules: StaticRules): string[] {
+  const { maxAge = 0, immutable = false, setHeaders } = rules
+  const control = `${storedBy}, max-age=${Math.floor(maxAge / 1000)}${immutable ? ', immutable' : ''}`
+  const own = Object.entries(setHeaders?.(Buffer.from(path, 'latin1').toString()) ?? {})
+  const replaced = own.some(([name]) => name.toLowerCase() === 'cache-control')
+  return [...(replaced ? [] : ['Cache-Control', control]), ...own.flat()]
 }

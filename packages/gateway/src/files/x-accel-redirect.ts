@@ -75,7 +75,10 @@ function safeTarget(uri: string): { path: string; query: string } {
   const mark = uri.indexOf('?')
   const raw = mark === -1 ? uri : uri.slice(0, mark)
   try {
-    if (raw.startsWith('/') && !PARENT_SEGMENT.test(raw)) return parseTarget(uri)
+    if (raw.startsWith('/') && !PARENT_SEGMENT.test(raw)) {
+      const target = parseTarget(uri)
+      if (!target.path.includes('\\')) return target
+    }
   } catch {
     // A path that is refused from a client is refused from an application, too.
   }

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import { http2StreamOf } from './http2-stream.ts'
+import { http2Stream, isHttp2 } from './http-version.ts'
 
 const CLOSE_CALLBACKS = Symbol('fastcgi.closeCallbacks')
 
@@ -36,9 +36,8 @@ export function isGone(req: IncomingMessage, res: ServerResponse): boolean {
 
 /** Whether all of a response has been handed to the socket. */
 export function hasFinished(req: IncomingMessage, res: ServerResponse): boolean {
-  if (req.httpVersionMajor < 2) return res.writableFinished
   // node:http2 sets writableFinished on responses that were cut off, too.
-  return !http2StreamOf(req).aborted
+  return !(http2Stream(req)?.aborted ?? !res.writableFinished)
 }
 
 /** Calls back when the response closes, either because it is complete or because the client has disconnected. */
@@ -50,7 +49,7 @@ export function onResponseClose(
   res.once('close', callback)
   // A pipelined response has no socket until the responses before it are done, and emits no 'close' if the socket closes
   // first; so the socket itself is watched.
-  if (res.socket !== null || req.httpVersionMajor >= 2) return
+  if (res.socket !== null || isHttp2(req)) return
   watch(req.socket, callback)
   res.once('close', () => unwatch(req.socket, callback))
 }
@@ -74,7 +73,7 @@ export function onClientDisconnect(
   res: ServerResponse,
   callback: () => void,
 ): void {
-  if (req.httpVersionMajor >= 2) res.once('close', callback)
+  if (isHttp2(req)) res.once('close', callback)
   else watch(req.socket, callback)
 }
 
@@ -84,6 +83,6 @@ export function offClientDisconnect(
   res: ServerResponse,
   callback: () => void,
 ): void {
-  if (req.httpVersionMajor >= 2) res.off('close', callback)
+  if (isHttp2(req)) res.off('close', callback)
   else unwatch(req.socket, callback)
 }

@@ -28,8 +28,8 @@ function framingError(req: IncomingMessage): BadRequestError | TransferCodingErr
   if (refusedSockets.has(req.socket))
     return new BadRequestError('the request before it on the connection was refused')
   if (coding === undefined) return undefined
-  if (req.httpVersion !== '1.1')
-    return new BadRequestError('Transfer-Encoding is a field of HTTP/1.1')
+  if (req.httpVersion === '1.0' || req.httpVersion === '0.9')
+    return new BadRequestError('HTTP/1.0 has no Transfer-Encoding')
   if (length !== undefined)
     return new BadRequestError('the request has both Content-Length and Transfer-Encoding')
   if (coding.toLowerCase() === 'chunked') return undefined

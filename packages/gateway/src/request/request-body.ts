@@ -1,9 +1,9 @@
 // Decides how a request body is sent to the application: streamed, spooled first, encoded again, or refused.
 
 import type { IncomingMessage } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
 import type { Readable } from 'node:stream'
 import { RequestBodyError } from '@fastcgi/client'
+import { http2Stream } from './http-version.ts'
 import { encodeParsedBody } from './parsed-body.ts'
 import type { SpoolLimits } from './spool.ts'
 import { spoolStream } from './spool-stream.ts'
@@ -54,6 +54,8 @@ export interface RequestBody {
    * applies.
    */
   parsed: boolean
+  /** CONTENT_TYPE if it differs from the request's, because the body was encoded again in another charset. */
+  contentType?: string | undefined
 }
 
 /** The body of a request without one. */
@@ -74,8 +76,8 @@ export function requestBody(
   const declared = req.headers['content-length']
   if (declared === undefined && !hasUnknownLength(req)) return NO_BODY
   if (parsed !== undefined && parsed !== req && wasRead(req)) {
-    const body = encodeParsedBody(parsed, req.headers['content-type'])
-    return { body, length: body.length, parsed: true }
+    const { body, contentType } = encodeParsedBody(parsed, req.headers['content-type'])
+    return { body, length: body.length, parsed: true, contentType }
   }
   if (declared !== undefined) return declaredBody(req, declared, rules)
   if (wasRead(req)) throw unreadable(req)
@@ -115,9 +117,9 @@ function declaredBody(
 
 /** Whether a request without Content-Length may have a body. */
 function hasUnknownLength(req: IncomingMessage): boolean {
-  if (req.httpVersionMajor < 2) return req.headers['transfer-encoding'] !== undefined
-  const { stream } = req as unknown as Http2ServerRequest
-  return stream?.endAfterHeaders === false
+  const stream = http2Stream(req)
+  if (stream === undefined) return req.headers['transfer-encoding'] !== undefined
+  return stream.endAfterHeaders === false
 }
 
 /** Whether the body has already been read, at least in part, for instance by a body parser. */

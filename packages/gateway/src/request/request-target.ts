@@ -10,7 +10,8 @@ const PLAIN_PATH = /^(?:\/[A-Za-z0-9\-_~!$&'()*+,;=:@][A-Za-z0-9\-_.~!$&'()*+,;=
 
 /**
  * Parses a request target as nginx does. All later code relies on these properties of the path: decoded exactly once, no
- * `..`, no control characters (CVE-2019-11043), no NUL (CVE-2013-4547), no backslash.
+ * `..`, no control characters (CVE-2019-11043), no NUL (CVE-2013-4547). A backslash is an ordinary character here; files are
+ * never looked up by a path that has one.
  * @throws BadRequestError
  */
 export function parseTarget(raw: string): RequestTarget {
@@ -47,8 +48,6 @@ export function normalizePath(raw: string): string {
       throw new BadRequestError('request path contains a control character')
     // Encoded as latin1 it would become another character, which has not been checked: U+012E becomes a dot.
     if (code > 0xff) throw new BadRequestError('request path contains a character above U+00FF')
-    // Windows, and possibly the application, treats it as a slash.
-    if (code === 0x5c) throw new BadRequestError('request path contains a backslash')
   }
   return resolveDots(decoded)
 }

@@ -8,6 +8,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
+import { isHttp2 } from './http-version.ts'
 
 /** Maximum length in bytes of a body that is dropped so that its connection can be kept. */
 const MAX_DROPPED_BODY = 65_536
@@ -40,7 +41,7 @@ function hasUnreadBody(req: IncomingMessage): boolean {
   // The cheapest check first: most requests have no body.
   const { 'transfer-encoding': coding, 'content-length': length = '0' } = req.headers
   if (coding === undefined && length === '0') return false
-  return !req.readableEnded && !req.destroyed && req.httpVersionMajor < 2
+  return !req.readableEnded && !req.destroyed && !isHttp2(req)
 }
 
 function isShort({ headers }: IncomingMessage): boolean {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { constants } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
-import { http2StreamOf } from '../request/http2-stream.ts'
+import { http2Stream, knowsHttp11 } from '../request/http-version.ts'
 
 /**
  * Breaks off a response whose head has been sent, so that the client cannot take it for complete. Destroying the response
@@ -11,8 +11,9 @@ import { http2StreamOf } from '../request/http2-stream.ts'
  */
 export function abortResponse(req: IncomingMessage, res: ServerResponse): void {
   if (!res.headersSent) return
-  if (req.httpVersionMajor >= 2) http2StreamOf(req).close(constants.NGHTTP2_INTERNAL_ERROR)
-  else if (req.httpVersion === '1.0') resetConnection(res.socket)
+  const stream = http2Stream(req)
+  if (stream !== undefined) stream.close(constants.NGHTTP2_INTERNAL_ERROR)
+  else if (!knowsHttp11(req)) resetConnection(res.socket)
 }
 
 /** Sends a TCP RST. Unix sockets have none, and node:tls offers none. */

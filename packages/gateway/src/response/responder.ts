@@ -20,6 +20,7 @@ import {
   offClientDisconnect,
   onClientDisconnect,
 } from '../request/client-disconnect.ts'
+import { knowsHttp11 } from '../request/http-version.ts'
 import { dropBody } from '../request/unread-body.ts'
 import { abortResponse } from './abort-response.ts'
 import { BufferedBody, type BufferingRules } from './buffered-body.ts'
@@ -96,8 +97,8 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   onInformational(status: number, headers: string[]): void {
     const { req, res } = this.#context
-    // HTTP/1.0 has no informational responses (RFC 9110 §15.2).
-    if (status !== 103 || res.headersSent || req.httpVersion === '1.0') return
+    // Before HTTP/1.1 there are no informational responses (RFC 9110 §15.2).
+    if (status !== 103 || res.headersSent || !knowsHttp11(req)) return
     const link = headers
       .filter((_, at) => at % 2 === 1 && headers[at - 1]?.toLowerCase() === 'link')
       .flatMap((value) => value.split(/,\s*(?=<)/))

@@ -2,6 +2,7 @@
 // dropped.
 
 import { connectionOptions } from './field-list.ts'
+import { checkedLastModified } from './last-modified.ts'
 import { REPEATABLE_FIELDS } from './repeated-fields.ts'
 
 /** How a field is treated. */
@@ -14,6 +15,7 @@ type Kind =
   /** Asks the gateway to send something else in place of the body. */
   | 'offload'
   | 'content-length'
+  | 'last-modified'
   | 'transfer-encoding'
   | 'buffering'
 
@@ -39,6 +41,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ...entries('offload', ['x-accel-redirect', 'x-lighttpd-send-file', 'x-sendfile', 'x-sendfile2']),
   ...entries('repeatable', REPEATABLE_FIELDS),
   ['content-length', 'content-length'],
+  ['last-modified', 'last-modified'],
   ['transfer-encoding', 'transfer-encoding'],
   ['x-accel-buffering', 'buffering'],
 ])
@@ -102,11 +105,11 @@ export function responseFields(flat: readonly string[]): ResponseFields {
     const { lower, kind } = nameInfo(name)
     if (kind === 'dropped' || hopByHop?.has(lower)) continue
     if (kind === 'repeatable') headers.push(name, value)
-    else if (kind === 'once' || kind === 'content-length') {
+    else if (kind === 'once' || kind === 'content-length' || kind === 'last-modified') {
       if (once.includes(lower)) continue
       once.push(lower)
       if (kind === 'content-length') fields.contentLength = Number(value)
-      headers.push(name, value)
+      headers.push(name, kind === 'last-modified' ? checkedLastModified(value) : value)
     } else if (kind === 'offload') fields.offloadFields = [...fields.offloadFields, lower, value]
     else if (kind === 'transfer-encoding') fields.transferEncoding = value.toLowerCase()
     else fields.buffering = BUFFERING[value.toLowerCase()]

@@ -42,7 +42,7 @@ export function fold(name: string): string {
   return plain.toUpperCase().toLowerCase()
 }
 
-/** {@link fold} for a decoded path, which is latin1. */
+/** {@link fold} for a decoded path, which is latin1. A backslash counts as a slash. */
 export function foldPath(path: string): string {
-  return fold(Buffer.from(path, 'latin1').toString())
+  return fold(Buffer.from(path, 'latin1').toString()).replaceAll('\\', '/')
 }

@@ -59,7 +59,7 @@ export function checkRoot(where: string, root: string | undefined): void {
       `${where}: option root is missing; name the directory of the scripts, or set checkLocal: false to leave that to the application`,
     )
   try {
-    if (!statSync(root).isDirectory()) throw new Error('it is no directory')
+    if (!statSync(root, { bigint: true }).isDirectory()) throw new Error('it is no directory')
     accessSync(root, constants.R_OK | constants.X_OK)
   } catch (error) {
     throw new OptionError(

@@ -9,6 +9,14 @@ export function isForbidden(path: string): boolean {
   return hasDotSegment(path) || (process.platform === 'win32' && isWindowsAlias(path))
 }
 
+/**
+ * Whether a path has a backslash, which Windows treats as a slash. Such a path names no file; it may be PATH_INFO or go to a
+ * front controller (names of PHP classes in URLs).
+ */
+export function hasBackslash(path: string): boolean {
+  return path.includes('\\')
+}
+
 /** Whether a segment begins with a dot, except `.well-known` (RFC 8615). */
 function hasDotSegment(path: string): boolean {
   for (let at = path.indexOf('/.'); at !== -1; at = path.indexOf('/.', at + 1))

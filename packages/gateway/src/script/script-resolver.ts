@@ -2,9 +2,9 @@
 
 import { realpath, stat } from 'node:fs/promises'
 import { sep } from 'node:path'
-import { RootError } from '../errors.ts'
+import { BadRequestError, RootError } from '../errors.ts'
 import { hasExtension } from './extension.ts'
-import { isForbidden, isSourceLike } from './forbidden-paths.ts'
+import { hasBackslash, isForbidden, isSourceLike } from './forbidden-paths.ts'
 import { type PathInfoMode, splitPathInfo } from './path-info.ts'
 
 /** What a path names. All paths begin with a slash and are relative to the root; text is latin1. */
@@ -26,6 +26,8 @@ export type Resolution =
 export interface ScriptRules {
   /** Path prefix of the route; '/' for all paths. */
   prefix: string
+  /** Tested on the path as UTF-8 text; undefined for all paths. */
+  pattern: RegExp | undefined
   root: string | undefined
   /** Index files, in order of preference. */
   index: readonly string[]
@@ -39,6 +41,8 @@ export interface ScriptRules {
 
 /** Milliseconds that a found script stays in the cache. */
 const CACHE_TIME = 1000
+/** Characters of a path that a regular expression is tested on at the most: one that backtracks may take exponential time. */
+const MAX_MATCHED_LENGTH = 2048
 const CACHE_SIZE = 1024
 const NONE: Resolution = { kind: 'none' }
 
@@ -58,10 +62,10 @@ export class ScriptResolver {
 
   /** Resolves a normalized path; synchronously if no disk access is needed. */
   resolve(path: string): Resolution | Promise<Resolution> {
-    const { prefix, pathInfo, checkLocal } = this.#rules
-    if (!path.startsWith(prefix)) return NONE
+    const { prefix, pattern, pathInfo, checkLocal } = this.#rules
+    if (!path.startsWith(prefix) || (pattern !== undefined && !matches(path, pattern))) return NONE
     if (pathInfo === 'all') return { kind: 'script', script: '', pathInfo: path }
-    if (!checkLocal) return this.#resolveByName(path, pathInfo)
+    if (!checkLocal) return withoutBackslash(this.#resolveByName(path, pathInfo))
     const known = this.#cache.get(path)
     if (known !== undefined && known.expires > performance.now()) return known.resolution
     let lookup = this.#pending.get(path)
@@ -150,7 +154,7 @@ export class ScriptResolver {
    */
   async #fileType(path: string): Promise<'file' | 'directory' | undefined> {
     const { root, followSymlinks } = this.#rules
-    if (root === undefined) return undefined
+    if (root === undefined || hasBackslash(path)) return undefined
     const full = Buffer.concat([Buffer.from(root), Buffer.from(path, 'latin1')])
     try {
       const found = await stat(full)
@@ -168,6 +172,16 @@ export class ScriptResolver {
     if (this.#cache.size >= CACHE_SIZE) this.#cache.clear()
     this.#cache.set(path, { resolution, expires: performance.now() + CACHE_TIME })
   }
+}
+
+function matches(path: string, pattern: RegExp): boolean {
+  return path.length <= MAX_MATCHED_LENGTH && pattern.test(Buffer.from(path, 'latin1').toString())
+}
+
+/** Refuses a script whose name has a backslash; PATH_INFO may have one. */
+function withoutBackslash(found: Resolution): Resolution | Promise<Resolution> {
+  if (found.kind !== 'script' || !hasBackslash(found.script)) return found
+  return Promise.reject(new BadRequestError('the name of a script contains a backslash'))
 }
 
 function firstOf<T>(items: Iterable<T>): T | undefined {

@@ -143,7 +143,7 @@ function encodeParams<Source>(
   { request, target }: RoutedRequest<Source>,
   route: ScriptRoute<Source>,
   names: ScriptNames,
-  { length, parsed }: RequestBody,
+  { length, parsed, contentType }: RequestBody,
 ): Buffer {
   const { req, client } = request
   return route.environment.encode({
@@ -152,6 +152,7 @@ function encodeParams<Source>(
     client,
     ...names,
     contentLength: length,
+    contentType,
     dropContentEncoding: parsed,
     variables: variablesFor(req)?.params,
     extra: mergeEnv(route.envFor(request.source), request.env),

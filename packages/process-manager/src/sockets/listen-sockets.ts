@@ -1,14 +1,6 @@
 // Addresses and life of the listening sockets of processes.
 import { randomBytes } from 'node:crypto'
-import {
-  fstatSync,
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  renameSync,
-  rmdirSync,
-  unlinkSync,
-} from 'node:fs'
+import { lstatSync, mkdirSync, mkdtempSync, renameSync, rmdirSync, unlinkSync } from 'node:fs'
 import { connect, isIP } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
@@ -27,6 +19,12 @@ export interface SocketSettings {
   readonly mode: number
   /** Owner of a unix socket; changing it needs root. @default this process's */
   readonly owner?: { readonly uid: number; readonly gid: number } | undefined
+  /**
+   * Whether only this process creates files in its directory. The socket is then bound to its path, so that
+   * /proc/net/unix lists that path, by which systemd-tmpfiles tells sockets in use from stale ones.
+   * @default false: it is bound to a temporary path, and gets its own when its mode and owner are set
+   */
+  readonly exclusive?: boolean | undefined
 }
 
 /** The listening sockets of an application: one for each process, with the number of the process in its address. */
@@ -34,6 +32,7 @@ export class ListenSockets {
   readonly #base: Address
   readonly #settings: SocketSettings
   #ownDirectory: string | undefined
+  readonly #directory: string | undefined
 
   /**
    * @param listen base of their addresses; undefined: unix sockets called `name` in `directory`.
@@ -50,6 +49,7 @@ export class ListenSockets {
     if (listen !== undefined) this.#base = parseBaseAddress(listen)
     else {
       const path = directory === undefined ? this.#makeDirectory() : ensureDirectory(directory)
+      this.#directory = path
       const file = join(path, name.replaceAll(/[^\w.-]/g, '_').slice(0, 40))
       this.#base = { kind: 'unix', path: file, name: `unix:${file}` }
     }
@@ -72,8 +72,11 @@ export class ListenSockets {
   }
 
   /** Opens the socket of the process with that number. @throws FastCGIError `FCGI_LISTEN` if its address is in use. */
-  open(number: number): Promise<ParkedSocket> {
-    return openWatchedSocket(this.address(number), this.#settings)
+  async open(number: number): Promise<ParkedSocket> {
+    const exclusive = this.#ownDirectory !== undefined
+    if (exclusive) this.#ensureOwnDirectory()
+    else if (this.#directory !== undefined) ensureDirectory(this.#directory)
+    return await openWatchedSocket(this.address(number), { ...this.#settings, exclusive })
   }
 
   /** Removes the temporary directory. */
@@ -87,6 +90,23 @@ export class ListenSockets {
     reaper.unwatch('directory', this.#ownDirectory)
   }
 
+  /** Creates the temporary directory again if it has been removed. @throws FastCGIError `FCGI_LISTEN` */
+  #ensureOwnDirectory(): void {
+    const path = this.#ownDirectory ?? ''
+    const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
+    if (stats === undefined) {
+      mkdirSync(path, { mode: 0o700 })
+      return
+    }
+    // Anybody may create a directory of that name in the meantime.
+    const owner = BigInt(process.geteuid?.() ?? 0)
+    if (!stats.isDirectory() || stats.uid !== owner)
+      throw new FastCGIError(
+        'FCGI_LISTEN',
+        `cannot listen in ${path}: the directory was removed, and another user has created it again`,
+      )
+  }
+
   #makeDirectory(): string {
     const path = mkdtempSync(join(tmpdir(), 'fcgi-'))
     reaper.watch('directory', path)
@@ -98,7 +118,7 @@ export class ListenSockets {
 /** Opens a listening socket. A stale unix socket, on which no program listens any more, is replaced. @throws FastCGIError `FCGI_LISTEN` */
 export async function openSocket(
   address: Address,
-  { backlog, mode, owner }: SocketSettings,
+  { backlog, mode, owner, exclusive = false }: SocketSettings,
 ): Promise<ParkedSocket> {
   if (address.kind === 'tcp')
     return await park({ kind: 'tcp', host: address.host, port: address.port, backlog })
@@ -107,18 +127,21 @@ export async function openSocket(
   const socket = await park({
     kind: 'unix',
     path,
-    temporaryPath: temporaryName(path),
+    temporaryPath: exclusive ? undefined : temporaryName(path),
     mode,
     ...owner,
     backlog,
   })
+  const file = fileOf(path)
+  const named = (): boolean => file !== undefined && fileOf(path) === file
   return {
     fd: socket.fd,
+    inode: socket.inode,
     get intact() {
-      return socket.intact && isSocket(path)
+      return socket.intact && named()
     },
     close: async () => {
-      remove(path)
+      if (named()) remove(path)
       await socket.close()
     },
   }
@@ -130,11 +153,12 @@ export async function openWatchedSocket(
   settings: SocketSettings,
 ): Promise<ParkedSocket> {
   const socket = await openSocket(address, settings)
-  const inode = String(fstatSync(socket.fd).ino)
+  const { inode = '' } = socket
   reaper.watch('socket', inode)
   if (address.kind === 'unix') reaper.watch('file', address.path)
   return {
     fd: socket.fd,
+    inode,
     get intact() {
       return socket.intact
     },
@@ -152,7 +176,7 @@ export async function openWatchedSocket(
  */
 async function removeStale(path: string): Promise<void> {
   const aside = temporaryName(path)
-  const stats = lstatSync(path, { throwIfNoEntry: false })
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false })
   if (stats === undefined) return
   if (!stats.isSocket())
     throw new FastCGIError(
@@ -161,9 +185,11 @@ async function removeStale(path: string): Promise<void> {
     )
   if (await isListening(path)) throw inUse(path)
   renameSync(path, aside)
-  if (await isListening(aside)) {
+  try {
+    if (await isListening(aside)) throw inUse(path)
+  } catch (error) {
     renameSync(aside, path)
-    throw inUse(path)
+    throw error
   }
   remove(aside)
 }
@@ -175,21 +201,37 @@ function inUse(path: string): FastCGIError {
   )
 }
 
-/** Whether a connection to the socket is accepted, or would be. */
+/** Whether a connection to the socket is accepted, or would be. @throws FastCGIError `FCGI_LISTEN` if it cannot be told. */
 function isListening(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const socket = connect({ path })
     socket.once('connect', () => {
       socket.destroy()
       resolve(true)
     })
-    // EAGAIN: a program listens, but its backlog is full.
-    socket.once('error', ({ code }: NodeJS.ErrnoException) => resolve(code === 'EAGAIN'))
+    socket.once('error', ({ code, message }: NodeJS.ErrnoException) => {
+      // EAGAIN: a program listens, but its backlog is full.
+      if (code === 'EAGAIN') resolve(true)
+      else if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false)
+      else
+        reject(
+          new FastCGIError(
+            'FCGI_LISTEN',
+            `cannot listen on ${path}: cannot tell whether somebody else does: ${message}`,
+          ),
+        )
+    })
   })
 }
 
-function isSocket(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true
+/** Identifies the file of a path; undefined if there is none, or none that can be seen. */
+function fileOf(path: string): string | undefined {
+  try {
+    const { dev, ino } = lstatSync(path, { bigint: true })
+    return `${dev}:${ino}`
+  } catch {
+    return undefined
+  }
 }
 
 function remove(path: string): void {
@@ -231,7 +273,7 @@ function ensureDirectory(directory: string): string {
   if (path.includes('\n')) throw new OptionError('option ipcDir must not contain a line end')
   try {
     mkdirSync(path, { recursive: true, mode: 0o700 })
-    if (lstatSync(path).isDirectory()) return path
+    if (lstatSync(path, { bigint: true }).isDirectory()) return path
   } catch (error) {
     throw new OptionError(`option ipcDir: cannot create ${path}: ${(error as Error).message}`)
   }

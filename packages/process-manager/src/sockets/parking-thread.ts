@@ -68,22 +68,23 @@ function listen(id: number, socket: SocketToOpen): void {
   })
   const { backlog } = socket
   if (socket.kind === 'unix')
-    server.listen({ path: socket.temporaryPath, backlog, exclusive: true })
+    server.listen({ path: socket.temporaryPath ?? socket.path, backlog, exclusive: true })
   else server.listen({ host: socket.host, port: socket.port, backlog, exclusive: true })
 }
 
 /**
- * Makes a socket visible at its path once its mode and owner are set. link() is used instead of rename() for two reasons:
+ * Sets mode and owner of a socket, and then makes it visible at its path, unless it was bound to that. link() is used instead of rename() for two reasons:
  * it fails if the path exists, instead of replacing another program's socket; and libuv, which unlinks the path it has
  * bound when the socket is closed, then unlinks only the temporary one.
  */
 function publish({ temporaryPath, path, mode, uid, gid }: SocketToOpen & { kind: 'unix' }): void {
+  const bound = temporaryPath ?? path
   try {
-    chmodSync(temporaryPath, mode)
-    if (uid !== undefined && gid !== undefined) chownSync(temporaryPath, uid, gid)
-    linkSync(temporaryPath, path)
+    chmodSync(bound, mode)
+    if (uid !== undefined && gid !== undefined) chownSync(bound, uid, gid)
+    if (temporaryPath !== undefined) linkSync(temporaryPath, path)
   } finally {
-    unlinkSync(temporaryPath)
+    if (temporaryPath !== undefined) unlinkSync(temporaryPath)
   }
 }
 

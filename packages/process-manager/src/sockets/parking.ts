@@ -1,15 +1,17 @@
 // Listening sockets that this process opens but never accepts on, for its children to inherit; see parking-thread.ts.
-import { fstatSync } from 'node:fs'
+import { statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { FastCGIError } from '@fastcgi/client'
+import { socketInode } from '../spawning/socket-inode.ts'
 
 /** Parameters of a listening socket. */
 export type SocketToOpen = { readonly backlog: number } & (
   | {
       readonly kind: 'unix'
       readonly path: string
-      /** Path in the same directory that it has until its mode and owner are set. */
-      readonly temporaryPath: string
+      /** Path in the same directory that it has until its mode and owner are set; undefined: it is bound to `path`. */
+      readonly temporaryPath?: string | undefined
       readonly mode: number
       readonly uid?: number | undefined
       readonly gid?: number | undefined
@@ -40,6 +42,8 @@ export interface ParkingReply {
 /** A listening socket that children inherit; this process never accepts on it. */
 export interface ParkedSocket {
   readonly fd: number
+  /** Its inode, as /proc shows it. */
+  readonly inode: string | undefined
   /** Whether `fd` still is that socket. It is not if the thread has died: the number is then closed or reused. */
   readonly intact: boolean
   /** Closes the socket, which resets the connections in its backlog. Does not remove the path of a unix socket. */
@@ -91,11 +95,12 @@ class ParkingThread {
     const id = ++this.#lastId
     const { fd, error } = await this.#send({ id, open: socket })
     if (fd === undefined) throw listenError(socket, error)
-    const { ino } = fstatSync(fd)
+    const inode = socketInode(fd)
     return {
       fd,
+      inode,
       get intact() {
-        return inode(fd) === ino
+        return inode !== undefined && socketInode(fd) === inode
       },
       close: async () => {
         await this.#send({ id })
@@ -119,27 +124,31 @@ class ParkingThread {
   }
 }
 
-function inode(fd: number): number | undefined {
-  try {
-    return fstatSync(fd).ino
-  } catch {
-    return undefined
-  }
-}
-
 const REASONS: Readonly<Record<string, string>> = {
   EADDRINUSE: 'somebody else listens there already',
   EEXIST: 'another program has just created it',
   EACCES: 'permission denied',
   EPERM: 'permission denied',
   ENOENT: 'its directory does not exist',
+  EMFILE: 'this process has too many open files (EMFILE)',
+  ENFILE: 'the system has too many open files (ENFILE)',
   EADDRNOTAVAIL: 'no interface of this machine has that address',
 }
 
 function listenError(socket: SocketToOpen, error: ParkingReply['error']): FastCGIError {
   const name = socket.kind === 'unix' ? socket.path : `${socket.host}:${socket.port}`
-  const reason = (error?.code && REASONS[error.code]) ?? error?.message
+  const code = socket.kind === 'unix' && !hasDirectory(socket.path) ? 'ENOENT' : error?.code
+  const reason = (code && REASONS[code]) ?? error?.message
   return new FastCGIError('FCGI_LISTEN', `cannot listen on ${name}: ${reason}`, {
     cause: Object.assign(new Error(error?.message), { code: error?.code }),
   })
+}
+
+/** Whether the directory of a path exists. If it does not, libuv reports EACCES instead of ENOENT. */
+function hasDirectory(path: string): boolean {
+  try {
+    return statSync(dirname(path), { bigint: true }).isDirectory()
+  } catch (error) {
+    return !['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')
+  }
 }

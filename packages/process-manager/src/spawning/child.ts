@@ -2,8 +2,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { rmSync, writeFileSync } from 'node:fs'
 import { StderrLines } from '@fastcgi/client/internal'
+import { endAcceptors } from './acceptors.ts'
 import type { Exit } from './exit-reason.ts'
 import { reaper } from './reaper.ts'
+import { socketInode } from './socket-inode.ts'
 
 /** Milliseconds between two kill signals. They are repeated because a program may get one before its handler is installed. */
 const SIGNAL_INTERVAL = 500
@@ -12,6 +14,9 @@ const OUTPUT_TIMEOUT = 200
 
 /** The program to start, and what it needs. */
 export interface ChildCommand {
+  /** Path of the program. */
+  readonly program: string
+  /** What is executed: the program, or a tool of the system that executes it in its own process. */
   readonly file: string
   readonly args: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -25,6 +30,14 @@ export interface ChildCommand {
 /** Stream that a program wrote a line to. */
 export type OutputStream = 'stdout' | 'stderr'
 
+/** Receives the events of a child. */
+export interface ChildEvents {
+  /** It, or a descendant, wrote a line. */
+  onLine(stream: OutputStream, line: string): void
+  /** It has exited, and descendants that accept on its socket are being killed. `exited` resolves when they have ended. */
+  onAcceptorsLeft?(): void
+}
+
 /**
  * A running program that has inherited a listening socket. It has its own session and process group, so that all its
  * descendants can be killed with it.
@@ -32,22 +45,30 @@ export type OutputStream = 'stdout' | 'stderr'
 export class Child {
   /** Process id; undefined if it could not be started. */
   readonly pid: number | undefined
-  /** Resolves when it has exited, even while a descendant keeps its output open. */
+  /**
+   * Resolves when it has exited and no descendant accepts on its socket any more. Others may be running, and keep its
+   * output open: jobs that a page has started in the background outlive their process, as under php-fpm.
+   */
   readonly exited: Promise<Exit>
   /** Resolves when it has exited and its output has been read, or OUTPUT_TIMEOUT later. */
   readonly outputEnded: Promise<void>
+  /** Whether all its descendants are killed when it has exited. */
+  endsDescendants = false
   readonly #process: ChildProcess | undefined
-  readonly #files: readonly string[]
+  readonly #socketInode: string | undefined
+  readonly #program: string
+  readonly #events: ChildEvents
+  #files: readonly string[]
   #exit: Exit | undefined
 
-  constructor(
-    command: ChildCommand,
-    socket: number,
-    onLine: (stream: OutputStream, line: string) => void,
-  ) {
+  constructor(command: ChildCommand, socket: number, events: ChildEvents) {
+    this.#events = events
     this.#files = Object.keys(command.files)
+    this.#program = command.program
+    this.#socketInode = socketInode(socket)
     const started = start(command, socket)
     if (started instanceof Error) {
+      this.#removeFiles()
       this.exited = Promise.resolve({ code: null, signal: null, error: started })
       this.outputEnded = Promise.resolve()
       return
@@ -55,17 +76,15 @@ export class Child {
     this.#process = started
     this.pid = started.pid
     if (this.pid !== undefined) reaper.watch('group', String(this.pid))
-    this.exited = new Promise((resolve) => {
-      started.once('error', (error) => resolve({ code: null, signal: null, error }))
+    const ended = new Promise<Exit>((resolve) => {
+      // Not once(): kill() reports each failure by this event, too.
+      started.on('error', (error) => resolve({ code: null, signal: null, error }))
       started.once('exit', (code, signal) => resolve({ code, signal }))
     })
     const closed = new Promise<void>((resolve) => started.once('close', () => resolve()))
-    this.outputEnded = this.exited.then((exit) => {
-      this.#exit = exit
-      this.#cleanUp()
-      return Promise.race([closed, delay(OUTPUT_TIMEOUT)])
-    })
-    this.#read(started, onLine)
+    this.exited = ended.then((exit) => this.#ended(exit))
+    this.outputEnded = ended.then(() => Promise.race([closed, delay(OUTPUT_TIMEOUT)]))
+    this.#read(started)
     // A child must not keep the event loop of this process alive.
     started.unref()
   }
@@ -82,7 +101,7 @@ export class Child {
 
   /** Kills its process group with SIGKILL. */
   kill(): void {
-    if (this.running) this.#signalGroup('SIGKILL')
+    if (this.running) this.#killGroup()
   }
 
   /**
@@ -99,31 +118,47 @@ export class Child {
     clearTimeout(last)
   }
 
-  #read(process: ChildProcess, onLine: (stream: OutputStream, line: string) => void): void {
+  /** Leaves its files in place, because another child uses files of the same paths. */
+  keepFiles(): void {
+    this.#files = []
+  }
+
+  #read(process: ChildProcess): void {
     for (const name of ['stdout', 'stderr'] as const) {
-      const stream = process[name]
-      if (stream === null) continue
-      const lines = new StderrLines((line) => onLine(name, line), Number.POSITIVE_INFINITY)
+      // Undefined, which the types do not say, if there were too few file descriptors to start it.
+      const stream = process[name] ?? undefined
+      if (stream === undefined) continue
+      const lines = new StderrLines(
+        (line) => this.#events.onLine(name, line),
+        Number.POSITIVE_INFINITY,
+      )
       stream.on('data', (chunk: Buffer) => lines.push(chunk))
       stream.once('end', () => lines.end()).on('error', () => {})
       if ('unref' in stream && typeof stream.unref === 'function') stream.unref()
     }
   }
 
-  /** Kills the descendants that it has left behind, and removes its files. */
-  #cleanUp(): void {
-    if (this.pid === undefined) return
-    this.#signalGroup('SIGKILL')
+  async #ended(exit: Exit): Promise<Exit> {
+    this.#exit = exit
+    this.#removeFiles()
+    if (this.pid === undefined) return exit
+    if (this.endsDescendants) this.#killGroup()
+    const leader = { pid: this.pid, program: this.#program, inode: this.#socketInode ?? '' }
+    await endAcceptors(leader, () => this.#events.onAcceptorsLeft?.())
     reaper.unwatch('group', String(this.pid))
+    return exit
+  }
+
+  #removeFiles(): void {
     for (const file of this.#files) {
       rmSync(file, { force: true })
       reaper.unwatch('file', file)
     }
   }
 
-  #signalGroup(signal: NodeJS.Signals): void {
+  #killGroup(): void {
     try {
-      if (this.pid !== undefined) process.kill(-this.pid, signal)
+      if (this.pid !== undefined) process.kill(-this.pid, 'SIGKILL')
     } catch {
       // ESRCH: the group has no process left.
     }

@@ -49,6 +49,9 @@ if [ -n "$groups" ]; then sleep 0.5 2>/dev/null || sleep 1; fi
 for group in $groups; do kill -s KILL -- "-$group"; done 2>/dev/null
 `
 
+/** Milliseconds until a shell that could not be started is tried again. */
+const RETRY_INTERVAL = 1000
+
 const COMMANDS = {
   group: ['+', '-'],
   socket: ['i', 'I'],
@@ -66,6 +69,7 @@ type Kind = keyof typeof COMMANDS
 class Reaper {
   readonly #watched = new Map<string, { kind: Kind; value: string }>()
   #shell: ChildProcess | undefined
+  #retry: NodeJS.Timeout | undefined
 
   /** Adds an item to clean up. */
   watch(kind: Kind, value: string): void {
@@ -84,29 +88,54 @@ class Reaper {
   }
 
   #start(): void {
-    const shell = spawn('/bin/sh', ['-c', SCRIPT, 'fastcgi-reaper'], {
+    const shell = startShell()
+    // Undefined, which the types do not say, if there were too few file descriptors to start it.
+    const stdin = shell?.stdin ?? undefined
+    if (shell === undefined || stdin === undefined) {
+      shell?.on('error', () => {})
+      this.#startLater()
+      return
+    }
+    this.#shell = shell
+    shell.unref()
+    stdin.on('error', () => {})
+    // The pipe is a net.Socket, which the types do not say; it must not keep the event loop alive.
+    if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
+    const ended = (restart: () => void): void => {
+      if (this.#shell !== shell) return
+      this.#shell = undefined
+      restart()
+    }
+    shell.once('exit', () => ended(() => this.#startIfNeeded()))
+    shell.on('error', () => ended(() => this.#startLater()))
+    for (const { kind, value } of this.#watched.values()) this.#send(kind, value, 0)
+  }
+
+  #startIfNeeded(): void {
+    if (this.#shell === undefined && this.#watched.size > 0) this.#start()
+  }
+
+  /** The shell could not be started: tries again in a second, or when the next item is added. */
+  #startLater(): void {
+    clearTimeout(this.#retry)
+    this.#retry = setTimeout(() => this.#startIfNeeded(), RETRY_INTERVAL).unref()
+  }
+
+  #send(kind: Kind, value: string, which: 0 | 1): void {
+    this.#shell?.stdin?.write(`${COMMANDS[kind][which]}${value}\n`)
+  }
+}
+
+function startShell(): ChildProcess | undefined {
+  try {
+    return spawn('/bin/sh', ['-c', SCRIPT, 'fastcgi-reaper'], {
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
       cwd: '/',
       env: { PATH: '/usr/bin:/bin' },
     })
-    this.#shell = shell
-    shell.unref()
-    const { stdin } = shell
-    stdin.on('error', () => {})
-    // The pipe is a net.Socket, which the types do not say; it must not keep the event loop alive.
-    if ('unref' in stdin && typeof stdin.unref === 'function') stdin.unref()
-    const ended = (): void => {
-      if (this.#shell !== shell) return
-      this.#shell = undefined
-      if (this.#watched.size > 0) this.#start()
-    }
-    shell.once('exit', ended).on('error', () => {})
-    for (const { kind, value } of this.#watched.values()) this.#send(kind, value, 0)
-  }
-
-  #send(kind: Kind, value: string, which: 0 | 1): void {
-    this.#shell?.stdin?.write(`${COMMANDS[kind][which]}${value}\n`)
+  } catch {
+    return undefined
   }
 }
 

@@ -123,7 +123,7 @@ export function resolveLaunch(options: SpawnOptions): Launch {
   const program = options.chroot === undefined ? findProgram(name, env.PATH) : name
   if (options.chroot !== undefined) checkChroot(options)
   const cwd = resolve(options.cwd ?? (options.chroot === undefined ? dirname(program) : '/'))
-  if (statSync(cwd, { throwIfNoEntry: false })?.isDirectory() !== true)
+  if (statSync(cwd, { bigint: true, throwIfNoEntry: false })?.isDirectory() !== true)
     throw new OptionError(`option cwd: there is no directory ${cwd}`)
   const command = [
     ...launcherArguments(options, identity),
@@ -248,7 +248,7 @@ function findTool(name: string, option: string): string {
 }
 
 function checkProgram(file: string, option: string): void {
-  const stats = statSync(file, { throwIfNoEntry: false })
+  const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
   if (stats === undefined) throw new OptionError(`option ${option}: ${file} does not exist`)
   if (!stats.isFile()) throw new OptionError(`option ${option}: ${file} is no program`)
   if (!isProgram(file))
@@ -258,7 +258,7 @@ function checkProgram(file: string, option: string): void {
 function isProgram(file: string): boolean {
   try {
     accessSync(file, constants.X_OK)
-    return statSync(file).isFile()
+    return statSync(file, { bigint: true }).isFile()
   } catch {
     return false
   }

@@ -1,7 +1,6 @@
-// The states, settings and exit reports of a ManagedProcess.
+// The states and settings of a ManagedProcess.
 import type { Address, PoolOptions } from '@fastcgi/client'
 import type { ChildCommand } from '../spawning/child.ts'
-import type { Exit } from '../spawning/exit-reason.ts'
 
 /** State of a process. */
 export type ProcessState =
@@ -18,22 +17,10 @@ export type ProcessState =
   /** It has ended for good. */
   | 'stopped'
 
-/** How one child of a process ended. */
-export interface ExitReport {
-  readonly pid: number | undefined
-  readonly exit: Exit
-  /** Description of `exit` for the log. */
-  readonly reason: string
-  /** Requests that the child answered. */
-  readonly served: number
-  /** Lifetime of the child in milliseconds. */
-  readonly lived: number
-}
-
 /** Settings of a process; see the manager options of the same names. */
 export interface ProcessSettings {
-  /** Returns the command of a child, given the address of its listening socket. */
-  readonly command: (address: Address) => ChildCommand & { readonly program: string }
+  /** Returns the command of a child, given the address of its listening socket. Called once for each child; it may throw. */
+  readonly command: (address: Address) => ChildCommand
   /** Options of its connections. */
   readonly pool: PoolOptions
   /** Requests at a time. */

@@ -8,34 +8,19 @@ import {
 } from '@fastcgi/client'
 import { BaseDispatcher } from '@fastcgi/client/internal'
 import type { ListenSockets } from '../sockets/listen-sockets.ts'
-import type { ParkedSocket } from '../sockets/parking.ts'
-import { Child, type OutputStream } from '../spawning/child.ts'
-import { describeExit, type Exit } from '../spawning/exit-reason.ts'
+import { Child, type ChildCommand } from '../spawning/child.ts'
+import type { Exit } from '../spawning/exit-reason.ts'
+import { drainAndStop } from './drain.ts'
+import { type ExitReport, reportExit, reportNoStart } from './exit-report.ts'
 import { LoadMeter } from './load-meter.ts'
-import type { ExitReport, ProcessSettings, ProcessState } from './process-settings.ts'
-import { WatchedExchange } from './watched-exchange.ts'
-
-/** Number of last output lines that are kept, for the error messages of a failed start. */
-const MAX_OUTPUT_LINES = 5
+import { OutputTail } from './output-tail.ts'
+import type { ProcessOwner } from './process-owner.ts'
+import type { ProcessSettings, ProcessState } from './process-settings.ts'
+import { ProcessSocket } from './process-socket.ts'
+import { type Ending, WatchedExchange } from './watched-exchange.ts'
 
 /** Iterations of the event loop in which the losses of connections that a child had accepted are read after its exit. */
 const POLLS_AFTER_EXIT = 3
-
-/** Receives the events of a process. */
-export interface ProcessOwner {
-  /** Its state has changed. */
-  onState(process: ManagedProcess): void
-  /** A child was started. */
-  onStarted(process: ManagedProcess): void
-  /** A child exited without having been told to. The owner then calls respawn(), backOff() or retire(). */
-  onExit(process: ManagedProcess, report: ExitReport): void
-  /** Its current child has answered its first request. */
-  onFirstResponse(process: ManagedProcess): void
-  /** Its child wrote a line of output. */
-  onLine(process: ManagedProcess, pid: number | undefined, stream: OutputStream, line: string): void
-  /** A request exceeded a timeout; its child is killed next. */
-  onHung(process: ManagedProcess): void
-}
 
 /**
  * One process of an application: a listening socket, and the child that currently serves it. The socket outlives its
@@ -52,19 +37,25 @@ export class ManagedProcess extends BaseDispatcher {
   /** Requests answered by all its children. */
   served = 0
   lastExit: ExitReport | undefined
+  /** Whether connections that are lost now had not been accepted by any child. */
+  refusing = false
+  /** Whether it may still be running a script whose request was aborted, so that the next request would wait. */
+  abandoned = false
+  /** The last output of its current or last child. */
+  output: OutputTail = new OutputTail()
 
-  readonly #sockets: ListenSockets
+  readonly #socket: ProcessSocket
   readonly #settings: ProcessSettings
-  readonly #owner: ProcessOwner
+  readonly #owner: ProcessOwner<ManagedProcess>
   #state: ProcessState = 'opening'
-  #refusing = false
   #pool: Pool
-  #socket: ParkedSocket | undefined
   #child: Child | undefined
-  #lastLines: string[] = []
   #servedByChild = 0
   #startedAt = 0
+  #endsDescendants = false
   readonly #meter = new LoadMeter()
+  /** Children that finish their requests on a socket whose name has been removed. */
+  readonly #leaving = new Map<Child, Promise<void>>()
   #opening: Promise<Error | undefined> | undefined
   #stopping: Promise<void> | undefined
   #retired: Promise<void> | undefined
@@ -74,13 +65,13 @@ export class ManagedProcess extends BaseDispatcher {
     number: number,
     sockets: ListenSockets,
     settings: ProcessSettings,
-    owner: ProcessOwner,
+    owner: ProcessOwner<ManagedProcess>,
   ) {
     super()
     this.name = name
     this.number = number
     this.address = sockets.address(number)
-    this.#sockets = sockets
+    this.#socket = new ProcessSocket(sockets, number)
     this.#settings = settings
     this.#owner = owner
     this.#pool = this.#newPool()
@@ -121,11 +112,6 @@ export class ManagedProcess extends BaseDispatcher {
     return this.#meter.busyTime(now)
   }
 
-  /** Its last lines of output, joined. */
-  get lastOutput(): string {
-    return this.#lastLines.join(' | ')
-  }
-
   // ---- life cycle
 
   /**
@@ -133,9 +119,11 @@ export class ManagedProcess extends BaseDispatcher {
    * @param trial whether the child gets requests only after a moment, because earlier starts failed.
    */
   async start(trial: boolean): Promise<void> {
-    this.#refusing = false
+    this.refusing = false
+    this.#startedAt = performance.now()
+    this.output = new OutputTail()
     this.#setState('opening')
-    this.#opening = this.#open()
+    this.#opening = this.#socket.ensure()
     const error = await this.#opening
     // retire() may have been called meanwhile.
     if (this.#state !== 'opening') return
@@ -143,21 +131,28 @@ export class ManagedProcess extends BaseDispatcher {
     else this.#spawn(trial ? 'trial' : 'running')
   }
 
-  async #open(): Promise<Error | undefined> {
-    if (this.#socket?.intact === true) return undefined
-    await this.#closeSocket()
-    try {
-      this.#socket = await this.#sockets.open(this.number)
-      return undefined
-    } catch (error) {
-      return error as Error
-    }
+  /**
+   * Opens a new socket and starts a child for it if the name of its socket has been removed, by a cleaner of /tmp for
+   * instance, or replaced. The current child finishes the requests that it has.
+   */
+  renewSocket(): void {
+    const [child, pool] = [this.#child, this.#pool]
+    if (this.#state !== 'running' || this.#retired !== undefined || child?.running !== true) return
+    if (!this.#socket.open || this.#socket.intact) return
+    this.#owner.onSocketLost(this)
+    child.keepFiles()
+    this.#child = undefined
+    this.#pool = this.#newPool()
+    // Not killSignal: php-fpm would remove the name of the socket, which is that of the new one, when it ends.
+    const stopped = drainAndStop(pool, () => child, { ...this.#settings, killSignal: 'SIGKILL' })
+    const left = stopped.finally(() => this.#leaving.delete(child))
+    this.#leaving.set(child, left)
+    void this.start(false)
   }
 
   /** Starts a child in place of one that exited. Connections in the backlog of the socket are kept. */
   respawn(): void {
-    if (this.#socket?.intact === true)
-      this.#spawn(this.#state === 'draining' ? 'draining' : 'running')
+    if (this.#socket.intact) this.#spawn('running')
     else void this.start(false)
   }
 
@@ -178,14 +173,11 @@ export class ManagedProcess extends BaseDispatcher {
    */
   async #refuseBacklog(): Promise<void> {
     for (let turn = 0; turn < POLLS_AFTER_EXIT; turn++) await new Promise(setImmediate)
+    // The errors of the requests that are refused tell its last output.
+    await this.outputEnded
     if (this.#state !== 'backoff') return
-    this.#refusing = true
-    await this.#closeSocket()
-  }
-
-  /** Whether connections that are lost now had not been accepted by any child. */
-  get refusing(): boolean {
-    return this.#refusing
+    this.refusing = true
+    await this.#socket.close()
   }
 
   /** Replaces its child without losing a request. Resolves when the new child is started, or the reload signal sent. */
@@ -203,76 +195,94 @@ export class ManagedProcess extends BaseDispatcher {
     if (this.#retired === undefined) await this.start(false)
   }
 
-  /** Ends the process for good, without losing a request. */
-  retire(): Promise<void> {
+  /**
+   * Ends the process for good, without losing a request.
+   * @param descendants whether the descendants of its child end with it; else background jobs of pages are left alone.
+   */
+  retire(descendants: 'end' | 'stay'): Promise<void> {
+    if (descendants === 'end') {
+      this.#endsDescendants = true
+      for (const child of [this.#child, ...this.#leaving.keys()])
+        if (child !== undefined) child.endsDescendants = true
+    }
     this.#retired ??= this.#retire()
     return this.#retired
   }
 
   async #retire(): Promise<void> {
-    const stopping = this.#stopping ?? this.#drainAndStop()
-    await stopping
+    await (this.#stopping ?? this.#drainAndStop())
     await this.#opening
-    await this.#closeSocket()
+    await Promise.all(this.#leaving.values())
+    await this.#socket.close()
     this.#setState('stopped')
   }
 
-  /**
-   * Stops taking requests, waits for the running ones, then signals the child. The order matters: libfcgi checks for
-   * SIGTERM only between connections, and hangs in its accept loop if one is open and silent.
-   */
   async #drainAndStop(): Promise<void> {
     this.#setState('draining')
-    const { drainTimeout, killSignal, killTimeout } = this.#settings
-    const drainTimer =
-      drainTimeout === 0 ? undefined : setTimeout(() => void this.#pool.destroy(), drainTimeout)
-    await this.#pool.close()
-    clearTimeout(drainTimer)
-    await this.#child?.stop(killSignal, killTimeout)
+    await drainAndStop(this.#pool, () => this.#child, this.#settings)
     this.#pool = this.#newPool()
   }
 
   #spawn(state: 'running' | 'trial' | 'draining'): void {
-    const { command } = this.#settings
-    this.starts++
-    this.#servedByChild = 0
-    this.#lastLines = []
     this.#startedAt = performance.now()
-    const socket = this.#socket as ParkedSocket
-    const child = new Child(command(this.address), socket.fd, (stream, line) => {
-      this.#lastLines = [...this.#lastLines, line].slice(-MAX_OUTPUT_LINES)
-      this.#owner.onLine(this, child.pid, stream, line)
-    })
+    this.#servedByChild = 0
+    let command: ChildCommand
+    try {
+      command = this.#settings.command(this.address)
+    } catch (error) {
+      this.#failed(error as Error)
+      return
+    }
+    this.starts++
+    const child = this.#newChild(command)
+    child.exited.then((exit) => this.#exited(child, command, exit))
     this.#child = child
-    child.exited.then((exit) => this.#exited(child, exit))
+    this.abandoned = false
     this.#setState(state)
     if (child.pid !== undefined) this.#owner.onStarted(this)
   }
 
-  #exited(child: Child, exit: Exit): void {
+  #newChild(command: ChildCommand): Child {
+    const output = new OutputTail()
+    this.output = output
+    const child = new Child(command, this.#socket.fd, {
+      onLine: (stream, line) => {
+        output.add(line)
+        this.#owner.onLine(this, child.pid, stream, line)
+      },
+      onAcceptorsLeft: () => {
+        if (child === this.#child && this.#state === 'running') this.#setState('opening')
+      },
+    })
+    child.endsDescendants = this.#endsDescendants
+    return child
+  }
+
+  #exited(child: Child, command: ChildCommand, exit: Exit): void {
+    // renewSocket() has replaced it.
+    if (this.#child !== child) return
     // Requests that are queued at the socket have to be served before the process ends.
     if (this.#state === 'draining' && this.load > 0) {
-      this.respawn()
+      if (exit.error === undefined && this.#socket.intact) this.#spawn('draining')
+      else void this.#pool.destroy(exit.error)
       return
     }
     if (this.#state === 'draining' || this.#state === 'stopped') return
-    const { program, cwd } = this.#settings.command(this.address)
-    const served = this.#servedByChild
     this.died++
-    this.lastExit = {
-      pid: child.pid,
-      exit,
-      served,
-      reason: describeExit(exit, { program, cwd, served }),
-      lived: performance.now() - this.#startedAt,
-    }
-    this.#owner.onExit(this, this.lastExit)
+    const served = this.#servedByChild
+    const lived = performance.now() - this.#startedAt
+    this.#report(reportExit({ pid: child.pid, command }, exit, { served, lived }))
   }
 
-  #failed(error: NodeJS.ErrnoException): void {
-    const exit: Exit = { code: null, signal: null, error }
-    this.lastExit = { pid: undefined, exit, served: 0, reason: error.message, lived: 0 }
-    this.#owner.onExit(this, this.lastExit)
+  /** No child could be started. */
+  #failed(error: Error): void {
+    if (this.#state === 'draining') void this.#pool.destroy(error)
+    else this.#report(reportNoStart(error, performance.now() - this.#startedAt))
+  }
+
+  #report(report: ExitReport): void {
+    this.lastExit = report
+    this.#owner.onExit(this, report)
   }
 
   /** Settles when the output of its last child has been read to the end, or after a short timeout. */
@@ -285,12 +295,6 @@ export class ManagedProcess extends BaseDispatcher {
     this.#owner.onState(this)
   }
 
-  async #closeSocket(): Promise<void> {
-    const socket = this.#socket
-    this.#socket = undefined
-    await socket?.close()
-  }
-
   #newPool(): Pool {
     const { concurrency, pool } = this.#settings
     return new Pool(this.address, { ...pool, maxConnections: concurrency })
@@ -300,22 +304,34 @@ export class ManagedProcess extends BaseDispatcher {
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
     this.#meter.change(1)
-    return this.#pool.dispatch(request, new WatchedExchange(this, handler))
+    const pool = this.#pool
+    const onOver = (ending: Ending): void => this.#over(ending, pool === this.#pool)
+    return pool.dispatch(request, new WatchedExchange(this, handler, onOver))
   }
 
-  onComplete(answered: boolean): void {
+  /** @param current whether the request was sent to the current socket. */
+  #over(ending: Ending, current: boolean): void {
     this.#meter.change(-1)
-    if (!answered) return
-    this.served++
-    this.#servedByChild++
-    if (this.#servedByChild === 1) this.#owner.onFirstResponse(this)
+    if (ending === 'answered') this.served++
+    if (!current || ending === 'failed') return
+    if (ending === 'answered') {
+      this.#setAbandoned(false)
+      if (++this.#servedByChild === 1) this.#owner.onFirstResponse(this)
+    } else if (this.pid === undefined) return
+    else if (ending === 'hung' && this.#settings.concurrency === 1) this.#killHung()
+    else this.#setAbandoned(true)
   }
 
   /** Kills a child of concurrency 1 that exceeded a timeout, because the next request would wait for it as well. */
-  onTimeout(): void {
-    if (this.#settings.concurrency > 1 || this.pid === undefined) return
+  #killHung(): void {
     this.#owner.onHung(this)
     this.#child?.kill()
+  }
+
+  #setAbandoned(abandoned: boolean): void {
+    if (this.abandoned === abandoned) return
+    this.abandoned = abandoned
+    this.#owner.onState(this)
   }
 
   override get stats(): DispatcherStats {
@@ -323,11 +339,11 @@ export class ManagedProcess extends BaseDispatcher {
   }
 
   override close(): Promise<void> {
-    return this.retire()
+    return this.retire('end')
   }
 
   override async destroy(error?: Error): Promise<void> {
     await this.#pool.destroy(error)
-    await this.retire()
+    await this.retire('end')
   }
 }

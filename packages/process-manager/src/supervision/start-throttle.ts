@@ -9,6 +9,17 @@ export interface StartTimes {
   readonly initStartDelay: number
 }
 
+/** A failed start. Times are of the clock of the throttle. */
+export interface FailedStart {
+  /** When it was made. */
+  readonly startedAt: number
+  /** Whether the process was ended by another one, so that its end says nothing about the program. */
+  readonly killed: boolean
+}
+
+/** Number of consecutive failures by being killed that do not double the delay. */
+const KILLS_WITHOUT_DOUBLING = 3
+
 /**
  * Decides when the next process may be started: `initStartDelay` after the last start, and after failures with
  * exponential backoff.
@@ -16,6 +27,8 @@ export interface StartTimes {
 export class StartThrottle {
   readonly #times: StartTimes
   #failures = 0
+  #kills = 0
+  #failedAt = Number.NEGATIVE_INFINITY
   #notBefore = Number.NEGATIVE_INFINITY
   #lastStart = Number.NEGATIVE_INFINITY
 
@@ -23,7 +36,7 @@ export class StartThrottle {
     this.#times = times
   }
 
-  /** Number of consecutive failed starts. */
+  /** Number of consecutive failures, as far as they count for the delay. */
   get failures(): number {
     return this.#failures
   }
@@ -38,16 +51,25 @@ export class StartThrottle {
     this.#lastStart = now
   }
 
-  failed(now: number): void {
+  /**
+   * Processes that were all running when the first of them failed count as one failure. Being killed delays the next start,
+   * but doubles the delay only if it happens again and again, as where the system kills a program for lack of memory.
+   */
+  failed(now: number, { startedAt, killed }: FailedStart): void {
+    if (startedAt < this.#failedAt) return
+    this.#failedAt = now
+    if (killed) this.#kills++
+    const doubles = !killed || this.#kills > KILLS_WITHOUT_DOUBLING
+    if (doubles || this.#failures === 0) this.#failures++
     const { restartDelay, maxRestartDelay } = this.#times
-    const delay = Math.min(restartDelay * 2 ** Math.min(this.#failures, 30), maxRestartDelay)
-    this.#failures++
-    this.#notBefore = now + delay
+    const doublings = Math.min(this.#failures - 1, 30)
+    this.#notBefore = now + Math.min(restartDelay * 2 ** doublings, maxRestartDelay)
   }
 
   /** A process has answered a request or outlived `minServerLife`: resets the backoff. */
   succeeded(): void {
     this.#failures = 0
+    this.#kills = 0
     this.#notBefore = Number.NEGATIVE_INFINITY
   }
 }

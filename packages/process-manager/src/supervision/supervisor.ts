@@ -1,18 +1,21 @@
 // Keeps the processes of one application running, in the number that its policy asks for.
 import { type Balancer, OverloadedError } from '@fastcgi/client'
-import { callSafely } from '@fastcgi/client/internal'
-import { type ProcessEvent, type ProcessLogger, publishProcess } from '../log.ts'
+import type { ProcessEvent, ProcessLogger } from '../log.ts'
 import type { ListenSockets } from '../sockets/listen-sockets.ts'
 import type { OutputStream } from '../spawning/child.ts'
+import { wasKilled } from '../spawning/exit-reason.ts'
+import type { ExitReport } from './exit-report.ts'
 import type { Fleet, Policy, Worker } from './policy.ts'
-import { ManagedProcess, type ProcessOwner } from './process.ts'
-import type { ExitReport, ProcessSettings } from './process-settings.ts'
+import { ManagedProcess } from './process.ts'
+import type { ProcessOwner } from './process-owner.ts'
+import { ProcessReports } from './process-reports.ts'
+import type { ProcessSettings } from './process-settings.ts'
 import type { StartThrottle } from './start-throttle.ts'
 
 /** Maximum time between two ticks, in milliseconds. */
 const TICK_INTERVAL = 1000
-/** Time that a process has to live after a failed start before it gets requests, in milliseconds. */
-const TRIAL_TIME = 250
+/** Maximum and minimum of `trialTime`, in milliseconds. */
+const TRIAL_TIMES = [250, 50] as const
 
 /** Collaborators and settings of a {@link Supervisor}. */
 export interface SupervisorParts {
@@ -25,6 +28,8 @@ export interface SupervisorParts {
   readonly logger: ProcessLogger
   /** Milliseconds. */
   readonly minServerLife: number
+  /** Milliseconds. */
+  readonly restartDelay: number
   readonly policy: (fleet: Fleet) => Policy
 }
 
@@ -32,7 +37,7 @@ export interface SupervisorParts {
  * Runs the processes of an application. Its policy decides how many there are, the start throttle when one may be
  * started. Each process is a member of the balancer, enabled while it takes requests; one that exits is replaced.
  */
-export class Supervisor implements ProcessOwner, Fleet {
+export class Supervisor implements ProcessOwner<ManagedProcess>, Fleet {
   /** In order of creation, including those that are being retired. */
   readonly processes: ManagedProcess[] = []
   readonly #name: string
@@ -41,14 +46,15 @@ export class Supervisor implements ProcessOwner, Fleet {
   readonly #settings: ProcessSettings
   readonly #throttle: StartThrottle
   readonly #policy: Policy
-  readonly #logger: ProcessLogger
+  readonly #reports: ProcessReports
   readonly #minServerLife: number
+  /** Time that a process has to live after a failed start before it gets requests, in milliseconds. */
+  readonly #trialTime: number
   readonly #retirements = new Set<Promise<void>>()
-  readonly #listeners = new Set<(event: ProcessEvent) => void>()
   #timer: NodeJS.Timeout | undefined
   #restarting: Promise<void> = Promise.resolve()
-  /** Why the last child ended, for the error of requests that are refused. */
-  #lastFailure = ''
+  /** Failed children whose last output is still being read. */
+  #failing = 0
   #demandScheduled = false
   #closing = false
 
@@ -58,8 +64,10 @@ export class Supervisor implements ProcessOwner, Fleet {
     this.#sockets = parts.sockets
     this.#settings = parts.settings
     this.#throttle = parts.throttle
-    this.#logger = parts.logger
+    this.#reports = new ProcessReports(parts.name, parts.logger)
     this.#minServerLife = parts.minServerLife
+    const [longest, shortest] = TRIAL_TIMES
+    this.#trialTime = Math.min(longest, Math.max(shortest, parts.restartDelay / 4))
     this.#policy = parts.policy(this)
     this.#balancer.waiting.onEnter = () => this.#demand()
     this.#tick()
@@ -67,8 +75,7 @@ export class Supervisor implements ProcessOwner, Fleet {
 
   /** Subscribes to process events; returns the function that unsubscribes. */
   listen(listener: (event: ProcessEvent) => void): () => void {
-    this.#listeners.add(listener)
-    return () => this.#listeners.delete(listener)
+    return this.#reports.listen(listener)
   }
 
   /** Replaces all processes, one after the other, without losing a request. */
@@ -76,22 +83,28 @@ export class Supervisor implements ProcessOwner, Fleet {
     return this.#restartOlder(performance.now())
   }
 
-  /** Restarts the processes that were started before a time, given in milliseconds since 1970. */
-  restartOlderThan(changed: number): void {
-    const time = changed - performance.timeOrigin
-    if (this.processes.every((process) => process.state !== 'running' || process.startedAt >= time))
-      return
-    this.#logger.info({ application: this.#name }, `${this.#name}: changed on disk, restarting`)
-    void this.#restartOlder(time)
+  /** Restarts the processes, because the program has changed. */
+  programChanged(): void {
+    this.#reports.changed()
+    // Failures have been logged.
+    this.restart().catch(() => {})
   }
 
-  /** Restarts one process at a time, also when restarts are requested concurrently. */
+  /** Restarts one process at a time, also when restarts are requested concurrently. Fails with the first error, at the end. */
   #restartOlder(time: number): Promise<void> {
-    this.#restarting = this.#restarting.then(async () => {
+    const errors: unknown[] = []
+    const restarted = this.#restarting.then(async () => {
       for (const process of [...this.processes])
-        if (process.startedAt < time) await process.restart()
+        if (process.startedAt < time)
+          await process.restart().catch((error) => {
+            errors.push(error)
+            this.#reports.restartFailed(process, error)
+          })
     })
-    return this.#restarting
+    this.#restarting = restarted
+    return restarted.then(() => {
+      if (errors.length > 0) throw errors[0]
+    })
   }
 
   /** Ends all processes and removes the socket directory. There must be no more requests. */
@@ -99,7 +112,7 @@ export class Supervisor implements ProcessOwner, Fleet {
     this.#closing = true
     clearTimeout(this.#timer)
     this.#policy.end()
-    for (const process of [...this.processes]) this.retire(process)
+    for (const process of [...this.processes]) this.#retire(process, 'end')
     await Promise.all(this.#retirements)
     this.#sockets.remove()
   }
@@ -139,11 +152,16 @@ export class Supervisor implements ProcessOwner, Fleet {
 
   retire(worker: Worker): void {
     const process = this.processes.find((known) => known === worker)
-    if (process === undefined || process.retiring) return
-    const { pid } = process
-    const retirement = process.retire().then(async () => {
+    if (process !== undefined) this.#retire(process, 'stay')
+  }
+
+  #retire(process: ManagedProcess, descendants: 'end' | 'stay'): void {
+    const { pid, retiring } = process
+    const retired = process.retire(descendants)
+    if (retiring) return
+    const retirement = retired.then(async () => {
       this.processes.splice(this.processes.indexOf(process), 1)
-      this.#emit(process, 'stopped', pid)
+      this.#reports.stopped(process, pid)
       await this.#balancer.remove(process.name)
       this.#retirements.delete(retirement)
       this.#tick()
@@ -156,14 +174,15 @@ export class Supervisor implements ProcessOwner, Fleet {
   onState(process: ManagedProcess): void {
     const member = this.#balancer.members.find((known) => known.dispatcher === process)
     const status = process.state === 'running' ? 'enabled' : 'disabled'
-    if (member !== undefined && member.status !== status)
-      this.#balancer.update(member.name, { status })
+    // A member of lbset 1 is chosen only if all of lbset 0 are busy.
+    const lbset = process.abandoned ? 1 : 0
+    if (member !== undefined && (member.status !== status || member.lbset !== lbset))
+      this.#balancer.update(member.name, { status, lbset })
     if (process.state === 'trial') this.#schedule()
   }
 
   onStarted(process: ManagedProcess): void {
-    this.#logger.info(details(process), `${process.name}: started, pid ${process.pid}`)
-    this.#emit(process, 'started', process.pid)
+    this.#reports.started(process)
   }
 
   onFirstResponse(): void {
@@ -171,11 +190,11 @@ export class Supervisor implements ProcessOwner, Fleet {
   }
 
   onHung(process: ManagedProcess): void {
-    this.#logger.error(
-      details(process),
-      `${process.name}[${process.pid}]: killed, because it did not answer in time (option timeouts)`,
-    )
-    this.#emit(process, 'hung', process.pid)
+    this.#reports.hung(process)
+  }
+
+  onSocketLost(process: ManagedProcess): void {
+    this.#reports.socketLost(process, process.address.name)
   }
 
   onLine(
@@ -184,28 +203,36 @@ export class Supervisor implements ProcessOwner, Fleet {
     stream: OutputStream,
     line: string,
   ): void {
-    const message = `${process.name}[${pid}]: ${line}`
-    if (stream === 'stderr') this.#logger.warn(details(process, pid), message)
-    else this.#logger.info(details(process, pid), message)
+    this.#reports.line(process, pid, stream, line)
   }
 
   onExit(process: ManagedProcess, report: ExitReport): void {
     const now = performance.now()
-    const startSucceeded = report.served > 0 || report.lived >= this.#minServerLife
-    if (!startSucceeded) this.#throttle.failed(now)
-    const event = startSucceeded ? 'exited' : 'failed'
-    this.#emit(process, event, report.pid, report.reason)
-    void this.#log(process, report, startSucceeded)
+    const started = report.pid !== undefined && report.lived >= this.#minServerLife
+    const startSucceeded = report.served > 0 || started
+    if (startSucceeded) void this.#reports.exited(process, report)
+    else this.#startFailed(process, report, now)
     // A request that was dispatched to this process may be queued at its socket, so it has to be served.
     const wanted = process.load > 0 || this.#policy.replaces(now)
     if (startSucceeded && wanted) process.respawn()
     else if (wanted && !this.#closing) process.backOff()
     else {
       process.backOff()
-      this.retire(process)
+      this.#retire(process, 'stay')
     }
     this.#refuseIfNoneRuns()
     this.#schedule()
+  }
+
+  #startFailed(process: ManagedProcess, report: ExitReport, now: number): void {
+    this.#throttle.failed(now, { startedAt: now - report.lived, killed: wasKilled(report.exit) })
+    const wait = Math.ceil(this.#throttle.wait(now))
+    const next = `failure ${this.#throttle.failures}, next try in ${wait} ms`
+    this.#failing++
+    void this.#reports.failed(process, report, next).then(() => {
+      this.#failing--
+      this.#refuseIfNoneRuns()
+    })
   }
 
   // ---- timer
@@ -214,9 +241,10 @@ export class Supervisor implements ProcessOwner, Fleet {
     if (this.#closing) return
     const now = performance.now()
     for (const process of this.processes) {
-      if (process.state === 'trial' && now - process.startedAt >= TRIAL_TIME) process.promote()
+      if (process.state === 'trial' && now - process.startedAt >= this.#trialTime) process.promote()
       const proven = process.state === 'running' && now - process.startedAt >= this.#minServerLife
       if (proven && this.#throttle.failures > 0) this.#throttle.succeeded()
+      process.renewSocket()
       const due = process.state === 'backoff' && !process.retiring && this.#throttle.wait(now) === 0
       if (due && !(this.#throttle.failures > 0 && this.#trialRunning)) {
         this.#throttle.started(now)
@@ -235,7 +263,7 @@ export class Supervisor implements ProcessOwner, Fleet {
     const startDelay = this.#throttle.wait(now)
     const trials = this.processes
       .filter((process) => process.state === 'trial')
-      .map((process) => process.startedAt + TRIAL_TIME - now)
+      .map((process) => process.startedAt + this.#trialTime - now)
     const pause = Math.min(TICK_INTERVAL, startDelay > 0 ? startDelay : TICK_INTERVAL, ...trials)
     this.#timer = setTimeout(this.#tick, Math.max(1, Math.ceil(pause))).unref()
   }
@@ -272,49 +300,14 @@ export class Supervisor implements ProcessOwner, Fleet {
       this.processes.some(
         ({ state, retiring }) => (state === 'running' || state === 'draining') && !retiring,
       )
-    if (available || this.#balancer.waiting.size === 0) return
+    // The error tells the last output of the process that has failed.
+    if (available || this.#failing > 0 || this.#balancer.waiting.size === 0) return
     const wait = Math.ceil(this.#throttle.wait(performance.now()))
     this.#balancer.waiting.refuse(
       new OverloadedError(
-        `no process of ${this.#name} runs; the next try is in ${wait} ms (option restartDelay). ${this.#lastFailure}`.trim(),
+        `no process of ${this.#name} runs; the next try is in ${wait} ms (option restartDelay). ${this.#reports.lastFailure}`.trim(),
       ),
     )
-  }
-
-  /** Logs an exit, after the last output of the child has been read, since that usually tells the reason. */
-  async #log(process: ManagedProcess, report: ExitReport, startSucceeded: boolean): Promise<void> {
-    const wait = Math.ceil(this.#throttle.wait(performance.now()))
-    this.#lastFailure = `${process.name} ${report.reason}`
-    const pid = report.pid === undefined ? '' : `[${report.pid}]`
-    const served = report.served > 0 ? ` after ${report.served} requests` : ''
-    const next = startSucceeded
-      ? ''
-      : `; failure ${this.#throttle.failures}, next try in ${wait} ms`
-    const lines = details(process, report.pid)
-    await process.outputEnded
-    const words = process.lastOutput === '' ? '' : `; it said: ${process.lastOutput}`
-    if (!startSucceeded) this.#lastFailure += words
-    const message = `${process.name}${pid}: ${report.reason}${served}${next}${startSucceeded ? '' : words}`
-    if (startSucceeded && report.exit.code === 0) this.#logger.info(lines, message)
-    else this.#logger.error(lines, message)
-  }
-
-  #emit(
-    process: ManagedProcess,
-    event: ProcessEvent['event'],
-    pid?: number,
-    reason?: string,
-  ): void {
-    const emitted: ProcessEvent = {
-      application: this.#name,
-      process: process.name,
-      pid,
-      event,
-      reason,
-    }
-    publishProcess(emitted)
-    for (const listener of [...this.#listeners])
-      callSafely('a listener of onProcess', () => listener(emitted))
   }
 
   /** The lowest number that no process has. */
@@ -322,8 +315,4 @@ export class Supervisor implements ProcessOwner, Fleet {
     const taken = new Set(this.processes.map(({ number }) => number))
     for (let number = 0; ; number++) if (!taken.has(number)) return number
   }
-}
-
-function details(process: ManagedProcess, pid: number | undefined = process.pid): object {
-  return { process: process.name, pid }
 }

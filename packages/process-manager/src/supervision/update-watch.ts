@@ -1,15 +1,21 @@
+import { type BigIntStats, statSync } from 'node:fs'
 import { stat } from 'node:fs/promises'
 
 /** Minimum time between two checks, in milliseconds. */
 const CHECK_INTERVAL = 1000
 
-/** Checks on requests, at most once a second, whether files have changed (mod_fastcgi `-autoUpdate`). */
+/**
+ * Checks on requests, at most once a second, whether files have changed (mod_fastcgi `-autoUpdate`). Their times are
+ * compared with those seen last, not with a clock: they may be in the future, or come from another machine.
+ */
 export class UpdateWatch {
-  readonly #files: readonly string[]
+  /** The files, and the version of each that was seen last; undefined: it has not existed yet. */
+  readonly #versions = new Map<string, string | undefined>()
   #next = Number.NEGATIVE_INFINITY
+  #checking = false
 
   private constructor(files: readonly string[]) {
-    this.#files = files
+    for (const file of files) this.#versions.set(file, currentVersion(file))
   }
 
   /** @param option true for the program file, or a list of files instead of it. */
@@ -18,24 +24,39 @@ export class UpdateWatch {
     program: string,
   ): UpdateWatch | undefined {
     if (option === undefined || option === false) return undefined
-    return new UpdateWatch(option === true ? [program] : [...option])
+    return new UpdateWatch(option === true ? [program] : option)
   }
 
-  /** @param onResult gets the time of the latest change, in milliseconds since 1970. */
-  check(now: number, onResult: (changed: number) => void): void {
-    if (now < this.#next) return
+  /** @param onChange called when a file has changed since the last check. */
+  async check(now: number, onChange: () => void): Promise<void> {
+    if (now < this.#next || this.#checking) return
     this.#next = now + CHECK_INTERVAL
-    void this.#lastChange().then(onResult)
+    this.#checking = true
+    const changed = await this.#haveChanged()
+    this.#checking = false
+    if (changed) onChange()
   }
 
-  async #lastChange(): Promise<number> {
-    const times = this.#files.map((file) =>
-      stat(file).then(
-        ({ mtimeMs, ctimeMs }) => Math.max(mtimeMs, ctimeMs),
-        // The file may be missing for a moment while it is being replaced.
-        () => 0,
-      ),
-    )
-    return Math.max(...(await Promise.all(times)))
+  async #haveChanged(): Promise<boolean> {
+    const changes = [...this.#versions].map(async ([file, last]) => {
+      const version = await stat(file, { bigint: true }).then(versionOf, () => undefined)
+      // It may be missing for a moment while it is being replaced.
+      if (version === undefined || version === last) return false
+      this.#versions.set(file, version)
+      return true
+    })
+    return (await Promise.all(changes)).includes(true)
   }
+}
+
+function currentVersion(file: string): string | undefined {
+  try {
+    return versionOf(statSync(file, { bigint: true }))
+  } catch {
+    return undefined
+  }
+}
+
+function versionOf({ mtimeNs, ctimeNs, size }: BigIntStats): string {
+  return `${mtimeNs} ${ctimeNs} ${size}`
 }
