@@ -11,6 +11,13 @@ export class BadRequestError extends FastCGIError {
   }
 }
 
+/** The request body has a transfer coding other than `chunked` (RFC 9112 §6.1). 501. */
+export class TransferCodingError extends FastCGIError {
+  constructor(message: string) {
+    super('FCGI_TRANSFER_CODING', message)
+  }
+}
+
 /** The path is denied by the option `deny`. 403. */
 export class PathDeniedError extends FastCGIError {
   /** @param rule of the option `deny`. */

@@ -20,6 +20,7 @@ import { type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler } from './node-handler.ts'
 import { poolOptions, type RouteMatch } from './options.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
+import { checkFraming } from './request/message-framing.ts'
 import { isPipelined, whenFirst } from './request/pipelined-request.ts'
 import { bodyRules } from './request/request-body.ts'
 import { checkRequest } from './request/request-checks.ts'
@@ -112,6 +113,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     let mount: string
     let path: string | undefined
     try {
+      checkFraming(request.req, request.res)
       checkRequest(request.req)
       if (isServerOptions(request)) {
         done(undefined, SERVER_OPTIONS)

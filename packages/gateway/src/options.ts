@@ -18,6 +18,7 @@ import {
   timeoutChecks,
 } from '@fastcgi/client/internal'
 import type { Env } from './environment/environment-input.ts'
+import { paramName } from './environment/header-params.ts'
 import type { GatewayLogger } from './logger.ts'
 import type { BufferingOption } from './response/buffered-body.ts'
 import type { PathInfoMode } from './script/path-info.ts'
@@ -112,7 +113,10 @@ export interface RouteOptions<Source = IncomingMessage> {
   static?: boolean | StaticOptions | undefined
   /**
    * Params to add or replace; null removes one. A function is called for each request. These values win over all that is
-   * taken from the request (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`).
+   * taken from the request (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`). An `HTTP_*` param that a function returns, even
+   * as undefined, is from then on set by no header field, whether the function sets it for a request or not; see
+   * `reserveParams`. Only params of fields that clients choose, such as `HTTP_COOKIE` and `HTTP_AUTHORIZATION`, are left to
+   * them where the function does not set them.
    */
   env?: Env | ((request: Source) => Env) | undefined
   /**
@@ -132,6 +136,12 @@ export interface RouteOptions<Source = IncomingMessage> {
   serverName?: string | undefined
   /** Names of header fields to send that are dropped by default, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
   passHeaders?: readonly string[] | undefined
+  /**
+   * `HTTP_*` params that only `env` may set, e.g. `['HTTP_X_USER']`: no header field of a client becomes one of them. Needed
+   * where an `env` function leaves a param out of its result for some requests: before it has returned the name once, the
+   * gateway cannot know it. @default those that the `env` function has returned so far
+   */
+  reserveParams?: readonly string[] | undefined
   /**
    * Append PATH_INFO to SCRIPT_FILENAME; no effect with `remoteRoot` (lighttpd `broken-scriptfilename`). @default false
    */
@@ -217,6 +227,17 @@ const env: Check = (value) => {
     : `an object of params, each a string, a number or null without NUL; ${wrong[0]} is not`
 }
 
+/** Names of fields, of which no two may become the same param. */
+const passHeaders: Check = (value) => {
+  const wrong = listOf(text)(value)
+  if (wrong !== undefined) return wrong
+  const fields = new Set((value as readonly string[]).map((name) => name.toLowerCase()))
+  const params = new Set([...fields].map(paramName))
+  return params.size === fields.size
+    ? undefined
+    : 'names of which no two become the same param, as X_Foo and X-Foo do'
+}
+
 /** Checks of the options that a route and an authorizer have in common. */
 const applicationChecks: Checks = {
   upstream: (value) =>
@@ -230,7 +251,10 @@ const applicationChecks: Checks = {
   remoteRoot: absolute,
   env,
   serverName: text,
-  passHeaders: listOf(text),
+  passHeaders,
+  reserveParams: listOf(
+    expect("a param such as 'HTTP_X_USER'", (value) => /^HTTP_[A-Z0-9_]+$/.test(value)),
+  ),
   stripRequestUri: urlPath,
 }
 

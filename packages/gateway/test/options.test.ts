@@ -36,6 +36,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   env: ['A=b', 'an object of params, or a function'],
   serverName: ['', 'a string that is not empty'],
   passHeaders: ['x_a', 'an array'],
+  reserveParams: [['X-User'], 'HTTP_X_USER'],
   brokenScriptFilename: [0, 'true or false'],
   fixRootScriptName: ['on', 'true or false'],
   stripRequestUri: ['app', "a path that begins with '/'"],

@@ -46,6 +46,7 @@ type Shared =
   | 'env'
   | 'serverName'
   | 'passHeaders'
+  | 'reserveParams'
   | 'stripRequestUri'
 
 /**
