@@ -61,19 +61,28 @@ t.test('beyond it reading waits, and goes on with the reader; nothing is lost', 
   t.equal(peer.connections.length, 2)
 })
 
-t.test('a reader that does not go on is given up after timeouts.reader', async (t) => {
-  const context = await slowAndOther(t, { maxPausedSize: 100_000, timeouts: { reader: 100 } })
-  const { pool, held, other, slow, request, peer, write } = context
-  write(randomBytes(3_000_000))
-  await held.answer('other')
-  const { error } = await slow.done
-  t.ok(error instanceof SlowReaderError, String(error))
-  t.match(error?.message, /not read for 100 ms \(option timeouts.reader\).*maxPausedSize/)
-  await within('ABORT_REQUEST', request.aborted)
-  isAnswered(t, await other.done, 'other')
-  t.match(pool.stats, { failed: 1, connections: 1 })
-  t.equal(peer.connections.length, 1)
-})
+const NAMES = {
+  'timeouts.multiplexReader': { multiplexReader: 100 },
+  'its former name': { reader: 100 },
+  'both names, the current one before the former': { multiplexReader: 100, reader: 60_000 },
+}
+for (const [name, timeouts] of Object.entries(NAMES))
+  t.test(`a reader that does not go on is given up after ${name}`, async (t) => {
+    const context = await slowAndOther(t, { maxPausedSize: 100_000, timeouts })
+    const { pool, held, other, slow, request, peer, write } = context
+    write(randomBytes(3_000_000))
+    await held.answer('other')
+    const { error } = await slow.done
+    t.ok(error instanceof SlowReaderError, String(error))
+    t.match(
+      error?.message,
+      /not read for 100 ms \(option timeouts.multiplexReader\).*maxPausedSize/,
+    )
+    await within('ABORT_REQUEST', request.aborted)
+    isAnswered(t, await other.done, 'other')
+    t.match(pool.stats, { failed: 1, connections: 1 })
+    t.equal(peer.connections.length, 1)
+  })
 
 t.test('giving up the one that blocks lets the others go on', async (t) => {
   const { held, other, slow, write } = await slowAndOther(t, { maxPausedSize: 0 })
@@ -88,7 +97,7 @@ t.test('giving up the one that blocks lets the others go on', async (t) => {
 
 t.test('alone on its connection, a reader may take its time', async (t) => {
   const held = new Held()
-  const timeouts = { reader: 50, idle: 50 }
+  const timeouts = { multiplexReader: 50, idle: 50 }
   const { pool } = await peerAndPool(t, held.script, {
     ...LASTING,
     maxPausedSize: 100_000,

@@ -67,6 +67,10 @@ for (const [option, field, buffers] of [
   [false, undefined, false],
   [true, 'no', false],
   [undefined, 'yes', true],
+  // Names that every object inherits are values like any other.
+  [undefined, 'constructor', false],
+  [false, '__proto__', false],
+  [true, 'toString', true],
 ] as const)
   t.test(`buffering: ${option}, X-Accel-Buffering: ${field}`, async (t) => {
     const body = Buffer.alloc(2 * SIZE, 'x')

@@ -1,17 +1,20 @@
 /** HTTP/2 in front, with node:http2 and with Fastify. */
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import {
   type ClientHttp2Session,
   connect,
+  constants,
   createServer,
   type IncomingHttpHeaders,
   type OutgoingHttpHeaders,
 } from 'node:http2'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { fastcgiProxy } from '@fastcgi/fastify'
-import { createGateway } from '@fastcgi/gateway'
+import { createGateway, type GatewayOptions } from '@fastcgi/gateway'
 import Fastify from 'fastify'
 import t, { type Test } from 'tap'
 import { whole } from '../helpers/behind.ts'
@@ -31,17 +34,26 @@ interface Front {
   session: ClientHttp2Session
   peer: Peer
   log: string[]
+  /** Lines of the level info. */
+  notes: string[]
   call(
     headers: OutgoingHttpHeaders,
     body?: Buffer,
   ): Promise<{ headers: IncomingHttpHeaders; body: Buffer }>
 }
 
-async function front(t: Test, kind: string, script: Script): Promise<Front> {
+async function front(
+  t: Test,
+  kind: string,
+  script: Script,
+  more: GatewayOptions<unknown> = {},
+): Promise<Front> {
   const peer = await startPeer(script)
   const log: string[] = []
+  const notes: string[] = []
   const keep = (_details: object, message: string): void => void log.push(message)
-  const logger = { info() {}, warn: keep, error: keep }
+  const info = (_details: object, message: string): void => void notes.push(message)
+  const logger = { info, warn: keep, error: keep }
   const options = {
     upstream: peer.address,
     root: '/srv',
@@ -49,6 +61,7 @@ async function front(t: Test, kind: string, script: Script): Promise<Front> {
     logger,
     retries: 0,
     spoolMemory: 0,
+    ...more,
   }
   let port = 0
   let close: () => Promise<void>
@@ -82,7 +95,7 @@ async function front(t: Test, kind: string, script: Script): Promise<Front> {
     const [head] = await within('a response', once(stream, 'response'))
     return { headers: head, body: await buffer(stream) }
   }
-  return { session, peer, log, call }
+  return { session, peer, log, notes, call }
 }
 
 const NAMES = [
@@ -184,6 +197,61 @@ for (const kind of ['node:http2', 'fastify']) {
     t.notOk(peer.requests[2]?.stdinEnded)
     await turns(20)
     t.strictSame(log, [])
+  })
+
+  t.test(`a client that takes nothing of one stream (${kind})`, async (t) => {
+    const files = t.testdir()
+    writeFileSync(join(files, 'large.bin'), Buffer.alloc(8_000_000))
+    const script = eachRequest(async ({ params }, connection) => {
+      if (params.QUERY_STRING === 'small') connection.write(whole('X-A: 1\r\n\r\n', 'small'))
+      if (params.QUERY_STRING === 'file')
+        connection.write(whole(`X-Sendfile: ${join(files, 'large.bin')}\r\n\r\n`))
+      if (params.QUERY_STRING === 'complete')
+        connection.write(whole('X-A: 1\r\n\r\n', Buffer.alloc(500_000)))
+      if (params.QUERY_STRING !== 'endless') return
+      connection.write(stdoutRecords('X-A: 1\r\n\r\n'))
+      const piece = stdoutRecords(Buffer.alloc(60_000))
+      const write = () => new Promise((resolve) => connection.socket.write(piece, resolve))
+      while (!connection.isClosed && !(await write()));
+    })
+    const sendfile = { roots: [files] }
+    const timeouts = { send: 300 }
+    const buffering = { memory: 10_000, file: 1_000_000 }
+    for (const more of [{}, { buffering }]) {
+      const options = { sendfile, timeouts, ...more }
+      const { session, call, peer, log, notes } = await front(t, kind, script, options)
+      for (const [n, path] of ['/a.php?endless', '/a.php?file', '/a.php?complete'].entries()) {
+        const stream = session.request({ ':path': path })
+        stream.on('error', () => {})
+        stream.pause()
+        // Other streams of the connection go on, and do not count as progress of this one.
+        const others = setInterval(() => void call({ ':path': '/a.php?small' }), 20)
+        await until('a line in the log', () => notes.length > n)
+        clearInterval(others)
+        t.match(notes[n], /^GET response broken off: .* 300 ms \(option timeouts\.send\)$/, path)
+        stream.resume()
+        await until('the stream closing', () => stream.destroyed)
+        t.equal(stream.rstCode, constants.NGHTTP2_CANCEL)
+      }
+      t.equal((await call({ ':path': '/a.php?small' })).body.toString(), 'small')
+      await until('the application being released', () => peer.open <= 1)
+      t.strictSame(log, [])
+    }
+  })
+
+  t.test(`streams of one connection run at the same time (${kind})`, async (t) => {
+    let release: () => void = () => {}
+    const allHere = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    const script = eachRequest(async (_request, connection) => {
+      if (peer.requests.length === 10) release()
+      await allHere
+      connection.write(whole('X-A: 1\r\n\r\n', 'x'))
+    })
+    const { call, peer } = await front(t, kind, script)
+    const calls = Array.from({ length: 10 }, () => call({ ':path': '/a.php' }))
+    for (const { body } of await Promise.all(calls)) t.equal(body.toString(), 'x')
   })
 
   t.test(`errors (${kind})`, async (t) => {

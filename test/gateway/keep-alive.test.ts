@@ -6,34 +6,7 @@ import { buffer } from 'node:stream/consumers'
 import t from 'tap'
 import { eachAdapter } from '../helpers/adapters.ts'
 import { behind, whole } from '../helpers/behind.ts'
-import { rawConnect } from '../helpers/raw-http.ts'
 import { eachRequest } from '../helpers/scripted-peer.ts'
-import { within } from '../helpers/wait.ts'
-
-eachAdapter(t, 'three requests in a pipeline', async (t, adapter) => {
-  let waiting: () => void = () => {}
-  const thirdHere = new Promise<void>((resolve) => {
-    waiting = resolve
-  })
-  const script = eachRequest(async (req, connection) => {
-    const { QUERY_STRING } = req.params
-    if (QUERY_STRING === '3') waiting()
-    // The first is answered last.
-    if (QUERY_STRING === '1') await thirdHere
-    connection.write(whole('Content-Type: text/plain\r\n\r\n', `answer ${QUERY_STRING}.`))
-  })
-  const { app } = await behind(t, adapter, script)
-  const socket = await rawConnect(app.port)
-  let text = ''
-  socket.setEncoding('latin1').on('data', (chunk) => {
-    text += chunk
-  })
-  const line = (n: number) => `GET /x.php?${n} HTTP/1.1\r\nHost: h\r\n`
-  socket.write(`${line(1)}\r\n${line(2)}\r\n${line(3)}Connection: close\r\n\r\n`)
-  await within('the end', once(socket, 'close'))
-  t.strictSame(text.match(/answer \d\./g), ['answer 1.', 'answer 2.', 'answer 3.'])
-  t.equal(text.match(/HTTP\/1\.1 200 OK/g)?.length, 3)
-})
 
 eachAdapter(t, 'a thousand requests with bodies of any size', async (t, adapter) => {
   const script = eachRequest(async (req, connection) => {

@@ -1,24 +1,15 @@
 /** Request bodies that went through a temporary file leave nothing behind. */
-import { readdirSync, readlinkSync } from 'node:fs'
-import t from 'tap'
+import { type FileHandle, open } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
 import { eachAdapter } from '../helpers/adapters.ts'
 import { behind } from '../helpers/behind.ts'
+import { openFiles } from '../helpers/open-files.ts'
 import { rawRequest } from '../helpers/raw-http.ts'
 import { eachRequest, endRecord, stdoutRecords } from '../helpers/scripted-peer.ts'
-import { until } from '../helpers/wait.ts'
+import { delay, until } from '../helpers/wait.ts'
 
 const SIZE = 100_000
-
-/** Temporary files of bodies that this process has open. */
-function openSpools(): number {
-  return readdirSync('/proc/self/fd').filter((fd) => {
-    try {
-      return /\/fastcgi-[0-9a-f-]+ \(deleted\)$/.test(readlinkSync(`/proc/self/fd/${fd}`))
-    } catch {
-      return false
-    }
-  }).length
-}
 
 const linux = { skip: process.platform === 'linux' ? false : 'needs /proc' }
 
@@ -41,6 +32,40 @@ t.test('the file is closed', linux, async (t) => {
         const { status } = await rawRequest(app.port, `${head}Connection: close\r\n\r\n${body}`)
         t.equal(status, 200)
       }
-      await until('the files being closed', () => openSpools() === 0)
+      await until('the files being closed', () => openFiles() === 0)
     })
+})
+
+/** Delays every write to a file by so many milliseconds. */
+async function delayFileWrites(t: Test, milliseconds: number): Promise<void> {
+  const handle = await open(fileURLToPath(import.meta.url))
+  const prototype = Object.getPrototypeOf(handle) as FileHandle
+  await handle.close()
+  const { write } = prototype
+  prototype.write = async function delayed(this: FileHandle, ...args: never[]) {
+    await delay(milliseconds)
+    return Reflect.apply(write, this, args)
+  } as typeof write
+  t.teardown(() => {
+    prototype.write = write
+  })
+}
+
+t.test('a slow disk is not taken for a slow client', async (t) => {
+  await delayFileWrites(t, 600)
+  await eachAdapter(t, 'every byte arrives', async (t, adapter) => {
+    const script = eachRequest(async (request, connection) => {
+      const { length } = await request.stdin()
+      connection.write(stdoutRecords(`X-Length: ${length}\r\n\r\n`), endRecord())
+    })
+    const { app } = await behind(t, adapter, script, { timeouts: { body: 300 } })
+    const head = 'POST /x.php HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n'
+    const body = `${SIZE.toString(16)}\r\n${'x'.repeat(SIZE)}\r\n0\r\n\r\n`
+    const { status, headers } = await rawRequest(
+      app.port,
+      `${head}Connection: close\r\n\r\n${body}`,
+    )
+    t.strictSame([status, headers['x-length']], [200, String(SIZE)])
+    t.strictSame(app.log, [])
+  })
 })

@@ -62,8 +62,7 @@ export function randomRequest(random: Random): RandomRequest {
   const target = randomTarget(random)
   const version = random.chance(95) ? '1.1' : '1.0'
   const body = BODY_METHODS.has(method) && random.chance(70) ? 'name=value&x=%20' : ''
-  // With HTTP/1.0, servers disagree about Transfer-Encoding.
-  const fields = randomFields(random, body, version === '1.1')
+  const fields = randomFields(random, body)
   const head = [`${method} ${target} HTTP/${version}`, ...fields].join('\r\n')
   return { method, target, version, fields, bytes: `${head}\r\n\r\n${framed(fields, body)}` }
 }
@@ -237,18 +236,14 @@ const BAD_FIELDS = [
 const HOSTS = ['localhost', 'LOCALHOST', 'localhost:80', 'www.example.', '127.0.0.1', '[::1]:80']
 const BAD_HOSTS = ['', 'a/b', 'a b', 'a@b', 'a..b', 'a\\b', 'a:b', '[::1']
 
-function randomFields(random: Random, body: string, chunks: boolean): string[] {
+function randomFields(random: Random, body: string): string[] {
   const fields: string[] = []
   if (!random.chance(1)) fields.push(`Host: ${pick(random, random.chance(97) ? HOSTS : BAD_HOSTS)}`)
   if (random.chance(1)) fields.push('Host: second.example')
   for (let more = random.length(12); more > 0; more--) fields.push(pick(random, FIELDS))
   if (random.chance(1)) fields.push(pick(random, BAD_FIELDS))
   if (body !== '')
-    fields.push(
-      !chunks || random.chance(70)
-        ? `Content-Length: ${body.length}`
-        : 'Transfer-Encoding: chunked',
-    )
+    fields.push(random.chance(70) ? `Content-Length: ${body.length}` : 'Transfer-Encoding: chunked')
   if (body !== '' && random.chance(1)) fields.push(`Content-Length: ${body.length}`)
   if (random.chance(1)) fields.push('Content-Length: 0')
   return fields

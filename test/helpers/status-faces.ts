@@ -1,5 +1,6 @@
-/** The status page behind its faces: by itself, in Fastify and in Express. */
+/** The status page behind its faces: by itself, in Fastify over HTTP/1.1 and HTTP/2, and in Express. */
 import { createServer, request as httpRequest } from 'node:http'
+import { connect } from 'node:http2'
 import type { AddressInfo } from 'node:net'
 import { Balancer, type ConnectError, type Dispatcher } from '@fastcgi/client'
 import { fastcgiStatus as expressStatus } from '@fastcgi/express'
@@ -91,8 +92,8 @@ export interface Face {
   path: string
 }
 
-type FaceName = 'fastify' | 'express' | 'alone'
-type FaceOptions = Omit<StatusOptions, 'dispatchers'>
+export type FaceName = 'fastify' | 'http2' | 'express' | 'alone'
+export type FaceOptions = Omit<StatusOptions<unknown>, 'dispatchers'>
 
 export async function startFace(
   t: Test,
@@ -108,6 +109,13 @@ export async function startFace(
     t.teardown(() => app.close())
     const origin = await app.listen({ host: '127.0.0.1', port: 0 })
     return { ask: asker(origin, path), origin, path }
+  }
+  if (name === 'http2') {
+    const app = Fastify({ http2: true })
+    await app.register(fastcgiStatus, { prefix: path, dispatchers, ...options })
+    t.teardown(() => app.close())
+    const origin = await app.listen({ host: '127.0.0.1', port: 0 })
+    return { ask: askerOverHTTP2(origin, path), origin, path }
   }
   const app = express().set('env', 'production')
   app.use(path, expressStatus({ dispatchers, ...options }))
@@ -156,7 +164,27 @@ export function asker(origin: string, prefix: string): Ask {
     })
 }
 
-const FACES: readonly FaceName[] = ['alone', 'fastify', 'express']
+/** The same over HTTP/2, on a connection of its own. */
+function askerOverHTTP2(origin: string, prefix: string): Ask {
+  return ({ method = 'GET', path = '', headers = {}, body } = {}) =>
+    new Promise((resolve, reject) => {
+      const session = connect(origin)
+      session.on('error', reject)
+      const pseudo = { ':method': method, ':path': prefix + path }
+      const stream = session.request({ ...pseudo, ...headers }, { endStream: body === undefined })
+      stream.on('error', reject)
+      stream.on('response', async (fields) => {
+        let text = ''
+        for await (const chunk of stream.setEncoding('utf8')) text += chunk
+        session.close()
+        const { ':status': status = 0, ...others } = fields
+        resolve({ status, headers: others as Record<string, string>, body: text })
+      })
+      if (body !== undefined) stream.end(body)
+    })
+}
+
+const FACES: readonly FaceName[] = ['alone', 'fastify', 'http2', 'express']
 
 export function eachFace(name: string, run: (t: Test, face: FaceName) => Promise<void>): void {
   for (const face of FACES) t.test(`${name} (${face})`, (t) => run(t, face))

@@ -27,7 +27,7 @@ eachFace('it is for reading only unless told otherwise', async (t, name) => {
 
 eachFace('each action', async (t, name) => {
   const balancer = shop(t)
-  const face = await startFace(t, name, { shop: balancer }, { actions: true })
+  const face = await startFace(t, name, { shop: balancer }, { actions: () => true })
   const first = balancer.members[0]
   for (const [action, status] of [
     ['drain', 'draining'],
@@ -63,13 +63,13 @@ eachFace('each action', async (t, name) => {
 
 eachFace('who may not change anything', async (t, name) => {
   const balancer = shop(t)
-  const face = await startFace(t, name, { shop: balancer }, { actions: true })
+  const face = await startFace(t, name, { shop: balancer }, { actions: () => true })
   const drain = { member: 'a', action: 'drain' }
   const refused = async (status: number, what: string, answer: Promise<Answer>): Promise<void> => {
     t.equal((await answer).status, status, what)
     t.equal(balancer.members[0]?.status, 'enabled', what)
   }
-  const other = await startFace(t, name, { shop: balancer }, { actions: true })
+  const other = await startFace(t, name, { shop: balancer }, { actions: () => true })
   const foreign = nonceOf(await other.ask())
   t.ok(foreign.length > 20)
   await refused(403, 'no nonce', submit(face, { ...drain, nonce: '' }))
@@ -95,7 +95,7 @@ eachFace('who may not change anything', async (t, name) => {
 
 eachFace('bad values', async (t, name) => {
   const balancer = shop(t)
-  const face = await startFace(t, name, { shop: balancer, pool: stub() }, { actions: true })
+  const face = await startFace(t, name, { shop: balancer, pool: stub() }, { actions: () => true })
   const cases: ReadonlyArray<readonly [Record<string, string>, RegExp]> = [
     [{ member: 'a', action: 'weight', weight: '101' }, /option weight must be a number over 0/],
     [{ member: 'a', action: 'weight', weight: '0' }, /option weight/],
@@ -141,7 +141,7 @@ t.test('a member that is removed may end what runs on it', async (t) => {
   }
   const balancer = new Balancer({ name: 'shop', members: [{ address: slow, name: 'slow' }] })
   t.teardown(() => balancer.close())
-  const face = await startFace(t, 'fastify', { shop: balancer }, { actions: true })
+  const face = await startFace(t, 'fastify', { shop: balancer }, { actions: () => true })
   const done = ask(balancer)
   await until('it runs', () => balancer.members[0]?.counters.load === 1)
   t.equal((await submit(face, { member: 'slow', action: 'remove' })).status, 303)

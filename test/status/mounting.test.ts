@@ -50,7 +50,7 @@ t.test('the parsers of a Fastify application keep what is theirs', async (t) => 
     payload.resume()
     done(null, 'theirs')
   })
-  await app.register(fastcgiStatus, { prefix: '/status', dispatchers: {}, actions: true })
+  await app.register(fastcgiStatus, { prefix: '/status', dispatchers: {}, actions: () => true })
   app.post('/other', async (request) => request.body)
   const post = { method: 'POST', payload: 'a=b', headers: { 'content-type': FORM } } as const
   t.equal((await app.inject({ ...post, url: '/other' })).body, 'theirs')
@@ -99,7 +99,7 @@ t.test('Express: a form that a body parser has read', async (t) => {
     const balancer = shop(t)
     const app = express()
     app.use(parser)
-    app.use('/s', expressStatus({ dispatchers: { shop: balancer }, actions: true }))
+    app.use('/s', expressStatus({ dispatchers: { shop: balancer }, actions: () => true }))
     const face = await expressFace(t, app, '/s')
     t.equal((await submit(face, { member: 'a', action: 'drain' })).status, 303, what)
     t.equal(balancer.members[0]?.status, 'draining', what)
@@ -110,7 +110,7 @@ t.test('behind a proxy that is trusted, its scheme and host are the page’s', a
   const forwarded = { 'x-forwarded-proto': 'https', 'x-forwarded-host': 'shop.example' }
   const origin = 'https://shop.example'
   const balancer = shop(t)
-  const options = { dispatchers: { shop: balancer }, actions: true }
+  const options = { dispatchers: { shop: balancer }, actions: () => true }
   const drain = { member: 'a', action: 'drain' }
   for (const [trusts, status] of [
     [true, 303],

@@ -96,7 +96,12 @@ eachFace('nothing from outside becomes markup', async (t, name) => {
   })
   t.teardown(() => balancer.close())
   await ask(balancer)
-  const face = await startFace(t, name, { [HOSTILE]: balancer }, { title: HOSTILE, actions: true })
+  const face = await startFace(
+    t,
+    name,
+    { [HOSTILE]: balancer },
+    { title: HOSTILE, actions: () => true },
+  )
   const { body } = await face.ask()
   t.match(body, 'Last error')
   t.match(body, '&quot;&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;')
@@ -121,11 +126,12 @@ t.test('options', (t) => {
   t.throws(make({}), { code: 'FCGI_OPTION', message: /option dispatchers is missing/ })
   t.throws(make({ dispatchers: 1 }), /option dispatchers must be/)
   t.throws(make({ dispatchers, action: true }), /unknown option action;/)
-  t.throws(make({ dispatchers, actions: 1 }), /option actions must be true or false/)
+  t.throws(make({ dispatchers, actions: 1 }), /option actions must be false, or a function/)
+  t.throws(make({ dispatchers, actions: true }), /option actions must be false, or a function/)
   t.throws(make({ dispatchers, title: '' }), /option title/)
   t.throws(make({ dispatchers, refresh: -1 }), /option refresh/)
   t.throws(
-    () => expressStatus({ dispatchers, path: '/x' } as unknown as StatusOptions),
+    () => expressStatus({ dispatchers, path: '/x' } as never),
     /^fastcgiStatus: unknown option path/,
   )
   const page = (options: object, url = '/') =>
@@ -141,7 +147,7 @@ t.test('options', (t) => {
 
 t.test('URLs that are none, or name another host', (t) => {
   const balancer = shop(t)
-  const status = createStatus({ dispatchers: { shop: balancer }, actions: true })
+  const status = createStatus({ dispatchers: { shop: balancer }, actions: () => true })
   const get = (url: string) => status.respond({ method: 'GET', url, headers: {} })
   t.equal(get('http://a b/').status, 400)
   t.equal(get('x').status, 400)

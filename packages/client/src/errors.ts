@@ -62,7 +62,7 @@ export class TimeoutError extends FastCGIError {
 }
 
 /**
- * The reader of a response paused for longer than {@link Timeouts.reader} and thereby blocked other requests on the
+ * The reader of a response paused for longer than {@link Timeouts.multiplexReader} and thereby blocked other requests on the
  * same connection. Only with {@link PoolOptions.multiplex}.
  */
 export class SlowReaderError extends FastCGIError {

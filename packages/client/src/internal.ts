@@ -31,4 +31,4 @@ export { ForwardingHandler } from './exchange/forwarding-handler.ts'
 export { escapeControls, StderrLines } from './exchange/stderr-lines.ts'
 // Loggers.
 export { containedLogger, type Logger } from './logger.ts'
-export { poolChecks } from './options.ts'
+export { poolChecks, timeoutChecks } from './options.ts'

@@ -33,7 +33,9 @@ export interface Timeouts {
    * With {@link PoolOptions.multiplex}: how long a response whose reader has paused may block other requests on the
    * connection before it fails with a SlowReaderError; see {@link PoolOptions.maxPausedSize}. @default 10000
    */
-  reader: number
+  multiplexReader: number
+  /** @deprecated The former name of {@link Timeouts.multiplexReader}, which takes precedence. */
+  reader?: number | undefined
   /**
    * With {@link PoolOptions.multiplex}: from ABORT_REQUEST to END_REQUEST. When it expires, the connection accepts no
    * new requests and is closed when its last request has ended. @default 10000
@@ -91,7 +93,7 @@ export interface PoolOptions {
   /**
    * With `multiplex`: how many bytes of a response are still read and passed on after its reader has paused, so that
    * other requests on the connection continue. After that the connection is not read until the reader resumes, or
-   * {@link Timeouts.reader} expires, which it does only while other requests are active there. @default 262144
+   * {@link Timeouts.multiplexReader} expires, which it does only while other requests are active there. @default 262144
    */
   maxPausedSize?: number | undefined
   /** Maximum number of requests that wait for a connection; others fail at once with an OverloadedError. @default 1024 */
@@ -124,7 +126,7 @@ export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = {
   idle: 60_000,
   write: 60_000,
   body: 60_000,
-  reader: 10_000,
+  multiplexReader: 10_000,
   abort: 10_000,
 }
 
@@ -148,6 +150,18 @@ const DEFAULTS: PoolSettings = {
   timeouts: DEFAULT_TIMEOUTS,
 }
 
+/** Checks of {@link Timeouts}, for classes that accept timeouts of their own together with them. */
+export const timeoutChecks: Checks = {
+  connect: milliseconds,
+  head: milliseconds,
+  idle: milliseconds,
+  write: milliseconds,
+  body: milliseconds,
+  multiplexReader: milliseconds,
+  abort: milliseconds,
+  reader: milliseconds,
+}
+
 /** Checks of {@link PoolOptions}, for classes that accept pool options together with their own. */
 export const poolChecks: Checks = {
   reuse: anyOf(flag, oneOf('always')),
@@ -166,15 +180,7 @@ export const poolChecks: Checks = {
   retries: integer(0, 100),
   maxHeadSize: integer(64, 16_777_216),
   tcpKeepAlive: flag,
-  timeouts: shape({
-    connect: milliseconds,
-    head: milliseconds,
-    idle: milliseconds,
-    write: milliseconds,
-    body: milliseconds,
-    reader: milliseconds,
-    abort: milliseconds,
-  }),
+  timeouts: shape(timeoutChecks),
 }
 
 /** Validates the options and fills in the defaults. @throws OptionError */
@@ -200,7 +206,13 @@ export function mergeTimeouts(base: Readonly<Timeouts>, over?: Partial<Timeouts>
     idle: over?.idle ?? base.idle,
     write: over?.write ?? base.write,
     body: over?.body ?? base.body,
-    reader: over?.reader ?? base.reader,
+    multiplexReader: over?.multiplexReader ?? over?.reader ?? base.multiplexReader,
     abort: over?.abort ?? base.abort,
   }
+}
+
+/** Returns the timeouts that are not undefined, each under its current name. */
+export function givenTimeouts({ reader, ...timeouts }: Partial<Timeouts> = {}): Partial<Timeouts> {
+  const all = { ...timeouts, multiplexReader: timeouts.multiplexReader ?? reader }
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined))
 }

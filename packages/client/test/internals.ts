@@ -21,3 +21,5 @@ export const { RequestQueue } = (await built(
 export const { runInCheckPhase } = (await built(
   'exchange/check-phase',
 )) as typeof import('../src/exchange/check-phase.ts')
+
+export const { givenTimeouts } = (await built('options')) as typeof import('../src/options.ts')

@@ -8,6 +8,7 @@ import {
 } from '@fastcgi/client'
 import { poolChecks } from '@fastcgi/client/internal'
 import t from 'tap'
+import { givenTimeouts } from './internals.ts'
 
 const ADDRESS = 'unix:/run/php/php-fpm.sock'
 
@@ -35,7 +36,8 @@ const OPTIONS: Record<keyof PoolOptions, { right: unknown[]; wrong: unknown[] }>
     right: [
       {},
       { connect: 0 },
-      { connect: 1, head: 2, idle: 3, write: 4, body: 5, reader: 6, abort: 7 },
+      { connect: 1, head: 2, idle: 3, write: 4, body: 5, multiplexReader: 6, abort: 7 },
+      { reader: 6 },
     ],
     wrong: [1000, null, { connect: -1 }, { head: '1s' }, { total: 1 }, { valueOf: 1 }],
   },
@@ -62,7 +64,10 @@ t.test('messages show what was given and what can be', (t) => {
   const messages: Array<[options: unknown, message: RegExp]> = [
     [{ maxConnections: 0 }, /must be one of "auto", or a whole number, 1 to 65535; got 0/],
     [{ timeouts: { head: '1s' } }, /an object whose head is milliseconds.*got {"head":"1s"}/],
-    [{ timeouts: { total: 1 } }, /connect, head, idle, write, body, reader, abort; not total/],
+    [
+      { timeouts: { total: 1 } },
+      /connect, head, idle, write, body, multiplexReader, abort, reader; not total/,
+    ],
     [{ reuse: () => true }, /got a function/],
     [{ reuse: 1n }, /got 1n/],
     [{ reuse: 'x'.repeat(1000) }, /got "x{79}…$/],
@@ -163,4 +168,12 @@ t.test('upstream', async (t) => {
     t.throws(() => new FastCGIClient(ADDRESS, { max: 1 } as PoolOptions), OptionError)
     t.end()
   })
+})
+
+t.test('timeouts.reader is the former name of timeouts.multiplexReader', (t) => {
+  t.strictSame(givenTimeouts({ reader: 6, head: undefined as never }), { multiplexReader: 6 })
+  t.strictSame(givenTimeouts({ reader: 6, multiplexReader: 7 }), { multiplexReader: 7 })
+  t.strictSame(givenTimeouts({ head: 5 }), { head: 5 })
+  t.strictSame(givenTimeouts(), {})
+  t.end()
 })

@@ -5,7 +5,7 @@ import { FORM_LIMIT, isHttp2, joinDispatchers } from '@fastcgi/gateway/internal'
 import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 /** Options of {@link fastcgiStatus}. */
-export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'> {
+export interface FastCGIStatusOptions extends Omit<StatusOptions<ExpressRequest>, 'dispatchers'> {
   /** What to show: middleware of fastcgiProxy or fastcgiAuthorizer, a list of those, dispatchers by name, or a function that returns them. */
   dispatchers: FastCGIMiddleware | readonly FastCGIMiddleware[] | StatusOptions['dispatchers']
 }
@@ -19,12 +19,12 @@ export type StatusMiddleware = (
 
 /**
  * Middleware that shows the state of balancers and pools: `app.use('/status', fastcgiStatus({ dispatchers: proxy }))`. It
- * does not authenticate clients: put it behind middleware that does.
+ * does not authenticate clients: put it behind middleware that does. Without the option `actions` it changes nothing.
  * @throws OptionError for an unknown option or an invalid value.
  */
 export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
   const dispatchers = dispatchersOf(options.dispatchers)
-  const status = createStatus({ ...options, dispatchers }, 'fastcgiStatus')
+  const status = createStatus<ExpressRequest>({ ...options, dispatchers }, 'fastcgiStatus')
   return (req, res, next) => {
     if ((req.url ?? '/').split('?', 1)[0] !== '/') {
       next()
@@ -35,12 +35,8 @@ export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
     const url = host === '' ? path : `${scheme}://${host}${path}`
     const respond = (body: unknown): void => {
       try {
-        const response = status.respond({
-          method: req.method ?? 'GET',
-          url,
-          headers: req.headers,
-          body,
-        })
+        const { method = 'GET', headers: fields } = req
+        const response = status.respond({ method, url, headers: fields, body }, req)
         const { headers } = response
         // Closes the connection if the form was not read to its end: the rest must not be parsed as the next request.
         if (!req.complete && !isHttp2(req)) headers.push('Connection', 'close')
@@ -49,7 +45,7 @@ export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
         next(error)
       }
     }
-    if (req.method !== 'POST' || options.actions !== true) respond(undefined)
+    if (req.method !== 'POST' || typeof options.actions !== 'function') respond(undefined)
     else if (isParsed(req)) respond(formOf(req.body))
     else readBody(req, respond)
   }

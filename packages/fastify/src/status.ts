@@ -2,13 +2,18 @@
 import { OptionError } from '@fastcgi/client'
 import { createStatus, type StatusOptions } from '@fastcgi/gateway'
 import { FORM_LIMIT, joinDispatchers } from '@fastcgi/gateway/internal'
-import type { FastifyPluginAsync, RegisterOptions, RouteHandlerMethod } from 'fastify'
+import type {
+  FastifyPluginAsync,
+  FastifyRequest,
+  RegisterOptions,
+  RouteHandlerMethod,
+} from 'fastify'
 import { authorizersOf } from './authorizer.ts'
 import { gatewaysOf } from './proxy.ts'
 import { setReplyFields } from './respond.ts'
 
 /** Options of {@link fastcgiStatus}: those of the status page, and those of the plugin. */
-export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'> {
+export interface FastCGIStatusOptions extends Omit<StatusOptions<FastifyRequest>, 'dispatchers'> {
   /** Path of the page below the prefix. @default '/' */
   path?: string | undefined
   /** Dispatchers to show, by name. @default those of every fastcgiProxy and fastcgiAuthorizer in the scope */
@@ -17,7 +22,8 @@ export interface FastCGIStatusOptions extends Omit<StatusOptions, 'dispatchers'>
 
 /**
  * Fastify plugin that shows the state of balancers and pools: `app.register(fastcgiStatus, { prefix: '/fastcgi-status' })`.
- * It does not authenticate clients: register it in a scope with a hook that does.
+ * It does not authenticate clients: register it in a scope with a hook that does. Without the option `actions` it changes
+ * nothing.
  * @throws OptionError for an unknown option or an invalid value, when Fastify loads the plugin.
  */
 export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (scope, given) => {
@@ -25,7 +31,7 @@ export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (sc
   const { path, logLevel, logSerializers, prefix, ...options } = given as FastCGIStatusOptions &
     RegisterOptions
   const found = () => joinDispatchers([...(gatewaysOf(scope) ?? []), ...authorizersOf(scope)])
-  const status = createStatus(
+  const status = createStatus<FastifyRequest>(
     { ...options, dispatchers: options.dispatchers ?? found },
     'fastcgiStatus',
   )
@@ -40,7 +46,7 @@ export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (sc
   const handler: RouteHandlerMethod = async (request, reply) => {
     const { method, headers, body, protocol, host, originalUrl } = request
     const url = host === '' ? originalUrl : `${protocol}://${host}${originalUrl}`
-    const response = status.respond({ method, url, headers, body })
+    const response = status.respond({ method, url, headers, body }, request)
     setReplyFields(reply.code(response.status), response.headers)
     return reply.send(response.body)
   }

@@ -11,6 +11,13 @@ export class BadRequestError extends FastCGIError {
   }
 }
 
+/** The request body has a transfer coding other than `chunked` (RFC 9112 §6.1). 501. */
+export class TransferCodingError extends FastCGIError {
+  constructor(message: string) {
+    super('FCGI_TRANSFER_CODING', message)
+  }
+}
+
 /** The path is denied by the option `deny`. 403. */
 export class PathDeniedError extends FastCGIError {
   /** @param rule of the option `deny`. */
@@ -67,6 +74,17 @@ export class RedirectLoopError extends FastCGIError {
       'FCGI_REDIRECT_LOOP',
       `applications sent a request on too often: ${chain.join(' -> ')}; ` +
         'a request may be redirected internally at most ten times (options accel, localRedirect)',
+    )
+  }
+}
+
+/** The client took nothing of a response for the timeout `send`. Its connection or HTTP/2 stream is closed. Only logged. */
+export class SendTimeoutError extends FastCGIError {
+  /** @param timeout in milliseconds. */
+  constructor(timeout: number) {
+    super(
+      'FCGI_SEND_TIMEOUT',
+      `the client took nothing of the response for ${timeout} ms (option timeouts.send)`,
     )
   }
 }

@@ -45,7 +45,7 @@ export interface PathGuard<Source = IncomingMessage> {
 export interface GatewayOptions<Source = IncomingMessage>
   extends RouteOptions<Source>,
     SharedOptions,
-    PoolOptions {
+    Omit<PoolOptions, 'timeouts'> {
   /**
    * Authorizers for paths, in order. Each is asked about the normalized path and about the script or file that the path leads
    * to (an index file, the front controller, a script with PATH_INFO), before anything is run or sent. @default none

@@ -20,11 +20,14 @@ import { type GatewayLogger, reportFailure } from './logger.ts'
 import { createHandler } from './node-handler.ts'
 import { poolOptions, type RouteMatch } from './options.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
+import { checkFraming } from './request/message-framing.ts'
+import { isPipelined, whenFirst } from './request/pipelined-request.ts'
 import { bodyRules } from './request/request-body.ts'
 import { checkRequest } from './request/request-checks.ts'
 import { belowMount, parseMountedTarget, parseTarget } from './request/request-target.ts'
 import { containedCallback } from './response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from './response/gateway-response.ts'
+import { SendTimeout } from './response/send-timeout.ts'
 import { isServerOptions, SERVER_OPTIONS } from './response/server-options.ts'
 import { Route } from './route.ts'
 import { DeniedPaths } from './script/denied-paths.ts'
@@ -64,6 +67,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #runner: ScriptRunner<Source>
   readonly #logger: GatewayLogger | false | undefined
   readonly #upstreams: Upstreams
+  readonly #sendTimeout: SendTimeout
 
   constructor(options: GatewayOptions<Source>, where: string) {
     checkGatewayOptions(where, options)
@@ -87,17 +91,29 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     this.#denied = new DeniedPaths(options.deny ?? [])
     this.#guards = new PathGuards(where, options.guards ?? [])
     this.#logger = options.logger
+    this.#sendTimeout = new SendTimeout(options.timeouts?.send)
     this.#runner = new ScriptRunner(bodyRules(options, spoolDirectory), this)
     this.handler = createHandler(this as unknown as Gateway)
   }
 
   handle(request: GatewayRequest<Source>, callback: GatewayCallback): void {
+    const { req, res } = request
     const logger = containedLogger(this.#logger ?? request.logger)
-    const done = containedCallback({ req: request.req, res: request.res, logger }, callback)
+    const done = containedCallback({ req, res, logger }, callback, this.#sendTimeout)
+    if (!isPipelined(req, res)) this.#start(request, logger, done)
+    else
+      whenFirst(req, res, (error) => {
+        if (error === undefined) this.#start(request, logger, done)
+        else done(reportFailure(logger, req, error), undefined)
+      })
+  }
+
+  #start(request: GatewayRequest<Source>, logger: GatewayLogger, done: GatewayCallback): void {
     let target: RequestTarget
     let mount: string
     let path: string | undefined
     try {
+      checkFraming(request.req, request.res)
       checkRequest(request.req)
       if (isServerOptions(request)) {
         done(undefined, SERVER_OPTIONS)

@@ -1,7 +1,7 @@
 // Options of a gateway and of its routes, and their checks.
 
 import type { IncomingMessage } from 'node:http'
-import type { PoolOptions, Upstream } from '@fastcgi/client'
+import type { PoolOptions, Timeouts, Upstream } from '@fastcgi/client'
 import {
   anyOf,
   type Check,
@@ -15,8 +15,10 @@ import {
   poolChecks,
   shape,
   text,
+  timeoutChecks,
 } from '@fastcgi/client/internal'
 import type { Env } from './environment/environment-input.ts'
+import { paramName } from './environment/header-params.ts'
 import type { GatewayLogger } from './logger.ts'
 import type { BufferingOption } from './response/buffered-body.ts'
 import type { PathInfoMode } from './script/path-info.ts'
@@ -111,7 +113,10 @@ export interface RouteOptions<Source = IncomingMessage> {
   static?: boolean | StaticOptions | undefined
   /**
    * Params to add or replace; null removes one. A function is called for each request. These values win over all that is
-   * taken from the request (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`).
+   * taken from the request (nginx `fastcgi_param`, Apache `ProxyFCGISetEnvIf`). An `HTTP_*` param that a function returns, even
+   * as undefined, is from then on set by no header field, whether the function sets it for a request or not; see
+   * `reserveParams`. Only params of fields that clients choose, such as `HTTP_COOKIE` and `HTTP_AUTHORIZATION`, are left to
+   * them where the function does not set them.
    */
   env?: Env | ((request: Source) => Env) | undefined
   /**
@@ -132,6 +137,12 @@ export interface RouteOptions<Source = IncomingMessage> {
   /** Names of header fields to send that are dropped by default, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
   passHeaders?: readonly string[] | undefined
   /**
+   * `HTTP_*` params that only `env` may set, e.g. `['HTTP_X_USER']`: no header field of a client becomes one of them. Needed
+   * where an `env` function leaves a param out of its result for some requests: before it has returned the name once, the
+   * gateway cannot know it. @default those that the `env` function has returned so far
+   */
+  reserveParams?: readonly string[] | undefined
+  /**
    * Append PATH_INFO to SCRIPT_FILENAME; no effect with `remoteRoot` (lighttpd `broken-scriptfilename`). @default false
    */
   brokenScriptFilename?: boolean | undefined
@@ -151,6 +162,15 @@ export interface RouteOptions<Source = IncomingMessage> {
   sendfileParam?: string | undefined
 }
 
+/** Timeouts of a gateway in milliseconds: those of its pools, and one that concerns its clients. 0 disables a timeout. */
+export interface GatewayTimeouts extends Timeouts {
+  /**
+   * While bytes of a response wait for the client: until it takes some of them (nginx `send_timeout`). Then its connection or
+   * HTTP/2 stream is closed, and the application is released. @default 60000
+   */
+  send: number
+}
+
 /** Options that a gateway and an authorizer have in common, beside those of the application. */
 export interface SharedOptions {
   /** Balancers that routes share by name: `upstream: 'balancer://name'` (Apache `<Proxy balancer://name>`). */
@@ -159,6 +179,8 @@ export interface SharedOptions {
   maxParamsSize?: number | undefined
   /** Logger of failures and of the application's STDERR; false for none. @default the framework's logger, else the console */
   logger?: GatewayLogger | false | undefined
+  /** Timeouts of inactivity: none limits the total duration of a request. */
+  timeouts?: Partial<GatewayTimeouts> | undefined
 }
 
 /** One of several routes. The gateway's options are the defaults of its own. */
@@ -205,6 +227,17 @@ const env: Check = (value) => {
     : `an object of params, each a string, a number or null without NUL; ${wrong[0]} is not`
 }
 
+/** Names of fields, of which no two may become the same param. */
+const passHeaders: Check = (value) => {
+  const wrong = listOf(text)(value)
+  if (wrong !== undefined) return wrong
+  const fields = new Set((value as readonly string[]).map((name) => name.toLowerCase()))
+  const params = new Set([...fields].map(paramName))
+  return params.size === fields.size
+    ? undefined
+    : 'names of which no two become the same param, as X_Foo and X-Foo do'
+}
+
 /** Checks of the options that a route and an authorizer have in common. */
 const applicationChecks: Checks = {
   upstream: (value) =>
@@ -218,7 +251,10 @@ const applicationChecks: Checks = {
   remoteRoot: absolute,
   env,
   serverName: text,
-  passHeaders: listOf(text),
+  passHeaders,
+  reserveParams: listOf(
+    expect("a param such as 'HTTP_X_USER'", (value) => /^HTTP_[A-Z0-9_]+$/.test(value)),
+  ),
   stripRequestUri: urlPath,
 }
 
@@ -261,6 +297,7 @@ export const routeChecks: Checks = {
 export const sharedChecks: Checks = {
   ...applicationChecks,
   ...poolChecks,
+  timeouts: shape({ ...timeoutChecks, send: milliseconds }),
   clusters: (value) => (isObject(value) ? undefined : 'an object of balancers by name'),
   maxParamsSize: integer(1024, 16_777_216),
   logger: (value) =>
@@ -271,8 +308,8 @@ export const sharedChecks: Checks = {
 }
 
 /** The gateway's options that are options of its pools. */
-export function poolOptions(options: object): PoolOptions {
-  return Object.fromEntries(
-    Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name)),
-  )
+export function poolOptions({ timeouts, ...options }: SharedOptions): PoolOptions {
+  const ofPools = Object.entries(options).filter(([name]) => Object.hasOwn(poolChecks, name))
+  const { send, ...others } = timeouts ?? {}
+  return { ...Object.fromEntries(ofPools), timeouts: others }
 }

@@ -3,6 +3,7 @@
 import type { Dispatcher } from '@fastcgi/client'
 import { Environment, envOf } from './environment/environment.ts'
 import type { Env } from './environment/environment-input.ts'
+import { reservedParams } from './environment/reserved-params.ts'
 import { BadRequestError } from './errors.ts'
 import { Offload, type SendfileRules } from './files/offload.ts'
 import type { StaticFile } from './files/static-file.ts'
@@ -133,6 +134,7 @@ function environmentOf(options: RouteOptions<never>, maxParamsSize: number): Env
     env: { ...sendfileEnv, ...(typeof env === 'function' ? {} : env) },
     serverName: options.serverName && latin1(options.serverName),
     passHeaders: options.passHeaders ?? [],
+    reserved: reservedParams(env, options.reserveParams),
     maxParamsSize,
     stripRequestUri: options.stripRequestUri?.replace(/\/$/, ''),
   })

@@ -24,6 +24,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   env: ['A=b', 'an object of params, or a function'],
   serverName: ['', 'a string that is not empty'],
   passHeaders: ['x_a', 'an array'],
+  reserveParams: [['X-User'], 'HTTP_X_USER'],
   stripRequestUri: ['app', "a path that begins with '/'"],
   clusters: ['main', 'an object of balancers by name'],
   maxParamsSize: [10, 'a whole number, 1024 to 16777216'],
@@ -107,7 +108,7 @@ t.test('the options are never written to', async (t) => {
     stripHeaders: ['X-User'],
     env: { A: '1' },
     cache: { key: () => 'x' },
-    timeouts: { head: 1000 },
+    timeouts: { head: 1000, send: 1000 },
   }
   const freeze = (value: unknown): void => {
     if (typeof value !== 'object' || value === null || value instanceof Upstream) return

@@ -36,6 +36,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   env: ['A=b', 'an object of params, or a function'],
   serverName: ['', 'a string that is not empty'],
   passHeaders: ['x_a', 'an array'],
+  reserveParams: [['X-User'], 'HTTP_X_USER'],
   brokenScriptFilename: [0, 'true or false'],
   fixRootScriptName: ['on', 'true or false'],
   stripRequestUri: ['app', "a path that begins with '/'"],
@@ -72,7 +73,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   maxPausedSize: [-1, 'a whole number, 0 or more'],
   timeouts: [
     { read: 5 },
-    'an object with connect, head, idle, write, body, reader, abort; not read',
+    'an object with connect, head, idle, write, body, multiplexReader, abort, reader, send; not read',
   ],
 }
 
@@ -166,6 +167,23 @@ t.test('undefined is as if it were not there', (t) => {
   const nothing = Object.fromEntries(Object.keys(WRONG).map((name) => [name, undefined]))
   t.equal(messageOf({ ...nothing, ...good, timeouts: { head: undefined } }), 'nothing was thrown')
   t.end()
+})
+
+t.test('timeouts.send is an option of the gateway, and the pools never see it', async (t) => {
+  const upstream = 'unix:/tmp/none.sock'
+  const gateway = createGateway({
+    root: site(t, 'a.php'),
+    upstream,
+    timeouts: { send: 5, head: 5 },
+  })
+  await gateway.close()
+  const clusters = { a: { members: [upstream], timeouts: { send: 5 } as object } }
+  t.match(
+    messageOf({ root: '/', upstream: 'balancer://a', clusters }),
+    /timeouts must be .*; not send/,
+    'not of a balancer',
+  )
+  t.match(messageOf({ ...good, timeouts: { send: -1 } }), /an object whose send is milliseconds/)
 })
 
 t.test('the options are never written to', async (t) => {

@@ -28,7 +28,7 @@ const MAX_BLOCKED_TIME = 250
 const { nodeTiming } = performance
 
 /** What a request is waiting for: the event of a timeout, or (`answer`) a response after writing has failed. */
-export type Phase = keyof Timeouts | 'answer'
+export type Phase = Exclude<keyof Timeouts, 'reader'> | 'answer'
 
 /** The connection of an active request: the state that a request needs of it, and the events that it reports. */
 export interface RequestOwner extends Source {
@@ -269,7 +269,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
   #phase(): Phase {
     const owner = this.#owner
     if (!owner.connected) return 'connect'
-    if (this.#blocks) return 'reader'
+    if (this.#blocks) return 'multiplexReader'
     if (owner.writeFailed) return 'answer'
     if (this.#writer.waitsForApplication) return 'write'
     if (this.#writer.waitsForBody) return 'body'
@@ -285,7 +285,7 @@ export class ActiveRequest implements ExchangeHolder, WriterEvents {
     const phase = this.#phase()
     // No timeout but that of the reader runs while a reader has paused: the application cannot make progress then. And
     // when the phase has changed without a call of moved(), as at the end of writing, the new phase begins now.
-    if (phase !== 'reader' && (this.#paused || this.#owner.paused)) return
+    if (phase !== 'multiplexReader' && (this.#paused || this.#owner.paused)) return
     if (phase !== waitedFor) this.moved()
     else this.#owner.onTimeout(this, phase, length)
   }

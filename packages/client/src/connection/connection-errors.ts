@@ -86,7 +86,7 @@ export function queueTimeoutError(address: Address, limit: number, used: number)
 }
 
 /** The timeouts that fail a request. */
-type WaitedFor = Exclude<keyof Timeouts, 'abort'>
+type WaitedFor = Exclude<keyof Timeouts, 'abort' | 'reader'>
 
 /** Creates the error for an expired timeout of `limit` milliseconds. */
 export function timeoutError(address: Address, phase: WaitedFor, limit: number): FastCGIError {
@@ -98,7 +98,7 @@ export function timeoutError(address: Address, phase: WaitedFor, limit: number):
       'FCGI_BODY_TIMEOUT',
       `the stream of the request body delivered nothing for ${limit} ms ${option}`,
     )
-  if (phase === 'reader')
+  if (phase === 'multiplexReader')
     return new SlowReaderError(
       `the response from ${address.name} was not read for ${limit} ms ${option}, while it blocked other requests on its connection (option maxPausedSize)`,
     )

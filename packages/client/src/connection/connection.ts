@@ -346,7 +346,7 @@ export class Connection implements SocketEvents, RequestOwner {
     else if (phase === 'connect') this.#fail(() => timeoutError(this.#address, 'connect', length))
     else if (phase === 'answer') this.onFailed(request, this.#lossError(request, exchange))
     // A paused reader that is alone on the connection blocks no other request.
-    else if (phase !== 'reader' || this.#requests.active > 1)
+    else if (phase !== 'multiplexReader' || this.#requests.active > 1)
       this.onFailed(request, timeoutError(this.#address, phase, length))
   }
 }

@@ -10,10 +10,12 @@ import { createHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
+import { isPipelined, whenFirst } from '../request/pipelined-request.ts'
 import { checkRequest } from '../request/request-checks.ts'
 import { parseMountedTarget, parseTarget } from '../request/request-target.ts'
 import { containedCallback } from '../response/contained-callback.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
+import { SendTimeout } from '../response/send-timeout.ts'
 import { hasBackslash, isForbidden, isSourceLike } from '../script/forbidden-paths.ts'
 import { joinDispatchers } from '../status/join-dispatchers.ts'
 import { statsOf, Upstreams } from '../upstreams.ts'
@@ -42,9 +44,12 @@ class Authorizer<Source> implements Gateway<Source>, PathAuthorizer {
   readonly handler: NodeHandler
   readonly #guards: ReadonlyArray<Guard<Source>>
   readonly #logger: GatewayLogger | false | undefined
+  readonly #sendTimeout: SendTimeout
 
   constructor(where: string, list: ReadonlyArray<AuthorizerOptions<Source>>) {
     this.#logger = list.find((options) => options.logger !== undefined)?.logger
+    const timeouts = list.find((options) => options.timeouts?.send !== undefined)?.timeouts
+    this.#sendTimeout = new SendTimeout(timeouts?.send)
     this.#guards = list.map((options) => {
       const pool = poolOptions(options as AuthorizerOptions<never>)
       return new Guard(options, new Upstreams(where, pool, options.clusters ?? {}))
@@ -55,11 +60,16 @@ class Authorizer<Source> implements Gateway<Source>, PathAuthorizer {
   handle(request: GatewayRequest<Source>, callback: GatewayCallback): void {
     const { req, res } = request
     const logger = containedLogger(this.#logger ?? request.logger)
-    const done = containedCallback({ req, res, logger }, callback)
-    this.#authorize(request, logger).then(
-      (response) => done(undefined, response),
-      (error) => done(reportFailure(logger, req, error), undefined),
-    )
+    const done = containedCallback({ req, res, logger }, callback, this.#sendTimeout)
+    const authorize = (error?: Error): void => {
+      const answer = error === undefined ? this.#authorize(request, logger) : Promise.reject(error)
+      answer.then(
+        (response) => done(undefined, response),
+        (failure) => done(reportFailure(logger, req, failure), undefined),
+      )
+    }
+    if (isPipelined(req, res)) whenFirst(req, res, authorize)
+    else authorize()
   }
 
   async close(): Promise<void> {

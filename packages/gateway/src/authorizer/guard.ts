@@ -5,6 +5,7 @@ import { AbortedError, type Dispatcher } from '@fastcgi/client'
 import { Environment, envOf } from '../environment/environment.ts'
 import type { Env, RequestTarget } from '../environment/environment-input.ts'
 import { ensureVariables, stripHeader, variablesFor } from '../environment/request-variables.ts'
+import { reservedParams } from '../environment/reserved-params.ts'
 import { imitates, Variables, variablesOf } from '../environment/variables.ts'
 import { AuthorizerError, BadRequestError } from '../errors.ts'
 import type { GatewayLogger } from '../logger.ts'
@@ -72,6 +73,7 @@ export class Guard<Source> {
       env: typeof env === 'function' ? {} : (env ?? {}),
       serverName: options.serverName && latin1(options.serverName),
       passHeaders: options.passHeaders ?? [],
+      reserved: reservedParams(env, options.reserveParams),
       maxParamsSize: options.maxParamsSize ?? 131_072,
       stripRequestUri: options.stripRequestUri?.replace(/\/$/, ''),
     })

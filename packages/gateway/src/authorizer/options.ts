@@ -46,6 +46,7 @@ type Shared =
   | 'env'
   | 'serverName'
   | 'passHeaders'
+  | 'reserveParams'
   | 'stripRequestUri'
 
 /**
@@ -54,7 +55,7 @@ type Shared =
 export interface AuthorizerOptions<Source = IncomingMessage>
   extends Pick<RouteOptions<Source>, Shared>,
     SharedOptions,
-    PoolOptions {
+    Omit<PoolOptions, 'timeouts'> {
   /**
    * Paths to ask about, each an extension such as `'.php'` or a prefix such as `'/private/'` (lighttpd `fastcgi.server`).
    * They are compared with the decoded path below the mount point, without case, so that no other spelling of a path

@@ -8,12 +8,14 @@ import { addAddresses, ConnectionParams, plainAddress } from './connection-param
 import type { ClientInfo, Env, EnvironmentInput } from './environment-input.ts'
 import { HeaderParams } from './header-params.ts'
 import { ParamWriter } from './param-writer.ts'
+import type { ReservedParams } from './reserved-params.ts'
 
 /** The configuration of a route's params, the same for every request. */
 export interface EnvironmentRules {
   env: Env
   serverName: string | undefined
   passHeaders: readonly string[]
+  reserved: ReservedParams
   maxParamsSize: number
   stripRequestUri: string | undefined
 }
@@ -68,7 +70,7 @@ export class Environment {
     this.#addresses = new ConnectionParams(
       () => new ParamWriter(new NameValueEncoder(), this.#configured, undefined),
     )
-    this.#headers = new HeaderParams(rules.passHeaders, this.#configured)
+    this.#headers = new HeaderParams(rules.passHeaders, this.#configured, rules.reserved)
   }
 
   /** Encodes the params of one request. @throws ParamsTooLargeError */
@@ -78,6 +80,7 @@ export class Environment {
     encoder.restart()
     const writer = new ParamWriter(encoder, this.#configured, extra)
     if (extra !== undefined) {
+      this.#rules.reserved.addAll(extra)
       for (const [name, value] of this.#constants) writer.addConstant(name, value)
       for (const [name, value] of entriesOf(extra)) writer.addExtra(name, value)
     }

@@ -1,5 +1,7 @@
 // Maps header fields to HTTP_* params, and decides which fields become none.
 
+import type { ReservedParams } from './reserved-params.ts'
+
 /**
  * Fields that do not become params:
  * - hop-by-hop fields (RFC 9110 §7.6.1): they concern one connection, and Transfer-Encoding would contradict CONTENT_LENGTH;
@@ -40,32 +42,45 @@ export class HeaderParams {
   readonly #passed: ReadonlySet<string>
   readonly #replaced: ReadonlySet<string>
   readonly #configured: ReadonlySet<string>
+  readonly #reserved: ReservedParams
   readonly #cache = new Map<string, string>()
 
   /**
    * @param passed names of fields that are let through although they are dropped by default.
    * @param configured params that are set by configuration, which no header field may set.
+   * @param reserved further params that no header field may set.
    */
-  constructor(passed: readonly string[], configured: ReadonlySet<string>) {
+  constructor(
+    passed: readonly string[],
+    configured: ReadonlySet<string>,
+    reserved: ReservedParams,
+  ) {
     this.#passed = new Set(passed.map((name) => name.toLowerCase()))
     this.#replaced = new Set([...this.#passed].map((name) => paramName(name)))
     this.#configured = configured
+    this.#reserved = reserved
   }
 
   /** The param of a field, given its lower-case name; '' if it becomes none. */
   nameOf(field: string): string {
-    const known = this.#cache.get(field)
-    if (known !== undefined) return known
-    const name = this.#compute(field)
-    // Clients choose the names, so the cache is bounded.
-    if (this.#cache.size < CACHE_SIZE) this.#cache.set(field, name)
-    return name
+    let name = this.#cache.get(field)
+    if (name === undefined) {
+      name = this.#compute(field)
+      // Clients choose the names, so the cache is bounded.
+      if (this.#cache.size < CACHE_SIZE) this.#cache.set(field, name)
+    }
+    // Not in the cache: a param may become reserved later.
+    return this.#reserved.has(name) ? '' : name
   }
 
   #compute(field: string): string {
     const name = paramName(field)
     if (this.#configured.has(name)) return ''
-    if (this.#passed.has(field)) return DROPPED.has(field) && !PASSABLE.has(field) ? '' : name
+    if (this.#passed.has(field)) {
+      // `redirect_status` would become the same param as `redirect-status`.
+      const plain = field.replace(/[^a-z0-9]/g, '-')
+      return DROPPED.has(plain) && !PASSABLE.has(plain) ? '' : name
+    }
     if (DROPPED.has(field) || !/^[a-z0-9-]+$/.test(field)) return ''
     // If X_Foo is let through, X-Foo is dropped: only one of them may become HTTP_X_FOO.
     return this.#replaced.has(name) ? '' : name

@@ -24,12 +24,16 @@ export function spoolStream(
   })
 }
 
-/** Writes the chunks of a stream to a spool; pauses the stream while the spool waits for the disk. */
+/**
+ * Writes the chunks of a stream to a spool. While the spool waits for the disk, the stream is paused and the timeout is
+ * stopped: the client can send nothing then.
+ */
 class StreamSpooler {
   readonly #stream: Readable
   readonly #spool: Spool
   readonly #resolve: (body: SpooledBody) => void
   readonly #reject: (error: unknown) => void
+  #idle = 0
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
   #settled = false
@@ -47,9 +51,14 @@ class StreamSpooler {
   }
 
   start(idle: number): void {
-    if (idle !== 0) this.#timer = setTimeout(this.#onTimeout, idle, idle)
+    this.#idle = idle
+    this.#startTimer()
     this.#stream.on('data', this.#onData).on('end', this.#onEnd)
     this.#stream.on('close', this.#onClose).on('error', this.#onError)
+  }
+
+  #startTimer(): void {
+    if (this.#idle !== 0) this.#timer = setTimeout(this.#onTimeout, this.#idle)
   }
 
   readonly #onData = (data: Buffer | string): void => {
@@ -61,6 +70,7 @@ class StreamSpooler {
       return
     }
     if (this.#writing === undefined) return
+    clearTimeout(this.#timer)
     this.#stream.pause()
     this.#writing.then(
       () => this.#onWritten(),
@@ -71,7 +81,7 @@ class StreamSpooler {
   #onWritten(): void {
     this.#writing = undefined
     if (this.#settled) return
-    this.#timer?.refresh()
+    this.#startTimer()
     this.#stream.resume()
   }
 
@@ -87,10 +97,10 @@ class StreamSpooler {
       )
   }
 
-  readonly #onTimeout = (idle: number): void => {
+  readonly #onTimeout = (): void => {
     this.#fail(
       'FCGI_BODY_TIMEOUT',
-      `the client sent nothing of its request body for ${idle} ms (option timeouts.body)`,
+      `the client sent nothing of its request body for ${this.#idle} ms (option timeouts.body)`,
     )
   }
 

@@ -16,6 +16,18 @@ export function abortResponse(req: IncomingMessage, res: ServerResponse): void {
   else if (!knowsHttp11(req)) resetConnection(res.socket)
 }
 
+/** Disconnects a client that reads nothing: closes its HTTP/2 stream, or its connection. */
+export function disconnectClient(req: IncomingMessage, res: ServerResponse): void {
+  const stream = http2Stream(req)
+  if (stream !== undefined) {
+    stream.close(constants.NGHTTP2_CANCEL)
+    return
+  }
+  // A reset also discards what the system has not sent yet.
+  resetConnection(req.socket)
+  res.destroy()
+}
+
 /** Sends a TCP RST. Unix sockets have none, and node:tls offers none. */
 function resetConnection(socket: Socket | null): void {
   const { remoteAddress, encrypted } = (socket ?? {}) as Partial<TLSSocket>

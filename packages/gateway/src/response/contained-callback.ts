@@ -1,33 +1,31 @@
 // Contains errors that an adapter, a framework or its middleware throws while it takes a response.
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import { gatewayError } from '../error-status.ts'
-import type { GatewayLogger } from '../logger.ts'
 import { settleUnreadBody } from '../request/unread-body.ts'
 import { abortResponse } from './abort-response.ts'
 import type { GatewayCallback, GatewayResponse } from './gateway-response.ts'
-
-/** The request that a response belongs to. */
-export interface ContainedRequest {
-  readonly req: IncomingMessage
-  readonly res: ServerResponse
-  readonly logger: GatewayLogger
-}
+import type { SendTimeout, SentResponse } from './send-timeout.ts'
 
 /**
  * Wraps the callback of an adapter so that what it throws fails only this request. Causes are, for example, middleware that
  * replaces `writeHead()`, a field that HTTP/2 allows only once, and hooks of a framework. The response body is destroyed,
  * which releases the application, the error is logged once, and the client receives a plain 500. If the response has begun,
  * its connection or HTTP/2 stream is broken off.
+ *
+ * Then the response is watched by `sendTimeout`.
  */
 export function containedCallback(
-  request: ContainedRequest,
+  request: SentResponse,
   done: GatewayCallback,
+  sendTimeout: SendTimeout,
 ): GatewayCallback {
   return (error, response) => {
+    // With neither, the request goes on to the next handler, which reads its body and writes its own response.
+    const isAnswered = error !== undefined || response !== undefined
     try {
-      // With neither, the request goes on to the next handler, which reads its body.
-      if (error !== undefined || response !== undefined) settleUnreadBody(request.req, request.res)
+      if (isAnswered) settleUnreadBody(request.req, request.res)
       done(error, response)
+      if (isAnswered) sendTimeout.watch(request)
     } catch (thrown) {
       fail(request, thrown, response)
     }
@@ -35,7 +33,7 @@ export function containedCallback(
 }
 
 function fail(
-  { req, res, logger }: ContainedRequest,
+  { req, res, logger }: SentResponse,
   thrown: unknown,
   response: GatewayResponse | undefined,
 ): void {

@@ -50,10 +50,12 @@ export interface ResponderContext {
 }
 
 /**
- * Bytes of an unwanted body (HEAD, 204, 304) that are read so that the connection can be reused; above that it is
- * aborted.
+ * How much of a body that is not sent to the client (HEAD, 204, 304, X-Sendfile and its relatives) is read so that the
+ * connection can be reused: bytes, and milliseconds after the response has been passed on. Then the exchange is aborted,
+ * whether or not the client is still connected.
  */
 const MAX_DISCARDED = 1_048_576
+const MAX_DISCARD_TIME = 1000
 
 const LENGTH = new Set(['content-length'])
 
@@ -77,6 +79,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   #delivered = false
   #isOffloaded = false
   #finished = false
+  #discardTimer: NodeJS.Timeout | undefined
 
   constructor(context: ResponderContext) {
     super('FASTCGI')
@@ -140,9 +143,11 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   onFlush(): boolean {
     if (this.#body !== undefined) return this.#body.flush()
-    if (this.#delivered || this.#finished) return true
-    if (this.#hasNoBody()) this.#deliver(null)
-    else this.#startStream()
+    if (this.#finished) return true
+    if (this.#hasNoBody()) {
+      if (!this.#delivered) this.#deliver(null)
+      this.#discardTimer ??= setTimeout(() => this.#stopDiscarding(), MAX_DISCARD_TIME)
+    } else if (!this.#delivered) this.#startStream()
     return true
   }
 
@@ -196,12 +201,14 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   #discard(): boolean {
-    if (this.#received > MAX_DISCARDED) {
-      this.#finish()
-      if (!this.#delivered) this.#deliver(null)
-      this.#control?.abort()
-    }
+    if (this.#received > MAX_DISCARDED) this.#stopDiscarding()
     return true
+  }
+
+  #stopDiscarding(): void {
+    this.#finish()
+    if (!this.#delivered) this.#deliver(null)
+    this.#control?.abort()
   }
 
   /**
@@ -303,6 +310,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   #finish(): void {
     this.#finished = true
+    clearTimeout(this.#discardTimer)
     const { req, res } = this.#context
     offClientDisconnect(req, res, this.#onDisconnect)
     // The body was read up to bodyLength bytes and not to the end of the stream, where it would have closed its file.

@@ -97,7 +97,10 @@ export interface ResponseFields {
   warnings: string[]
 }
 
-const BUFFERING: Readonly<Record<string, boolean>> = { yes: true, no: false }
+const BUFFERING: ReadonlyMap<string, boolean> = new Map([
+  ['yes', true],
+  ['no', false],
+])
 const NONE: string[] = []
 
 /**
@@ -134,7 +137,7 @@ export function responseFields(flat: readonly string[], isHTTP2: boolean): Respo
     } else if (kind === 'offload') fields.offloadFields = [...fields.offloadFields, lower, value]
     else if (kind === 'transfer-encoding')
       warn(fields, `${name}: ${value}; dropped, as CGI does not allow it (RFC 3875 §6.3.4)`)
-    else fields.buffering = BUFFERING[value.toLowerCase()]
+    else fields.buffering = BUFFERING.get(value.toLowerCase())
   }
   if (contentLength.length > 0) {
     fields.contentLength = Number(contentLength[1])

@@ -51,10 +51,13 @@ export class Actions {
   }
 
   /**
-   * Refuses forms of other sites. Browsers send Origin with every POST; a request without Origin and Referer is refused,
-   * too.
+   * Refuses forms of other sites. Browsers send Origin with every POST, and Sec-Fetch-Site if the page is secure; a request
+   * without Origin and Referer is refused, too.
    */
   #checkOrigin({ origin, headers }: ActionRequest): void {
+    const site = headers['sec-fetch-site']
+    if (site !== undefined && site !== 'same-origin' && site !== 'none')
+      throw new ActionError(403, 'The form was sent from another site (Sec-Fetch-Site).')
     const from = originOf(headers)
     if (from === undefined)
       throw new ActionError(403, 'A change needs the header field Origin, or Referer.')
@@ -130,6 +133,9 @@ function balancerNamed(name: string, dispatchers: Readonly<Record<string, Dispat
 
 function add(balancer: Balancer, form: Form): void {
   const given = (name: string): string | undefined => form.get(name)?.trim() || undefined
+  for (const name of ['address', 'name', 'route', 'weight'])
+    if (hasControls(form.get(name) ?? ''))
+      throw new ActionError(400, `The field ${name} has a control character.`)
   const weight = given('weight')
   balancer.add({
     address: given('address') ?? '',
@@ -137,6 +143,11 @@ function add(balancer: Balancer, form: Form): void {
     route: given('route'),
     weight: weight === undefined ? undefined : parseNumber(weight),
   })
+}
+
+/** Whether a text has control characters or line separators: names and routes get into cookies, logs and params. */
+function hasControls(text: string): boolean {
+  return /[\p{Cc}\u2028\u2029]/u.test(text)
 }
 
 /** Does not wait for the member's active requests to end, which may take any time. */

@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { type Dispatcher, OptionError } from '@fastcgi/client'
-import { type Check, checkOptions, flag, integer, text } from '@fastcgi/client/internal'
+import { type Check, checkOptions, integer, text } from '@fastcgi/client/internal'
 import { ActionError, Actions } from './actions.ts'
 import { type Format, isFormat, negotiate } from './content-negotiation.ts'
 import { lighttpdCounters } from './lighttpd-counters.ts'
@@ -14,12 +14,16 @@ import { takeSnapshot } from './snapshot.ts'
 /** Dispatchers by name. */
 export type Dispatchers = Readonly<Record<string, Dispatcher>>
 
-/** Options of {@link createStatus}. */
-export interface StatusOptions {
+/** Options of {@link createStatus}. `Source` is the framework's request. */
+export interface StatusOptions<Source = StatusRequest> {
   /** Dispatchers to show, by name, or a function that is called for each request and returns them. Required. */
   dispatchers: Dispatchers | (() => Dispatchers)
-  /** Allow the page's forms to change members of balancers (Apache balancer-manager). @default false */
-  actions?: boolean | undefined
+  /**
+   * Who may change members of balancers by the page's forms (Apache balancer-manager): a function that returns true for a
+   * request that may, from what the authentication of your application has found out about it. Everyone else gets the page
+   * without forms. @default false: nobody; the page is for reading only
+   */
+  actions?: false | ((request: Source) => boolean) | undefined
   /** Heading of the page. @default 'FastCGI status' */
   title?: string | undefined
   /** Seconds after which the page reloads, 0 to 86400; 0 for never. @default 5 */
@@ -49,17 +53,28 @@ export interface StatusResponse {
 }
 
 /** The status of balancers and pools as an HTML page, JSON or Prometheus text. */
-export interface Status {
-  /** Answers a request, and performs the action of a form. An invalid request gets a response with status 4xx. */
-  respond(request: StatusRequest): StatusResponse
+export interface Status<Source = StatusRequest> {
+  /**
+   * Answers a request, and performs the action of a form. An invalid request gets a response with status 4xx.
+   * @param source what the function `actions` is called with. @default the request
+   */
+  respond(request: StatusRequest, source?: Source): StatusResponse
 }
 
 const TEXT = 'text/plain; charset=utf-8'
+const CSP = 'Content-Security-Policy'
+/** The policy of every response: nothing is loaded, and no other page shows it in a frame. */
+const POLICY = "default-src 'none'; frame-ancestors 'none'"
 
 const record: Check = (value) =>
   typeof value === 'function' || (typeof value === 'object' && value !== null)
     ? undefined
     : 'an object of dispatchers by name, or a function that returns one'
+
+const permission: Check = (value) =>
+  value === false || typeof value === 'function'
+    ? undefined
+    : 'false, or a function that returns true for requests that may change members, such as (request) => request.user?.isAdmin === true'
 
 /**
  * Makes the status of dispatchers. It depends on no framework and does not authenticate clients: put it behind the
@@ -67,10 +82,13 @@ const record: Check = (value) =>
  * @param where name of the caller, for messages about wrong options.
  * @throws OptionError
  */
-export function createStatus(options: StatusOptions, where = 'createStatus'): Status {
+export function createStatus<Source = StatusRequest>(
+  options: StatusOptions<Source>,
+  where = 'createStatus',
+): Status<Source> {
   checkOptions(where, options, {
     dispatchers: record,
-    actions: flag,
+    actions: permission,
     title: text,
     refresh: integer(0, 86_400),
   })
@@ -82,33 +100,37 @@ export function createStatus(options: StatusOptions, where = 'createStatus'): St
 interface ParsedRequest {
   readonly url: URL
   readonly format: Format
+  /** Whether the request may change members. */
+  readonly mayChange: boolean
 }
 
-class DispatcherStatus implements Status {
+class DispatcherStatus<Source> implements Status<Source> {
   readonly #dispatchers: () => Dispatchers
-  readonly #actions: Actions | undefined
+  readonly #mayChange: ((request: Source) => boolean) | undefined
+  readonly #actions = new Actions()
   readonly #title: string
   readonly #refresh: number
   readonly #rates = new Rates()
 
-  constructor({ dispatchers, actions, title, refresh }: StatusOptions) {
+  constructor({ dispatchers, actions, title, refresh }: StatusOptions<Source>) {
     this.#dispatchers = typeof dispatchers === 'function' ? dispatchers : () => dispatchers
-    this.#actions = actions ? new Actions() : undefined
+    this.#mayChange = actions || undefined
     this.#title = title ?? 'FastCGI status'
     this.#refresh = refresh ?? 5
   }
 
-  respond(request: StatusRequest): StatusResponse {
+  respond(request: StatusRequest, source?: Source): StatusResponse {
     const { method, headers } = request
     const url = parseURL(request.url)
     if (url === undefined) return response(400, TEXT, 'Bad URL or Host.\n')
     const wanted = url.searchParams.get('format') ?? negotiate(headers.accept?.toString())
     if (!isFormat(wanted))
       return response(400, TEXT, 'There is no such format; there are html, json, prometheus.\n')
-    const parsed = { url, format: wanted }
-    if (method === 'POST' && this.#actions !== undefined) return this.#change(request, parsed)
+    const mayChange = this.#allows(source ?? (request as Source))
+    const parsed = { url, format: wanted, mayChange }
+    if (method === 'POST' && this.#mayChange !== undefined) return this.#change(request, parsed)
     if (method !== 'GET' && method !== 'HEAD') {
-      const allow = this.#actions === undefined ? 'GET, HEAD' : 'GET, HEAD, POST'
+      const allow = this.#mayChange === undefined ? 'GET, HEAD' : 'GET, HEAD, POST'
       const readOnly = method === 'POST' ? ' Nothing can be changed here (option actions).' : ''
       return this.#refuse(parsed, 405, `Method not allowed.${readOnly}`, ['Allow', allow])
     }
@@ -116,10 +138,20 @@ class DispatcherStatus implements Status {
     return method === 'HEAD' ? { ...whole, body: '' } : whole
   }
 
+  /** @throws OptionError if the function `actions` returns a promise, which would be true whatever it resolves to. */
+  #allows(source: Source): boolean {
+    const result: unknown = this.#mayChange?.(source)
+    if (typeof (result as Partial<Promise<unknown>> | undefined)?.then === 'function')
+      throw new OptionError('option actions: the function must return true or false, not a promise')
+    return result === true
+  }
+
   #change({ url, headers, body }: StatusRequest, parsed: ParsedRequest): StatusResponse {
+    if (!parsed.mayChange)
+      return this.#refuse(parsed, 403, 'This request may not change anything (option actions).')
     const origin = URL.canParse(url) ? parsed.url.origin : undefined
     try {
-      this.#actions?.run({ origin, headers, body }, this.#dispatchers())
+      this.#actions.run({ origin, headers, body }, this.#dispatchers())
     } catch (error) {
       if (!(error instanceof ActionError)) throw error
       return this.#refuse(parsed, error.status, error.message)
@@ -130,7 +162,7 @@ class DispatcherStatus implements Status {
   }
 
   #show(
-    { url, format }: ParsedRequest,
+    { url, format, mayChange }: ParsedRequest,
     error?: { status: number; message: string },
   ): StatusResponse {
     const status = error?.status ?? 200
@@ -146,12 +178,12 @@ class DispatcherStatus implements Status {
       refresh: this.#refresh,
       paused: error !== undefined || url.searchParams.get('refresh') === '0',
       styleNonce,
-      actionNonce: this.#actions?.nonce,
+      actionNonce: mayChange ? this.#actions.nonce : undefined,
       error: error?.message,
     })
     return response(status, 'text/html; charset=utf-8', page, [
-      'Content-Security-Policy',
-      `default-src 'none'; style-src 'nonce-${styleNonce}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'`,
+      CSP,
+      `${POLICY}; style-src 'nonce-${styleNonce}'; form-action 'self'; base-uri 'none'`,
     ])
   }
 
@@ -192,6 +224,9 @@ function response(
     ['X-Content-Type-Options', 'nosniff'],
     ['X-Frame-Options', 'DENY'],
     ['Referrer-Policy', 'same-origin'],
+    ['Cross-Origin-Resource-Policy', 'same-origin'],
+    ['Cross-Origin-Opener-Policy', 'same-origin'],
   ]
+  if (!headers.includes(CSP)) always.push([CSP, POLICY])
   return { status, headers: [...always.flat(), ...headers], body }
 }

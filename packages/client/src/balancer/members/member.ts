@@ -1,5 +1,5 @@
 import type { Dispatcher } from '../../dispatcher.ts'
-import type { PoolOptions } from '../../options.ts'
+import { givenTimeouts, type PoolOptions } from '../../options.ts'
 import { Pool } from '../../pool/pool.ts'
 import type { MemberOptions, MemberRole, MemberStatus } from '../options.ts'
 import { Health } from './health.ts'
@@ -143,7 +143,7 @@ export class Member {
 function memberPool(defaults: PoolOptions, own: PoolOptions & Partial<MemberOptions>): PoolOptions {
   const { address, name, weight, lbset, route, redirect, status, role, ignoreErrors, ...pool } = own
   const { slowStart, ...base } = defaults as PoolOptions & { slowStart?: number }
-  const timeouts = { ...base.timeouts, ...given(pool.timeouts ?? {}) }
+  const timeouts = { ...givenTimeouts(base.timeouts), ...givenTimeouts(pool.timeouts) }
   return { ...base, ...given(pool), timeouts }
 }
 
