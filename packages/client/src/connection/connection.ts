@@ -129,7 +129,7 @@ export class Connection implements SocketEvents, RequestOwner {
       address: this.#address.name,
       reused,
       queueTime: Math.max(0, (reused ? now : this.createdAt) - exchange.startedAt),
-      connectTime: reused ? 0 : this.#connectedAt - this.createdAt,
+      connectTime: reused ? 0 : this.#connectTime,
     }
     exchange.reused = reused
     exchange.started(attempt, now)
@@ -294,6 +294,10 @@ export class Connection implements SocketEvents, RequestOwner {
     return this.#connectedAt !== 0
   }
 
+  get #connectTime(): number {
+    return this.#connectedAt - this.createdAt
+  }
+
   get writeFailed(): boolean {
     return this.#writeFailed
   }
@@ -329,8 +333,9 @@ export class Connection implements SocketEvents, RequestOwner {
     // A partial record also shows that the application had begun to answer.
     const answered = request.answered || !this.#reader.atBoundary
     if (answered) exchange.responseStarted = true
-    exchange.stale =
-      exchange.reused && (!exchange.sent || request.justSent(this.#connectedAt - this.createdAt))
+    // On a shared connection another request may have caused the loss.
+    const isStale = !exchange.sent || this.capacity > 1 || request.justSent(this.#connectTime)
+    exchange.stale = exchange.reused && isStale
     return lostError(this.#address, exchange, answered, this.#socketError)
   }
 
