@@ -1,0 +1,38 @@
+import type { Socket } from 'node:net'
+import { markCheckPhase, polledSince } from '../exchange/check-phase.ts'
+
+/**
+ * The end of a kept connection: a FIN is sent after the last response, and the time until the application closes its side
+ * is measured. An application that serves one connection at a time reads the FIN when it looks for the next request, so
+ * this is the time that a next request would have waited.
+ */
+export class HalfClose {
+  readonly #since: number
+  readonly #timer: NodeJS.Timeout
+  readonly #phase: number
+
+  /**
+   * @param since performance.now() of the last response.
+   * @param timeout milliseconds after which `onTimeout` is called, for an application that does not close its side.
+   */
+  constructor(socket: Socket, since: number, timeout: number, onTimeout: () => void) {
+    this.#since = since
+    this.#phase = markCheckPhase()
+    // Nobody waits for the connection any more, so neither it nor the timer keeps the process running.
+    socket.unref().end()
+    this.#timer = setTimeout(onTimeout, timeout).unref()
+  }
+
+  /**
+   * Milliseconds until now, when the application has closed its side. What was closed when the sockets were first polled
+   * counts as 0: a process that is busy polls late, and would take its own delay for work of the script.
+   */
+  elapsed(): number {
+    return polledSince(this.#phase) ? performance.now() - this.#since : 0
+  }
+
+  /** Stops the timeout. */
+  stop(): void {
+    clearTimeout(this.#timer)
+  }
+}
