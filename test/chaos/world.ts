@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import { findPhpCgi, type PhpProcess, startPhpCgi, startPhpFpm } from '#php'
 import type { AdapterName } from '../helpers/adapters.ts'
 import { DnsServer } from '../helpers/dns-server.ts'
+import { lastingPort } from '../helpers/ports.ts'
 import { content } from './content.ts'
 import type { Setup } from './gateway/messages.ts'
 import { MutatedApplication } from './mutations/application.ts'
-import { lastingPort } from './ports.ts'
 
 const ROOT = join(process.cwd(), 'test/fixtures/chaos')
 export const HOST = 'php.test'

@@ -1,10 +1,10 @@
 /** A dnsmasq on a loopback port that answers what a test says, and nothing else. */
 import { type ChildProcess, spawn } from 'node:child_process'
-import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { accessSync, constants, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
+import { lastingPort } from './ports.ts'
 import { until, within } from './wait.ts'
 
 /** Where the program lies; Linux only, because the tests use all of 127.0.0.0/8. */
@@ -146,23 +146,14 @@ export async function startDns(
   services: readonly Service[] = [],
 ): Promise<DnsServer> {
   for (let attempts = 3; ; attempts--) {
-    const server = new DnsServer(await freePort())
+    const server = new DnsServer(await lastingPort())
     try {
       await server.start(hosts, services)
       return server
     } catch (error) {
       await server.close()
-      // Somebody else may have taken the free port in the meantime.
+      // Another program may have taken the port in the meantime.
       if (attempts === 1) throw error
     }
   }
-}
-
-async function freePort(): Promise<number> {
-  const socket = createSocket('udp4').bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  await once(socket, 'close')
-  return port
 }
