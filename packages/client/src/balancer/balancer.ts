@@ -8,7 +8,7 @@ import type { FastCGIRequest } from '../exchange/request.ts'
 import { DEFAULT_TIMEOUTS } from '../options.ts'
 import { BalancedExchange, type ExchangeOwner } from './balanced-exchange.ts'
 import { DiscoveredMembers } from './members/discovered-members.ts'
-import { Discovery } from './members/discovery.ts'
+import { Discovery, type DiscoveryResult } from './members/discovery.ts'
 import { HealthCheck } from './members/health-check.ts'
 import { HealthKeeper } from './members/health-keeper.ts'
 import type { Member } from './members/member.ts'
@@ -79,9 +79,8 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     const { discover } = options
     if (discover === undefined) return
     const found = new DiscoveredMembers(this, discover.grace ?? 60_000)
-    this.#discovery = new Discovery({ ...discover }, (result) =>
-      found.apply(result, performance.now()),
-    )
+    const apply = (result: DiscoveryResult): void => found.apply(result, performance.now())
+    this.#discovery = new Discovery({ ...discover }, apply)
   }
 
   // ---- members
