@@ -1,6 +1,9 @@
 import type { Socket } from 'node:net'
 import { markCheckPhase, polledSince } from '../exchange/check-phase.ts'
 
+/** Milliseconds in which a worker of php-fpm closes its side after a plain script. */
+const SOON = 2
+
 /**
  * The end of a kept connection: a FIN is sent after the last response, and the time until the application closes its side
  * is measured. An application that serves one connection at a time reads the FIN when it looks for the next request, so
@@ -24,11 +27,13 @@ export class HalfClose {
   }
 
   /**
-   * Milliseconds until now, when the application has closed its side. What was closed when the sockets were first polled
-   * counts as 0: a process that is busy polls late, and would take its own delay for work of the script.
+   * Milliseconds until now, when the application has closed its side; NaN if that is not known. A process that is
+   * busy polls its sockets late, and would take its own delay for work of the script. So what was closed when the sockets
+   * were first polled counts only if that was soon.
    */
   elapsed(): number {
-    return polledSince(this.#phase) ? performance.now() - this.#since : 0
+    const elapsed = performance.now() - this.#since
+    return polledSince(this.#phase) || elapsed < SOON ? elapsed : Number.NaN
   }
 
   /** Stops the timeout. */

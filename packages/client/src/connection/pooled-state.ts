@@ -20,8 +20,8 @@ export class PooledState {
   previousScript: string | undefined
   previousIdempotent = false
   /**
-   * Milliseconds from the last response until the application closed its side of the half-closed connection; undefined
-   * before that, and when it did not.
+   * Milliseconds from the last response until the application closed its side of the half-closed connection; NaN if the
+   * time is not known, undefined before that and when it did not.
    */
   afterWork: number | undefined
 

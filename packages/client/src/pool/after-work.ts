@@ -17,6 +17,9 @@ const PENDING = 20
 /** Milliseconds after which a remembered time counts half. */
 const HALF_LIFE = 10_000
 
+/** Milliseconds after which the longest time that can be remembered has become negligible. */
+const KNOWN = 20 * HALF_LIFE
+
 /** Milliseconds that a measurement may take before it is given up; the first while the application has completed none. */
 const FIRST_TIMEOUT = 5000
 const TIMEOUT = 30_000
@@ -60,6 +63,11 @@ export class AfterWork {
   readonly #entries: readonly [Map<string, Entry>, Map<string, Entry>] = [new Map(), new Map()]
   /** Since when a script that has not been measured before is being measured, in the same order. */
   readonly #pending: readonly [Map<string, number>, Map<string, number>] = [new Map(), new Map()]
+  #pendingCount = 0
+  /** Until when some script may have after-work; most requests need no look into the tables. */
+  #knownUntil = 0
+  /** The entry that was looked up last. */
+  #found: Entry | undefined
   #completed = false
   #givenUp = 0
   #suspendedUntil = 0
@@ -79,16 +87,17 @@ export class AfterWork {
    * A request without a script belongs to an application that is not php-fpm, and is not measured unasked.
    */
   mustClose({ script, idempotent }: MeasuredScript, now: number): boolean {
-    const entry = this.#map(idempotent).get(script)
-    if (now < this.#suspendedUntil) return false
-    if (entry === undefined) return script !== ''
-    return entry.doubted || hasAfterWork(entry, now)
+    const entry = this.#find(script, idempotent)
+    if (entry === undefined) return script !== '' && now >= this.#suspendedUntil
+    if (!entry.doubted && entry.milliseconds <= NEGLIGIBLE) return false
+    return now >= this.#suspendedUntil && (entry.doubted || hasAfterWork(entry, now))
   }
 
   /** Milliseconds of after-work that a script is known to have; 0 if none. */
   timeOf({ script, idempotent }: MeasuredScript, now: number): number {
+    if (now >= this.#knownUntil && this.#pendingCount === 0) return 0
     if (now < this.#suspendedUntil) return 0
-    const entry = this.#map(idempotent).get(script)
+    const entry = this.#find(script, idempotent)
     if (entry !== undefined) return hasAfterWork(entry, now) ? timeOf(entry, now) : 0
     const since = this.#pending[idempotent ? 0 : 1].get(script)
     // A measurement that takes so long need not have ended to show that there is after-work.
@@ -98,7 +107,9 @@ export class AfterWork {
   /** Notes that a measurement has begun. */
   begin({ script, idempotent }: MeasuredScript, now: number): void {
     const pending = this.#pending[idempotent ? 0 : 1]
-    if (!this.#map(idempotent).has(script) && !pending.has(script)) pending.set(script, now)
+    if (this.#map(idempotent).has(script) || pending.has(script)) return
+    pending.set(script, now)
+    this.#pendingCount++
   }
 
   /** A request after one of a script, on the same connection, was answered after `elapsed` milliseconds. */
@@ -114,9 +125,26 @@ export class AfterWork {
     this.#record(script, milliseconds, now)
   }
 
+  /**
+   * Records that the application closed its side at a time that is not known, because this process was busy. A script that
+   * has not been measured is measured once more, and then taken for a plain one: a process that is always busy would
+   * otherwise never keep a connection.
+   */
+  closedUnseen(script: MeasuredScript, now: number): void {
+    this.#completed = true
+    this.#end(script)
+    const entry = this.#find(script.script, script.idempotent)
+    if (entry !== undefined) entry.doubted = false
+    else {
+      const added = this.#add(script, 0, now)
+      added.least = Number.POSITIVE_INFINITY
+      added.doubted = true
+    }
+  }
+
   /** Records that a measurement was given up after `milliseconds`. */
   gaveUp(script: MeasuredScript, milliseconds: number, now: number): void {
-    this.#pending[script.idempotent ? 0 : 1].delete(script.script)
+    this.#end(script)
     if (this.#completed) this.#record(script, milliseconds, now)
     else if (++this.#givenUp >= MAX_GIVEN_UP) {
       this.#givenUp = 0
@@ -136,28 +164,46 @@ export class AfterWork {
     return all.sort((one, other) => other.milliseconds - one.milliseconds)
   }
 
-  #record({ script, idempotent }: MeasuredScript, measured: number, now: number): void {
-    const map = this.#map(idempotent)
-    const entry = map.get(script)
-    this.#pending[idempotent ? 0 : 1].delete(script)
-    if (entry === undefined) {
-      if (map.size >= MAX_SCRIPTS / 2) deleteFirst(map)
-      map.set(script, {
-        script,
-        idempotent,
-        milliseconds: measured,
-        least: measured,
-        measuredAt: now,
-        doubted: false,
-      })
-      return
+  #record(measuredScript: MeasuredScript, measured: number, now: number): void {
+    const { script, idempotent } = measuredScript
+    this.#end(measuredScript)
+    if (measured > NEGLIGIBLE) this.#knownUntil = now + KNOWN
+    const entry = this.#find(script, idempotent)
+    if (entry === undefined) this.#add(measuredScript, measured, now)
+    else {
+      const before = timeOf(entry, now)
+      const first = entry.least === Number.POSITIVE_INFINITY
+      const part = first ? 1 : measured > before ? 1 / 2 : 1 / 16
+      entry.milliseconds = before + (measured - before) * part
+      // It takes about five long times in a row to get from the time of a plain script to one that is not negligible.
+      entry.least = Math.min(measured, 1.5 * entry.least + 0.1)
+      entry.measuredAt = now
+      entry.doubted = false
     }
-    const before = timeOf(entry, now)
-    entry.milliseconds = before + (measured - before) / (measured > before ? 2 : 16)
-    // It takes about five long times in a row to get from the time of a plain script to one that is not negligible.
-    entry.least = Math.min(measured, 1.5 * entry.least + 0.1)
-    entry.measuredAt = now
-    entry.doubted = false
+  }
+
+  #add({ script, idempotent }: MeasuredScript, measured: number, now: number): Entry {
+    const map = this.#map(idempotent)
+    if (map.size >= MAX_SCRIPTS / 2) deleteFirst(map)
+    this.#found = undefined
+    const times = { milliseconds: measured, least: measured, measuredAt: now }
+    const entry = { script, idempotent, ...times, doubted: false }
+    map.set(script, entry)
+    return entry
+  }
+
+  /** A measurement has ended. */
+  #end({ script, idempotent }: MeasuredScript): void {
+    if (this.#pending[idempotent ? 0 : 1].delete(script)) this.#pendingCount--
+  }
+
+  #find(script: string, idempotent: boolean): Entry | undefined {
+    const found = this.#found
+    if (found !== undefined && found.script === script && found.idempotent === idempotent)
+      return found
+    const entry = this.#map(idempotent).get(script)
+    if (entry !== undefined) this.#found = entry
+    return entry
   }
 
   #map(idempotent: boolean): Map<string, Entry> {

@@ -27,7 +27,7 @@ export interface ScheduledConnection extends PooledConnection, MeasuredScript {
   /** The script of the request before the last; undefined after the first request. */
   readonly previousScript: string | undefined
   readonly previousIdempotent: boolean
-  /** Milliseconds from the end of the last response until the application closed its half; undefined if it did not. */
+  /** Milliseconds from the end of the last response until the application closed its half; NaN if not known, undefined if it did not. */
   readonly afterWork: number | undefined
 }
 
@@ -262,7 +262,8 @@ export class Scheduler<
 
   #recordAfterWork(connection: Connection, now: number): void {
     const { afterWork } = connection
-    if (afterWork !== undefined) {
+    if (Number.isNaN(afterWork)) this.afterWork.closedUnseen(connection, now)
+    else if (afterWork !== undefined) {
       this.afterWork.measured(connection, afterWork, now)
       if (this.afterWork.timeOf(connection, now) > 0) this.#limit.workedOn(afterWork, now)
     } else if (!this.#host.closing)
