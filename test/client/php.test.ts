@@ -81,18 +81,10 @@ t.test('the useful things', options, async (t) => {
 
 t.test('requests in a row use one connection', options, async (t) => {
   const { client } = await phpAndClient(t, {}, { maxAge: 0 })
-  // The connection of a script that is run for the first time is closed, to measure its after-work.
-  // On a busy machine the worker may be slow to close it, and one more is closed.
-  let reused: boolean | undefined = false
-  for (let n = 0; n < 20 && !reused; n++) {
-    const response = await client.request({ params: pid })
-    await response.bytes()
-    reused = response.attempt?.reused
-  }
   const pids = new Set<string>()
   for (let n = 0; n < 10; n++) {
     const response = await client.request({ params: pid })
-    t.equal(response.attempt?.reused, true)
+    t.equal(response.attempt?.reused, n > 0)
     pids.add(await response.text())
   }
   t.equal(pids.size, 1)
@@ -255,5 +247,5 @@ t.test('an upload of 5 MB', options, async (t) => {
   const { createHash } = await import('node:crypto')
   const response = await client.request({ params, body })
   t.equal(await response.text(), createHash('md5').update(body).digest('hex'))
-  t.equal(client.stats.failed, 0)
+  t.equal(client.stats.idle, 1)
 })

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { eachAdapter } from '../helpers/adapters.ts'
 import { behind, whole } from '../helpers/behind.ts'
-import { rawConnect, rawGet, rawRequest } from '../helpers/raw-http.ts'
+import { rawConnect, rawRequest } from '../helpers/raw-http.ts'
 import { eachRequest, endRecord, type Script, stdoutRecords } from '../helpers/scripted-peer.ts'
 import { until, within } from '../helpers/wait.ts'
 
@@ -26,9 +26,6 @@ eachAdapter(
       ['HEAD', '304'],
     ]) {
       const { app, peer } = await behind(t, adapter, answersAnyway, { maxAge: 0 })
-      // Scripts are measured when they are run for the first time, and their connections closed.
-      for (let n = 0; n < 3; n++) await rawGet(app.port, '/x.php?next')
-      const before = { requests: peer.requests.length, connections: peer.connections.length }
       const socket = await rawConnect(app.port)
       let text = ''
       socket.setEncoding('latin1').on('data', (chunk) => {
@@ -42,16 +39,8 @@ eachAdapter(
       await within('the second answer', once(socket, 'close'))
       t.notMatch(text, /evil/)
       t.match(text, /\r\n\r\nHTTP\/1\.1 200 OK[\s\S]*\r\n\r\nnext$/)
-      t.equal(
-        peer.requests[before.requests]?.params.REQUEST_METHOD,
-        method,
-        'told to the application',
-      )
-      t.equal(
-        peer.connections.length,
-        before.connections,
-        'the connection to the application is used again',
-      )
+      t.equal(peer.requests[0]?.params.REQUEST_METHOD, method, 'told to the application')
+      t.equal(peer.connections.length, 1, 'the connection to the application is used again')
     }
   },
 )

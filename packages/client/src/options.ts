@@ -56,8 +56,7 @@ export interface PoolOptions {
   /**
    * Maximum number of connections, 1 to 65535 (Apache `max`). `'auto'` learns how many connections the application
    * serves at the same time, up to 64. Further requests wait in the queue of the pool, in order of arrival, and not in
-   * the listen backlog of the socket; when none completes for 40 ms, they get connections beyond what was learned, up to
-   * 64. @default 'auto'
+   * the listen backlog of the socket. @default 'auto'
    */
   maxConnections?: number | 'auto' | undefined
   /** Lower bound of `maxConnections: 'auto'` (Apache `min`, but no connections are opened in advance). @default 1 */

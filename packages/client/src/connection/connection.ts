@@ -5,8 +5,6 @@ import type { PoolSettings } from '../options.ts'
 import type { ActiveRequest, Phase, RequestOwner } from './active-request.ts'
 import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
 import { connectError, lostError, timeoutError } from './connection-errors.ts'
-import { HalfClose } from './half-close.ts'
-import { PooledState } from './pooled-state.ts'
 import { RequestTable } from './request-table.ts'
 
 /** Receives the events of a connection; implemented by the pool. */
@@ -31,7 +29,19 @@ export interface ConnectionOwner {
  * Invariant: it is used again only when END_REQUEST was the last thing read and the whole request had been sent before,
  * or bytes of one request could be taken for those of the next. Otherwise it is closed with its last active request.
  */
-export class Connection extends PooledState implements SocketEvents, RequestOwner {
+export class Connection implements SocketEvents, RequestOwner {
+  readonly createdAt: number
+  /** Maximum number of requests at the same time; set by the owner. */
+  capacity: number
+  /** Number of requests started. */
+  requests = 0
+  /** performance.now() when it was closed; 0 before that. */
+  closedAt = 0
+  /** performance.now() when it became idle; maintained by the owner. */
+  idleSince = 0
+  /** performance.now() of the last read. */
+  readAt = 0
+
   readonly #address: Address
   readonly #settings: PoolSettings
   readonly #owner: ConnectionOwner
@@ -45,7 +55,6 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
   #retired = false
   #writeFailed = false
   #socketError: Error | undefined
-  #halfClose: HalfClose | undefined
 
   constructor(
     address: Address,
@@ -54,10 +63,11 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
     capacity: number,
     now: number,
   ) {
-    super(now, capacity)
     this.#address = address
     this.#settings = settings
     this.#owner = owner
+    this.capacity = capacity
+    this.createdAt = now
     this.#socket = new ApplicationSocket(this)
     this.#requests = new RequestTable(this, this.#socket)
     this.#reader = new RecordReader(this.#requests)
@@ -67,6 +77,11 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
     })
     this.#socket.on('end', this.#onLost)
     this.#socket.on('close', this.#onLost)
+  }
+
+  /** Whether it was closed, so that nothing can be sent on it. */
+  get closed(): boolean {
+    return this.closedAt !== 0
   }
 
   /** Number of active requests. */
@@ -95,7 +110,7 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
   /** Sends a request, as soon as the connection is established. @param keep whether KEEP_CONN is set. */
   run(exchange: Exchange, keep: boolean, now: number): void {
     const request = this.#requests.take(exchange)
-    this.noteRequest(exchange)
+    this.requests++
     this.#keep = keep
     // Without KEEP_CONN the application closes the connection.
     if (!keep) this.#retired = true
@@ -107,12 +122,6 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
   destroy(error?: FastCGIError): void {
     if (error !== undefined) this.#fail(() => error)
     else this.#close()
-  }
-
-  /** Half-closes the connection after the last response, and closes it at the latest after `timeout` milliseconds. */
-  finish(timeout: number): void {
-    this.#retired = true
-    this.#halfClose = new HalfClose(this.#socket, this.readAt, timeout, () => this.#close())
   }
 
   #send(request: ActiveRequest, exchange: Exchange, reused: boolean, now: number): void {
@@ -247,7 +256,6 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
   #close(): void {
     if (this.closed) return
     this.closedAt = performance.now()
-    this.#halfClose?.stop()
     for (const request of this.#requests) request.close()
     this.#socket.destroy()
     this.#owner.onClosed(this)
@@ -317,7 +325,6 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
   }
 
   readonly #onLost = (): void => {
-    if (!this.closed) this.afterWork = this.#halfClose?.elapsed()
     this.#fail((request, exchange) => this.#lossError(request, exchange))
   }
 

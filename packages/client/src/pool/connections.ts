@@ -1,57 +1,21 @@
 import type { FastCGIError } from '@fastcgi/protocol'
+import type { Connection } from '../connection/connection.ts'
+import type { Exchange } from '../exchange/exchange.ts'
 import type { PoolSettings } from '../options.ts'
-import type { Clock, Timer } from './clock.ts'
-
-/** What a pool needs to know of a connection. */
-export interface PooledConnection {
-  readonly createdAt: number
-  /** Number of requests started. */
-  readonly requests: number
-  /** Number of active requests. */
-  readonly active: number
-  readonly closed: boolean
-  /** Whether it accepts a further request besides its active ones (multiplexing). */
-  readonly hasRoom: boolean
-  capacity: number
-  /** When it became idle, or its last request ended; set by {@link Connections}. */
-  idleSince: number
-  /** Closes it at once; active requests fail with `reason`. */
-  destroy(reason?: FastCGIError): void
-  /** Half-closes it, and closes it when the application has closed its side, or after `timeout` milliseconds. */
-  finish(timeout: number): void
-}
-
-/** The options that decide how long connections are kept. */
-export type KeepSettings = Pick<
-  PoolSettings,
-  'idleTimeout' | 'maxAge' | 'maxRequests' | 'softMaxConnections'
->
-
-/** Milliseconds that a worker may need after the end of a response until it looks for the next request. */
-const SETTLE_TIME = 3
-
-/** By how much `maxAge` is divided while other clients compete for the workers. */
-const CONTENDED_DIVISOR = 10
 
 /** The connections of a pool: finds one for a further request, and closes those that are idle for too long or too old. */
-export class Connections<Connection extends PooledConnection> {
-  /** Whether other clients compete for the workers. */
-  contended = false
-  readonly #settings: KeepSettings
-  readonly #clock: Clock
+export class Connections {
+  readonly #settings: PoolSettings
   readonly #all = new Set<Connection>()
-  /** In the order in which they became idle. */
+  /** A stack: the last one to become idle is used first, so that those not needed reach `idleTimeout`. */
   readonly #idle: Connection[] = []
-  /** Half-closed connections, with whether their worker is known to be busy for longer. */
-  readonly #finishing = new Map<Connection, boolean>()
-  #timer: Timer | undefined
+  #timer: NodeJS.Timeout | undefined
 
-  constructor(settings: KeepSettings, clock: Clock) {
+  constructor(settings: PoolSettings) {
     this.#settings = settings
-    this.#clock = clock
   }
 
-  /** Number of connections, those being opened and those being closed included. */
+  /** Number of connections, those being opened included. */
   get size(): number {
     return this.#all.size
   }
@@ -61,11 +25,6 @@ export class Connections<Connection extends PooledConnection> {
     return this.#idle.length
   }
 
-  /** Number of half-closed connections. */
-  get finishing(): number {
-    return this.#finishing.size
-  }
-
   /** Number of active requests on all connections. */
   get active(): number {
     let active = 0
@@ -73,69 +32,38 @@ export class Connections<Connection extends PooledConnection> {
     return active
   }
 
-  /**
-   * Number of connections that hold a worker or wait for one. A half-closed connection holds its worker only as long as
-   * the script works on, so it counts when that is known or has lasted longer than a worker needs to close.
-   */
-  held(now: number): number {
-    let held = this.#all.size
-    if (this.#finishing.size > 0)
-      for (const [connection, worksOn] of this.#finishing)
-        if (!worksOn && now - connection.idleSince <= SETTLE_TIME) held--
-    return held
-  }
-
   add(connection: Connection): void {
     this.#all.add(connection)
   }
 
-  /** Removes a closed connection. Returns whether it had been half-closed. */
-  remove(connection: Connection): boolean {
+  /** Removes a closed connection. */
+  remove(connection: Connection): void {
     this.#all.delete(connection)
     const at = this.#idle.indexOf(connection)
     if (at !== -1) this.#idle.splice(at, 1)
-    return this.#finishing.delete(connection)
   }
 
   /** Makes a connection available for later requests. */
   addIdle(connection: Connection, now: number): void {
     connection.idleSince = now
     this.#idle.push(connection)
-    this.#timer ??= this.#clock.set(this.#sweep, this.#pause())
+    this.#timer ??= setTimeout(this.#sweep, this.#pause())
   }
 
-  /**
-   * Half-closes a connection whose request has just ended.
-   * @param worksOn whether the worker is known to be busy for longer.
-   */
-  finish(connection: Connection, timeout: number, now: number, worksOn: boolean): void {
-    connection.idleSince = now
-    this.#finishing.set(connection, worksOn)
-    connection.finish(timeout)
-  }
-
-  /**
-   * Returns an idle connection that can still be used, and closes those that cannot. The last one to become idle is
-   * preferred, so that those not needed reach `idleTimeout`; but when it has only just become idle, its worker may still
-   * be busy with the end of the request, and the one that has been idle longest is used.
-   */
+  /** Returns an idle connection that can still be used, and closes those that cannot. */
   takeIdle(now: number): Connection | undefined {
-    const idle = this.#idle
     for (;;) {
-      const last = idle.at(-1)
-      if (last === undefined) return undefined
-      const rested = now - last.idleSince > SETTLE_TIME || idle.length === 1
-      const connection = rested ? idle.pop() : idle.shift()
+      const connection = this.#idle.pop()
       if (connection === undefined) return undefined
       if (!connection.closed && !this.isExpired(connection, now)) return connection
       connection.destroy()
     }
   }
 
-  /** Returns a connection with active requests that accepts a further one, and is not older than `minCreatedAt`. */
-  findShareable(minCreatedAt: number, now: number): Connection | undefined {
+  /** Returns a connection with active requests that accepts this one, too (multiplexing). */
+  findShareable(exchange: Exchange, now: number): Connection | undefined {
     for (const connection of this.#all) {
-      const may = connection.hasRoom && connection.createdAt >= minCreatedAt
+      const may = connection.hasRoom && connection.createdAt >= exchange.minCreatedAt
       if (may && !this.isExpired(connection, now)) return connection
     }
     return undefined
@@ -145,8 +73,7 @@ export class Connections<Connection extends PooledConnection> {
   isExpired({ createdAt, requests }: Connection, now: number): boolean {
     const { maxAge, maxRequests } = this.#settings
     const usedUp = maxRequests !== 0 && requests >= maxRequests
-    const most = this.contended ? maxAge / CONTENDED_DIVISOR : maxAge
-    return usedUp || (maxAge !== 0 && now - createdAt >= most)
+    return usedUp || (maxAge !== 0 && now - createdAt >= maxAge)
   }
 
   /** Sets how many requests each connection accepts at the same time. */
@@ -157,14 +84,6 @@ export class Connections<Connection extends PooledConnection> {
   /** Closes the connection that has been idle longest. */
   closeOneIdle(): void {
     this.#idle[0]?.destroy()
-  }
-
-  /** Closes the connection that has been half-closed longest. */
-  closeOneFinishing(): void {
-    for (const connection of this.#finishing.keys()) {
-      connection.destroy()
-      return
-    }
   }
 
   /** Closes all connections without an active request. */
@@ -179,7 +98,7 @@ export class Connections<Connection extends PooledConnection> {
 
   /** Stops the timer that closes idle connections. */
   stop(): void {
-    this.#clock.clear(this.#timer)
+    clearTimeout(this.#timer)
   }
 
   #pause(): number {
@@ -190,13 +109,13 @@ export class Connections<Connection extends PooledConnection> {
 
   readonly #sweep = (): void => {
     this.#timer = undefined
-    const now = this.#clock.now()
+    const now = performance.now()
     const { idleTimeout, softMaxConnections } = this.#settings
     for (const connection of [...this.#idle]) {
       const spare = this.#idle.length > softMaxConnections
       const timedOut = idleTimeout !== 0 && now - connection.idleSince >= idleTimeout
       if (this.isExpired(connection, now) || (spare && timedOut)) connection.destroy()
     }
-    if (this.#idle.length > 0) this.#timer = this.#clock.set(this.#sweep, this.#pause())
+    if (this.#idle.length > 0) this.#timer = setTimeout(this.#sweep, this.#pause())
   }
 }
