@@ -41,6 +41,10 @@ export class Connection implements SocketEvents, RequestOwner {
   idleSince = 0
   /** performance.now() of the last read. */
   readAt = 0
+  /** Whether the socket is established. */
+  connected = false
+  /** Whether the application reads nothing any more. */
+  writeFailed = false
 
   readonly #address: Address
   readonly #settings: PoolSettings
@@ -49,11 +53,10 @@ export class Connection implements SocketEvents, RequestOwner {
   readonly #requests: RequestTable
   readonly #reader: RecordReader
   #blocked = 0
-  #connectedAt = 0
+  #connectTime = 0
   #keep = false
   /** Whether it accepts no new requests and is closed with the last active one. */
   #retired = false
-  #writeFailed = false
   #socketError: Error | undefined
 
   constructor(
@@ -186,7 +189,7 @@ export class Connection implements SocketEvents, RequestOwner {
       request.abandoned = false
       this.#requests.abandoned--
     } else {
-      const clean = request.finished && !this.#writeFailed
+      const clean = request.finished && !this.writeFailed
       // After CANT_MPX_CONN some applications misread the following records.
       if (!clean || exchange.refused || (error !== undefined && this.#requests.active === 1))
         this.#retired = true
@@ -219,7 +222,7 @@ export class Connection implements SocketEvents, RequestOwner {
     else {
       this.#requests.abandoned++
       request.abandon(timeout)
-      if (!this.#writeFailed) this.#socket.write(encodeAbortRequest(request.id))
+      if (!this.writeFailed) this.#socket.write(encodeAbortRequest(request.id))
       this.#owner.onRoom(this)
     }
   }
@@ -290,28 +293,18 @@ export class Connection implements SocketEvents, RequestOwner {
     return this.#socket.lend()
   }
 
-  get connected(): boolean {
-    return this.#connectedAt !== 0
-  }
-
-  get #connectTime(): number {
-    return this.#connectedAt - this.createdAt
-  }
-
-  get writeFailed(): boolean {
-    return this.#writeFailed
-  }
-
   readonly #onConnect = (): void => {
-    this.#connectedAt = performance.now()
+    const now = performance.now()
+    this.connected = true
+    this.#connectTime = now - this.createdAt
     for (const request of [...this.#requests])
       if (request.exchange !== undefined && request.sentAt === 0)
-        this.#send(request, request.exchange, false, this.#connectedAt)
+        this.#send(request, request.exchange, false, now)
   }
 
   onWriteFailed(error: Error): void {
     this.#socketError = error
-    this.#writeFailed = this.#retired = true
+    this.writeFailed = this.#retired = true
     for (const request of this.#requests) {
       const { exchange } = request
       request.stopWriting()
