@@ -16,24 +16,43 @@ function program(t: Test, text: string): string {
   return file
 }
 
+/** Milliseconds until the next try, as the log announced them at each failure but the last, whose lines may be incomplete. */
+function announcedDelays(lines: readonly string[]): number[] {
+  const delays: number[] = []
+  for (const line of lines) {
+    const [, failure, delay] = /failure (\d+), next try in (\d+) ms/.exec(line) ?? []
+    // Two processes that fail together announce one delay; the later of them has less of it left.
+    const at = Number(failure) - 1
+    if (failure !== undefined) delays[at] = Math.max(delays[at] ?? 0, Number(delay))
+  }
+  return delays.slice(0, -1)
+}
+
 t.test('dies at start: growing delays, 503 at once, its last words in the log', async (t) => {
   const command = [program(t, '#!/bin/sh\necho "cannot open the database" >&2\nexit 3\n')]
-  const { manager, log } = managed(t, { command, processes: 2, restartDelay: 40, timeout: 60_000 })
-  const failures = (): number => log.events.filter(({ event }) => event === 'failed').length
-  const times: number[] = []
-  manager.onProcess(({ event }) => {
-    if (event === 'failed') times.push(performance.now())
+  const begun = performance.now()
+  const { manager, log } = managed(t, {
+    command,
+    processes: 2,
+    restartDelay: 40,
+    initStartDelay: 0,
+    timeout: 60_000,
   })
+  const failures = (): number => log.events.filter(({ event }) => event === 'failed').length
   await within('a refusal', t.rejects(ask(manager, {}), { code: 'FCGI_OVERLOADED' }))
   await until('six failures', () => failures() >= 6, 30_000)
+  const elapsed = performance.now() - begun
   await t.rejects(ask(manager, {}), {
     code: 'FCGI_OVERLOADED',
     message:
       /no process of program runs; the next try is in \d+ ms.*exit code 3.*cannot open the database/,
   })
-  const pauses = times.slice(1).map((time, at) => time - (times[at] ?? 0))
-  const last = pauses.slice(-3) as [number, number, number]
-  t.ok(last[0] < last[1] && last[1] < last[2], 'each longer than the one before', { pauses })
+  const delays = announcedDelays(log.lines)
+  t.ok(delays.length >= 3, 'several delays are in the log', { delays })
+  for (const [at, delay] of delays.entries())
+    t.ok(Math.abs(delay - 40 * 2 ** at) <= 1, `delay ${at + 1} is twice the one before`, { delays })
+  const kept = delays.reduce((sum, delay) => sum + delay, 0)
+  t.ok(elapsed >= kept - delays.length, 'they were kept', { elapsed, delays })
   await until('the log', () =>
     log.lines.some((line) => line.includes('it said: cannot open the database')),
   )
