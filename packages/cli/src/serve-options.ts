@@ -74,7 +74,7 @@ export interface ServeOptions {
   accessLog: boolean
   logLevel: (typeof LEVELS)[number]
   /** Gateway options for any adapter. `env` is left out: its type depends on the request of the framework. */
-  gateway: Omit<GatewayOptions, 'env' | 'routes' | 'accel' | 'guards'> & {
+  gateway: Omit<GatewayOptions, 'env' | 'routes' | 'accel' | 'guards' | 'cache'> & {
     routes: Array<{ match: string }>
   }
 }

@@ -4,7 +4,9 @@ import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { containedLogger } from '@fastcgi/client/internal'
+import { grantsOf } from './authorizer/granted-requests.ts'
 import { PathGuards } from './authorizer/path-guards.ts'
+import { Caches, type GatewayCache } from './cache/caches.ts'
 import type { RequestTarget } from './environment/environment-input.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
 import { BadRequestError, FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
@@ -38,7 +40,7 @@ import { type InternalRedirect, internalRequest, localTarget } from './script/in
 import type { RoutedRequest } from './script/routed-request.ts'
 import type { Resolution } from './script/script-resolver.ts'
 import type { ScriptRoute } from './script/script-route.ts'
-import { type InternalRedirects, ScriptRunner } from './script/script-runner.ts'
+import { type FoundScript, type InternalRedirects, ScriptRunner } from './script/script-runner.ts'
 import { statsOf, Upstreams } from './upstreams.ts'
 
 /**
@@ -67,6 +69,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #runner: ScriptRunner<Source>
   readonly #logger: GatewayLogger | false | undefined
   readonly #upstreams: Upstreams
+  readonly #caches: Caches<Source>
   readonly #sendTimeout: SendTimeout
 
   constructor(options: GatewayOptions<Source>, where: string) {
@@ -75,11 +78,20 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const pool = poolOptions(options as GatewayOptions<never>)
     this.#upstreams = new Upstreams(where, pool, options.clusters ?? {})
     const { maxParamsSize = 131_072, spoolDirectory = tmpdir() } = options
+    this.#caches = new Caches((message, err) =>
+      containedLogger(options.logger).warn({ err }, message),
+    )
     const locations: Array<InternalLocation<ScriptRoute<Source>>> = []
     const makeRoute = ({ match, ...over }: RouteMatch<Source>): Route<Source> => {
       const route = { ...base, ...over }
       const dispatcher = this.#upstreams.get(route.upstream)
-      const context = { maxParamsSize, spoolDirectory, dispatcher, locations }
+      const context = {
+        maxParamsSize,
+        spoolDirectory,
+        dispatcher,
+        locations,
+        caches: this.#caches,
+      }
       return new Route(where, match, route, context)
     }
     this.#routes = (routes ?? [{ match: '/' }]).map(makeRoute)
@@ -153,6 +165,10 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     return this.#upstreams.all
   }
 
+  get cache(): GatewayCache | undefined {
+    return this.#caches.isEmpty ? undefined : this.#caches
+  }
+
   get stats(): Readonly<Record<string, DispatcherStats>> {
     return statsOf(this.dispatchers)
   }
@@ -208,7 +224,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   #handleResolution(
     routed: RoutedRequest<Source>,
-    route: ScriptRoute<Source>,
+    route: Route<Source>,
     found: Resolution,
     at: number,
   ): void {
@@ -217,11 +233,21 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
     else if (found.kind === 'script')
-      this.#checkTarget(routed, found, () => this.#runner.run(routed, route, found))
+      this.#checkTarget(routed, found, () => this.#runScript(routed, route, found))
     else if (found.kind === 'directory') redirectToDirectory(routed)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
       this.#checkTarget(routed, found, () => this.#sendFile(routed, route, found.path))
     else this.#route(routed, at + 1)
+  }
+
+  /** Runs a script, or answers from the cache. An internal redirect is not cached: its URL is not what the client asked for. */
+  #runScript(routed: RoutedRequest<Source>, route: Route<Source>, found: FoundScript): void {
+    const run = (each: RoutedRequest<Source>): void => this.#runner.run(each, route, found)
+    if (route.cache === undefined || routed.chain !== undefined) run(routed)
+    else {
+      const isGuarded = grantsOf(routed.request.req) !== undefined
+      route.cache.serve(routed, isGuarded || route.hasOwnParams, run)
+    }
   }
 
   #sendFile(routed: RoutedRequest<Source>, route: ScriptRoute<Source>, path: string): void {

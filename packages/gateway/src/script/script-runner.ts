@@ -83,9 +83,11 @@ export class ScriptRunner<Source> {
       return
     }
     const { scriptFilename } = names
+    const { cacheRun } = routed
     const responder = new Responder({
       req,
       res,
+      cacheRun,
       logger: routed.logger,
       scriptFilename,
       done,
@@ -93,7 +95,7 @@ export class ScriptRunner<Source> {
       spooled,
       offload: (fields, start) => this.#offload(routed, route, scriptFilename, fields, start),
     })
-    responder.control = route.dispatcher.dispatch(
+    const control = route.dispatcher.dispatch(
       {
         params,
         body,
@@ -105,6 +107,8 @@ export class ScriptRunner<Source> {
       },
       responder,
     )
+    if (cacheRun !== undefined) cacheRun.control = control
+    responder.control = control
   }
 
   /** The response in place of the application's body; undefined if the options do not allow it. */
@@ -116,6 +120,7 @@ export class ScriptRunner<Source> {
     start: ResponseStart,
   ): Promise<GatewayResponse> | undefined {
     const [first] = fields
+    if (routed.cacheRun !== undefined) routed.cacheRun.isShareable = false
     if (first?.name === 'location')
       return this.#redirects.followLocation(routed, route, first.value)
     const { req, res } = routed.request
@@ -140,7 +145,7 @@ export class ScriptRunner<Source> {
 }
 
 function encodeParams<Source>(
-  { request, target }: RoutedRequest<Source>,
+  { request, target, cacheRun }: RoutedRequest<Source>,
   route: ScriptRoute<Source>,
   names: ScriptNames,
   { length, parsed, contentType }: RequestBody,
@@ -148,6 +153,7 @@ function encodeParams<Source>(
   const { req, client } = request
   return route.environment.encode({
     req,
+    headers: cacheRun?.fields ?? req.headers,
     target,
     client,
     ...names,
