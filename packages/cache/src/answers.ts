@@ -11,7 +11,7 @@ import { CACHE_TAGS_FIELD } from './tags.ts'
 export function answerOf(stored: StoredResponse, cacheStatus: string, now: number): CacheAnswer {
   const { status, reason, body } = stored
   const age = String(Math.max(0, Math.floor((now - stored.cachedAt) / 1000)))
-  const fields = [...stored.fields, 'Age', age, 'Cache-Status', cacheStatus]
+  const fields = [...stored.fields, 'age', age, 'cache-status', cacheStatus]
   return { status, reason, fields, body, isWhole: true }
 }
 
@@ -34,7 +34,7 @@ export function storedValue(
   tags: readonly string[],
 ): CacheValue {
   const hasDate = valuesOf(fields, 'date').length > 0
-  const dated = hasDate ? fields : [...fields, 'Date', new Date().toUTCString()]
+  const dated = hasDate ? fields : [...fields, 'date', new Date().toUTCString()]
   const headers = toRecord(dated)
   const etag = soleValue(fields, 'etag')
   return {

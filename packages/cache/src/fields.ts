@@ -37,21 +37,18 @@ export function filterFields(fields: FlatFields, keep: (name: string) => boolean
   return kept
 }
 
-/** Fields by name, as stores keep them; several lines of a field become an array. */
+/** Fields by lower-case name, as stores keep them; several lines of a field become an array. */
 export type FieldRecord = Record<string, string | string[]>
 
 export function toRecord(fields: FlatFields): FieldRecord {
-  const record: FieldRecord = Object.create(null)
-  const spelling = new Map<string, string>()
+  const record = new Map<string, string | string[]>()
   for (let at = 0; at + 1 < fields.length; at += 2) {
-    const name = fields[at] ?? ''
+    const name = (fields[at] ?? '').toLowerCase()
     const value = fields[at + 1] ?? ''
-    const known = spelling.get(name.toLowerCase()) ?? name
-    spelling.set(name.toLowerCase(), known)
-    const before = record[known]
-    record[known] = before === undefined ? value : [before, value].flat()
+    const before = record.get(name)
+    record.set(name, before === undefined ? value : [before, value].flat())
   }
-  return { ...record }
+  return Object.fromEntries(record)
 }
 
 export function toFlat(record: Readonly<FieldRecord>): string[] {

@@ -19,9 +19,11 @@ export function cacheRequest<Source>(
 ): CacheRequest {
   const { request, method } = routed
   const { req } = request
+  const { origin, path } = urlOf(routed, options)
   return {
     method,
-    ...urlOf(routed, options),
+    origin,
+    path,
     headers: req.headers,
     isRestricted: isPersonal || request.env !== undefined,
     refuses: options.noStore && ((head) => refuses(routed, options, head)),
@@ -37,12 +39,21 @@ function urlOf<Source>(
   if (key !== undefined) return { origin: '', path: keyText(key(request.source)) }
   const { client, req, rewrittenUrl, url, script } = request
   const host = hostFieldOf(req, target)
-  const origin = `${client.scheme}://${(client.host || host).toLowerCase()}`
+  const origin = originOf(client.scheme, client.host || host)
   let path = target.uri
   if (client.host !== '' && client.host !== host) path += `#host=${host}`
   if (rewrittenUrl !== undefined && rewrittenUrl !== url) path += `#url=${rewrittenUrl}`
   if (script !== undefined) path += `#script=${script}`
   return { origin, path }
+}
+
+// The last origin: most servers have only one name.
+let lastOrigin = { scheme: '', host: '', origin: '' }
+
+function originOf(scheme: string, host: string): string {
+  if (lastOrigin.host !== host || lastOrigin.scheme !== scheme)
+    lastOrigin = { scheme, host, origin: `${scheme}://${host.toLowerCase()}` }
+  return lastOrigin.origin
 }
 
 function keyText(key: unknown): string {

@@ -10,14 +10,16 @@ import type { GatewayResponse } from '../response/gateway-response.ts'
 
 const LENGTH = new Set(['content-length'])
 
-/** Fields of a request by which it wants less than the whole response. */
-const WANTS_LESS = [
-  'if-none-match',
-  'if-modified-since',
-  'range',
-  'if-match',
-  'if-unmodified-since',
-]
+/** Whether a request wants less than the whole response. Not in a loop: this is asked for every hit. */
+function wantsLess({ headers }: IncomingMessage): boolean {
+  return (
+    headers['if-none-match'] !== undefined ||
+    headers['if-modified-since'] !== undefined ||
+    headers.range !== undefined ||
+    headers['if-match'] !== undefined ||
+    headers['if-unmodified-since'] !== undefined
+  )
+}
 
 /** The response of an answer: what the request wants of it, as for a file. */
 export function cachedResponse(
@@ -28,9 +30,7 @@ export function cachedResponse(
   const { status, reason, fields, body } = answer
   if (body !== null && !Buffer.isBuffer(body)) body.once('error', () => abortResponse(req, res))
   const isEmpty = status === 204 || status === 304
-  const isPart =
-    answer.isWhole && status === 200 && WANTS_LESS.some((name) => req.headers[name] !== undefined)
-  if (isPart) return partOf(req, answer)
+  if (answer.isWhole && status === 200 && wantsLess(req)) return partOf(req, answer)
   const sent = req.method === 'HEAD' || isEmpty ? dropped(body) : body
   return { status, reason, headers: fields, body: sent }
 }

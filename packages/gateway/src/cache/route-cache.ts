@@ -48,7 +48,13 @@ export class RouteCache<Source> {
       routed.done(reportFailure(routed.logger, routed.request.req, error), undefined)
       return
     }
-    if (isBypassed) this.#pass(routed, request, run)
+    if (isBypassed) {
+      this.#pass(routed, request, run)
+      return
+    }
+    // Most requests end here; the rest costs them nothing.
+    const hit = this.cache.fresh(request)
+    if (hit !== undefined) settle(routed, undefined, hit)
     else this.#answer(routed, request, run)
   }
 
