@@ -104,7 +104,7 @@ export class Arrivals {
     const fields = stale && updatedFields(stale.fields, response.fields)
     if (stale === undefined || fields === undefined) {
       // It is about another version than ours.
-      store.delete(keyOf(flight.request))
+      store.delete(keyOf(flight.request)).catch(() => {})
       this.#context.flights.remove(flight)
       this.#restartAll(flight)
       return
@@ -117,7 +117,7 @@ export class Arrivals {
     const update = { status, fields: received, asked, arrived: Date.now() }
     const decision = decideStoring(flight.request, update, rules)
     if (!decision.store) {
-      store.delete(keyOf(flight.request))
+      store.delete(keyOf(flight.request)).catch(() => {})
       const { cachedAt, staleAt } = stale
       const value = { cachedAt, staleAt, deleteAt: staleAt, statusCode: status }
       const headers = toRecord(fields)
@@ -162,7 +162,7 @@ export class Arrivals {
     if (typeof storage === 'string') {
       // What is newer than the stored response and cannot take its place shows that it is out of date.
       if (stale !== undefined && status < 500 && request.method === 'GET')
-        store.delete(keyOf(request))
+        store.delete(keyOf(request)).catch(() => {})
       if (request.method === 'GET' && storage !== 'range') flights.markUnshareable(request)
       this.#answerAlone(flight, plan, response, storage)
       return
@@ -298,7 +298,7 @@ export class Arrivals {
     store.put(keyOf(flight.request), value, body, (stored) => {
       if (stored) stats.stored++
       // It has been invalidated while it was being written.
-      if (flight.isObsolete) store.delete(keyOf(flight.request))
+      if (flight.isObsolete) store.delete(keyOf(flight.request)).catch(() => {})
       flights.remove(flight)
     })
   }

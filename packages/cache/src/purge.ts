@@ -53,8 +53,7 @@ export async function purgeStore(
   }
   const url = 'url' in selector ? splitUrl(selector.url) : undefined
   if (url?.origin === undefined) throw new PurgeError(Object.keys(selector).join())
-  const { origin, path } = url
-  await contained.attempt('purge', () => store.delete({ origin, path, method: 'GET' }))
+  await contained.delete({ origin: url.origin, path: url.path, method: 'GET' })
 }
 
 function testOf(selector: Exclude<PurgeSelector, { tag: string }>): (target: Target) => boolean {

@@ -1,9 +1,8 @@
 // A shared HTTP cache (RFC 9111): looks up, coalesces, refreshes, invalidates and purges.
 
-import { answerOf } from './answers.ts'
+import { answerOf, keyOf } from './answers.ts'
 import { Arrivals, type FlightPlan } from './arrivals.ts'
 import { forwardedStatus, hitStatus } from './cache-status.ts'
-import type { CacheKey } from './cache-store.ts'
 import { Flight } from './coalescing/flight.ts'
 import { Flights } from './coalescing/flights.ts'
 import type { AnswerCallback, CacheAnswer, CacheRequest, Fetch, Waiting } from './exchange.ts'
@@ -13,7 +12,6 @@ import type { Directives } from './policy/directives.ts'
 import { decideReuse, requestDirectives } from './policy/reusing.ts'
 import { validatingFields, withoutConditions } from './policy/revalidation.ts'
 import type { StoringRules } from './policy/rules.ts'
-import { selectingFields } from './policy/vary.ts'
 import { type PurgeSelector, purgeStore } from './purge.ts'
 import { type CacheStats, noStats } from './stats.ts'
 import { ContainedStore } from './stores/contained-store.ts'
@@ -89,7 +87,7 @@ export class SharedCache {
 
   #inMemory(request: CacheRequest): StoredResponse | undefined {
     let found: StoredResponse | undefined
-    this.#store.get(this.#keyOf(request), (stored) => {
+    this.#store.get(keyOf(request), (stored) => {
       found = stored
     })
     return found
@@ -145,22 +143,16 @@ export class SharedCache {
   #remove(origin: string, path: string): void {
     this.stats.invalidated++
     this.#flights.invalidateUrl({ origin, path })
-    this.#store.delete({ origin, path, method: 'GET' })
+    this.#store.delete({ origin, path, method: 'GET' }).catch(ignore)
   }
 
   // ---- looking up
 
   #lookUp(waiting: Waiting): void {
     waiting.flight = undefined
-    this.#store.get(this.#keyOf(waiting.request), (stored) => {
+    this.#store.get(keyOf(waiting.request), (stored) => {
       if (!waiting.isOver) this.#decide(waiting, stored)
     })
-  }
-
-  #keyOf({ origin, path, headers }: CacheRequest): CacheKey {
-    // The store of this package compares the values of fields by itself, and only those that it needs.
-    const fields = this.#memory === undefined ? selectingFields(headers) : headers
-    return { origin, path, method: 'GET', headers: fields as Record<string, string | string[]> }
   }
 
   #decide(waiting: Waiting, stored: StoredResponse | undefined): void {
@@ -268,6 +260,9 @@ export class SharedCache {
     )
   }
 }
+
+/** A failure of the store has been reported. */
+function ignore(): void {}
 
 function settle(waiting: Waiting, error: unknown, answer: CacheAnswer | undefined): void {
   clearTimeout(waiting.timer)

@@ -1,7 +1,7 @@
 // The plugin fastcgiStatus: the status page as Fastify routes.
 import { OptionError } from '@fastcgi/client'
 import { createStatus, type StatusOptions } from '@fastcgi/gateway'
-import { FORM_LIMIT, joinDispatchers } from '@fastcgi/gateway/internal'
+import { FORM_LIMIT, joinCaches, joinDispatchers } from '@fastcgi/gateway/internal'
 import type {
   FastifyPluginAsync,
   FastifyRequest,
@@ -30,9 +30,14 @@ export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (sc
   // The same object holds the options of register().
   const { path, logLevel, logSerializers, prefix, ...options } = given as FastCGIStatusOptions &
     RegisterOptions
+  const caches = () => joinCaches(gatewaysOf(scope) ?? [])
   const found = () => joinDispatchers([...(gatewaysOf(scope) ?? []), ...authorizersOf(scope)])
   const status = createStatus<FastifyRequest>(
-    { ...options, dispatchers: options.dispatchers ?? found },
+    {
+      ...options,
+      dispatchers: options.dispatchers ?? found,
+      caches: options.caches ?? (options.dispatchers === undefined ? caches : {}),
+    },
     'fastcgiStatus',
   )
   if (options.dispatchers === undefined)

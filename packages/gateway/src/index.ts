@@ -29,6 +29,7 @@ export type { PathInfoMode } from './script/path-info.ts'
 export { sites } from './script/sites.ts'
 // The status page.
 export {
+  type Caches,
   createStatus,
   type Dispatchers,
   type Status,

@@ -13,4 +13,4 @@ export { setFields } from './response/repeated-fields.ts'
 export { fold } from './script/denied-paths.ts'
 // For adapters of the status page.
 export { FORM_LIMIT } from './status/actions.ts'
-export { joinDispatchers } from './status/join-dispatchers.ts'
+export { joinCaches, joinDispatchers } from './status/join-dispatchers.ts'

@@ -54,5 +54,6 @@ function allowsMaxStale(directives: Directives): boolean {
 
 /** Whether a stored response may be used in place of an error. */
 export function mayReplaceError(stored: StoredTimes, rules: StoringRules, now: number): boolean {
-  return now - stored.staleAt < staleIfError(stored.directives, rules)
+  const window = staleIfError(stored.directives, rules)
+  return window > 0 && now - stored.staleAt < window
 }

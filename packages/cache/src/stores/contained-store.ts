@@ -1,6 +1,8 @@
 // Contains what a store does wrong: it is a miss, is logged once a minute, and never fails a request.
 
 import type { CacheKey, CacheResult, CacheStore, CacheValue } from '../cache-store.ts'
+import { selectingFields } from '../policy/vary.ts'
+import { MemoryCacheStore } from './memory-store.ts'
 import { readBody, type StoredResponse, storedResponse } from './stored-response.ts'
 
 /** Milliseconds between two reports of failures. */
@@ -21,12 +23,14 @@ export interface ContainedStoreOptions {
 export class ContainedStore {
   readonly store: CacheStore
   readonly #options: ContainedStoreOptions
+  readonly #isOurs: boolean
   #reportedAt = Number.NEGATIVE_INFINITY
   #failures = 0
   #restsUntil = 0
 
   constructor(store: CacheStore, options: ContainedStoreOptions) {
     this.store = store
+    this.#isOurs = store instanceof MemoryCacheStore
     this.#options = options
   }
 
@@ -38,7 +42,7 @@ export class ContainedStore {
     }
     let result: ReturnType<CacheStore['get']>
     try {
-      result = this.store.get(key)
+      result = this.store.get(this.#keyFor(key))
     } catch (error) {
       this.#failed('get', error)
       callback(undefined)
@@ -71,7 +75,7 @@ export class ContainedStore {
       settle(false)
     }, this.#options.timeout)
     try {
-      const stream = this.store.createWriteStream(key, value)
+      const stream = this.store.createWriteStream(this.#keyFor(key), value)
       if (stream === undefined) {
         settle(false)
         return
@@ -89,8 +93,20 @@ export class ContainedStore {
     }
   }
 
-  delete(key: CacheKey): void {
-    this.attempt('delete', () => this.store.delete(key)).catch(() => {})
+  /** Rejects with what the store throws, which is reported as well. */
+  delete(key: CacheKey): Promise<void> {
+    return this.attempt('delete', () => this.store.delete(this.#keyFor(key)))
+  }
+
+  /**
+   * The key for a store of others. It compares fields as they are, so they are normalized. And it may look keys up by a
+   * pattern, as undici-cache-redis does, in which a client's `*` would match the responses to other URLs.
+   */
+  #keyFor(key: CacheKey): CacheKey {
+    if (this.#isOurs) return key
+    const { origin, path, method, headers = {} } = key
+    const literal = { origin: withoutWildcards(origin), path: withoutWildcards(path), method }
+    return { ...literal, headers: selectingFields(headers) }
   }
 
   /** Runs an operation of the store. @throws what the store throws; it is reported as well. */
@@ -152,6 +168,11 @@ export class ContainedStore {
     const text = error instanceof Error ? error.message : String(error)
     this.#options.report(`the cache store failed (${what}): ${text}${before}`, error)
   }
+}
+
+/** A `#` is no part of a URL here, so no other one becomes the same. */
+function withoutWildcards(text: string): string {
+  return text.replaceAll('*', '#2A')
 }
 
 function isPromise(value: object): value is Promise<CacheResult | undefined> {
