@@ -11,7 +11,6 @@ export interface SiteRequest {
 export interface SiteCache {
   readonly bypass: (request: SiteRequest) => boolean
   readonly valid?: Readonly<Record<number, number>>
-  readonly ignore?: readonly ['set-cookie']
 }
 
 /** The option `cache` of a preset. */
@@ -59,10 +58,9 @@ export const SITE_CACHES: Readonly<
     /\/wp-(?:admin|login|cron|json|comments-post|signup|activate|trackback)|\/xmlrpc\.php|\/feed\/|sitemap[^/]*\.xml|\/(?:cart|checkout|my-account|addons)(?:[/?]|$)|[?&](?:preview|s|add-to-cart|wc-ajax|p|page_id|customize_changeset_uuid)=/,
     PAGES,
   ),
-  /** Anonymous readers; whoever has logged in goes past the cache, and so does everything but the display of a page. */
-  dokuwiki: siteCache(
-    /(?:^|;\s*)(?:DW[0-9a-f]{32}|DWAUTH)=/,
-    /[?&](?:do|rev|at|difftype|sectok|purge)=|\/(?:install|feed)\.php|\/lib\/exe\//,
-    { ...PAGES, ignore: ['set-cookie'] },
-  ),
+  /**
+   * DokuWiki forbids storing its pages, which have tokens of a session in them; what it allows is stored: style sheets,
+   * scripts, media. Whoever has logged in goes past the cache.
+   */
+  dokuwiki: siteCache(/(?:^|;\s*)DW[0-9a-f]{32}=/, /[?&]do=|\/install\.php/),
 }
