@@ -15,7 +15,11 @@ export function answerOf(stored: StoredResponse, cacheStatus: string, now: numbe
   return { status, reason, fields, body, isWhole: true }
 }
 
-export function keyOf({ origin, path, headers }: CacheRequest): CacheKey {
+export function keyOf({
+  origin,
+  path,
+  headers,
+}: Pick<CacheRequest, 'origin' | 'path' | 'headers'>): CacheKey {
   return { origin, path, method: 'GET', headers: headers as NonNullable<CacheKey['headers']> }
 }
 

@@ -75,7 +75,7 @@ export class SharedCache {
   }
 
   /** A fresh response for a request, if there is one in memory; it is the fast path of {@link handle}. */
-  fresh(request: CacheRequest): CacheAnswer | undefined {
+  fresh(request: Pick<CacheRequest, 'origin' | 'path' | 'headers'>): CacheAnswer | undefined {
     const result = this.#memory && this.#inMemory(request)
     if (result === undefined) return undefined
     const now = Date.now()
@@ -85,7 +85,9 @@ export class SharedCache {
     return answerOf(result, hitStatus(result.staleAt - now), now)
   }
 
-  #inMemory(request: CacheRequest): StoredResponse | undefined {
+  #inMemory(
+    request: Pick<CacheRequest, 'origin' | 'path' | 'headers'>,
+  ): StoredResponse | undefined {
     let found: StoredResponse | undefined
     this.#store.get(keyOf(request), (stored) => {
       found = stored

@@ -4,9 +4,10 @@ import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { containedLogger } from '@fastcgi/client/internal'
-import { grantsOf } from './authorizer/granted-requests.ts'
+import { areThereGrants, grantsOf } from './authorizer/granted-requests.ts'
 import { PathGuards } from './authorizer/path-guards.ts'
 import { Caches, type GatewayCache } from './cache/caches.ts'
+import type { RouteCache } from './cache/route-cache.ts'
 import type { RequestTarget } from './environment/environment-input.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
 import { BadRequestError, FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
@@ -70,6 +71,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #logger: GatewayLogger | false | undefined
   readonly #upstreams: Upstreams
   readonly #caches: Caches<Source>
+  /** The cache of the only route, if no option of the gateway says who may see it. */
+  readonly #quickCache: RouteCache<Source> | undefined
   readonly #sendTimeout: SendTimeout
 
   constructor(options: GatewayOptions<Source>, where: string) {
@@ -102,6 +105,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
     this.#denied = new DeniedPaths(options.deny ?? [])
     this.#guards = new PathGuards(where, options.guards ?? [])
+    const isPlain = this.#routes.length === 1 && !options.guards?.length && !options.exclude?.length
+    this.#quickCache = isPlain ? this.#routes[0]?.cache : undefined
     this.#logger = options.logger
     this.#sendTimeout = new SendTimeout(options.timeouts?.send)
     this.#runner = new ScriptRunner(bodyRules(options, spoolDirectory), this)
@@ -131,6 +136,11 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
         done(undefined, SERVER_OPTIONS)
         return
       }
+      const hit = this.#quickHit(request)
+      if (hit !== undefined) {
+        done(undefined, hit)
+        return
+      }
       ;({ target, mount, path } = parseMountedTarget(
         request.url,
         request.rewrittenUrl,
@@ -155,6 +165,12 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     // `deny` is about paths that clients name, not about a script that the embedding code names.
     if (request.script === undefined) this.#checkPath(routed)
     else this.#route(routed, 0)
+  }
+
+  /** A stored response that needs no further checks; undefined also if there may be one that does. */
+  #quickHit(request: GatewayRequest<Source>): GatewayResponse | undefined {
+    const isUnguarded = request.placedGuards === undefined && !areThereGrants()
+    return isUnguarded ? this.#quickCache?.quickly(request) : undefined
   }
 
   async close(): Promise<void> {

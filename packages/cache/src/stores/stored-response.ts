@@ -18,14 +18,18 @@ export interface StoredResponse {
   readonly vary: CacheResult['vary']
 }
 
-/** Of results that a store returns more than once. */
-const prepared = new WeakMap<CacheResult, StoredResponse>()
+/** The response of a result that a store returns more than once. Not in a WeakMap, whose look-up costs more. */
+const PREPARED = Symbol('prepared')
+
+interface KnownResult extends CacheResult {
+  [PREPARED]?: StoredResponse
+}
 
 const NO_BODY = Buffer.alloc(0)
 
 /** The response of a result of a store. @param whole its body; undefined while it is coming. */
 export function storedResponse(result: CacheResult, whole: Buffer | undefined): StoredResponse {
-  const known = prepared.get(result)
+  const known = (result as KnownResult)[PREPARED]
   if (known !== undefined) return known
   const { [CACHE_TAGS_FIELD]: _tags, ...headers } = result.headers
   const fields = toFlat(headers)
@@ -36,7 +40,7 @@ export function storedResponse(result: CacheResult, whole: Buffer | undefined): 
   const directives = result.cacheControlDirectives ?? {}
   const times = { cachedAt, staleAt, directives }
   const response = { status: statusCode, reason: statusMessage, fields, body, vary, ...times }
-  if (result.body === body) prepared.set(result, response)
+  if (result.body === body) Object.defineProperty(result, PREPARED, { value: response })
   return response
 }
 

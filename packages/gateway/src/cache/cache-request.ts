@@ -7,6 +7,9 @@ import type { GatewayRequest } from '../request/gateway-request.ts'
 import type { RoutedRequest } from '../script/routed-request.ts'
 import type { CacheOptions } from './options.ts'
 
+/** What of a request says which response it asks for. */
+export type Asked<Source> = Pick<RoutedRequest<Source>, 'request' | 'target' | 'method'>
+
 /**
  * What a request is looked up by. Whatever else the application sees of it and chooses its response by must be named by Vary,
  * or the request is restricted.
@@ -19,7 +22,7 @@ export function cacheRequest<Source>(
 ): CacheRequest {
   const { request, method } = routed
   const { req } = request
-  const { origin, path } = urlOf(routed, options)
+  const { origin, path } = lookupOf(routed, options)
   return {
     method,
     origin,
@@ -32,8 +35,8 @@ export function cacheRequest<Source>(
 }
 
 /** The origin and path of a request. Parts that are no part of the URL follow after a `#`, which a URL here never has. */
-function urlOf<Source>(
-  { request, target }: RoutedRequest<Source>,
+export function lookupOf<Source>(
+  { request, target }: Asked<Source>,
   { key }: CacheOptions<Source>,
 ): { origin: string; path: string } {
   if (key !== undefined) return { origin: '', path: keyText(key(request.source)) }
@@ -92,7 +95,7 @@ function tagsOf<Source>(
 
 /** Whether a request can be answered from the cache: without a body, and by one of the methods. */
 export function isCacheable<Source>(
-  { method, request }: Pick<RoutedRequest<Source>, 'method' | 'request'>,
+  { method, request }: Asked<Source>,
   { methods = ['GET', 'HEAD'] }: CacheOptions<Source>,
 ): boolean {
   return (methods as readonly string[]).includes(method) && !hasBody(request)

@@ -1,7 +1,7 @@
 // The caches of a gateway: routes with the same options share one.
 
 import { type CacheStats, type PurgeSelector, type Report, SharedCache } from '@fastcgi/cache'
-import type { CacheOption } from './options.ts'
+import type { CacheOption, CacheOptions } from './options.ts'
 import { RouteCache } from './route-cache.ts'
 
 /** The cache of a gateway, whose routes may have several. */
@@ -31,10 +31,10 @@ export class Caches<Source> implements GatewayCache {
     if (option === undefined || option === false) return undefined
     const known = this.#byOption.get(option)
     if (known !== undefined) return known
-    const { key, methods, bypass, noStore, tags, allowPurge, ...shared } =
+    const { key, methods, bypass, noStore, tags, allowPurge, ...shared }: CacheOptions<Source> =
       option === true ? {} : option
     const cache = new SharedCache(shared, this.#report)
-    const made = new RouteCache(cache, { key, methods, bypass, noStore, tags, allowPurge })
+    const made = new RouteCache(cache, option === true ? {} : option)
     this.#byOption.set(option, made)
     return made
   }

@@ -5,9 +5,10 @@ import type { CacheAnswer, CacheRequest, Fetch, SharedCache } from '@fastcgi/cac
 import { gatewayError } from '../error-status.ts'
 import { reportFailure } from '../logger.ts'
 import { offClientDisconnect, onClientDisconnect } from '../request/client-disconnect.ts'
-import type { GatewayCallback } from '../response/gateway-response.ts'
+import type { GatewayRequest } from '../request/gateway-request.ts'
+import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
 import type { CacheRun, RoutedRequest } from '../script/routed-request.ts'
-import { cacheRequest, isCacheable } from './cache-request.ts'
+import { type Asked, cacheRequest, isCacheable, lookupOf } from './cache-request.ts'
 import { cachedResponse } from './cached-response.ts'
 import type { CacheOptions } from './options.ts'
 import { purgeFor } from './purge-request.ts'
@@ -26,6 +27,27 @@ export class RouteCache<Source> {
   constructor(cache: SharedCache, options: CacheOptions<Source>) {
     this.cache = cache
     this.#options = options
+  }
+
+  /**
+   * A fresh response to a GET by its URL as it was sent, before the URL is looked at. Only where no guard is before the route, and
+   * where the store has only what this gateway has stored: then this URL has passed all checks before.
+   */
+  quickly(request: GatewayRequest<Source>): GatewayResponse | undefined {
+    const { req, url, rewrittenUrl = url, script } = request
+    const isPlain = req.method === 'GET' && rewrittenUrl === url && script === undefined
+    if (!isPlain || !url.startsWith('/') || this.#options.store !== undefined) return undefined
+    const target = { uri: url, path: '', query: '', authority: '' }
+    const asked = { request, target, method: 'GET' }
+    try {
+      if (!isCacheable(asked, this.#options) || this.#bypasses(asked)) return undefined
+      const { origin, path } = lookupOf(asked, this.#options)
+      const hit = this.cache.fresh({ origin, path, headers: req.headers })
+      return hit && cachedResponse(req, request.res, hit)
+    } catch {
+      // A function of the user has thrown; it will do so again where that is reported.
+      return undefined
+    }
   }
 
   /**
@@ -59,7 +81,7 @@ export class RouteCache<Source> {
   }
 
   /** Anything but a clear no bypasses the cache. */
-  #bypasses({ request }: RoutedRequest<Source>): boolean {
+  #bypasses({ request }: Asked<Source>): boolean {
     const { bypass } = this.#options
     return bypass !== undefined && bypass(request.source) !== false
   }
