@@ -27,7 +27,7 @@ export function respond(
   gateway: Gateway<FastifyRequest>,
   request: FastifyRequest,
   reply: FastifyReply,
-  options: RespondOptions,
+  { mount, script, env, parsedBody }: RespondOptions,
   pass: () => void = () => reply.callNotFound(),
 ): void {
   gateway.handle(
@@ -40,7 +40,10 @@ export function respond(
       client: new FastifyClient(request),
       logger: request.log,
       placedGuards: placedGuardsOf(request.server),
-      ...options,
+      mount,
+      script,
+      env,
+      parsedBody,
     },
     (error, response) => {
       // The client has disconnected; Fastify would log that the reply could not be sent.
