@@ -2,6 +2,7 @@
 // name are checked against the allowed directories in open-within-roots.ts.
 
 import { GatewayError, gatewayError } from '../error-status.ts'
+import { type FieldRules, withAddedFields } from '../response/field-rules.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import type { OffloadField } from '../response/offload-fields.ts'
 import { withoutBody } from './file-response.ts'
@@ -34,13 +35,16 @@ export interface OffloadContext<Route> extends FileReceiver {
 export class Offload<Route> {
   readonly #sendfile: SendfileRules | undefined
   readonly #locations: ReadonlyArray<InternalLocation<Route>>
+  readonly #rules: FieldRules | undefined
 
   constructor(
     sendfile: SendfileRules | undefined,
     locations: ReadonlyArray<InternalLocation<Route>>,
+    rules: FieldRules | undefined,
   ) {
     this.#sendfile = sendfile
     this.#locations = locations
+    this.#rules = rules
   }
 
   /** Whether the option for a field is set (`accel` or `sendfile`); without it the field is ignored. */
@@ -80,9 +84,11 @@ export class Offload<Route> {
   ): Promise<GatewayResponse> {
     const { roots = [], decode = false } = this.#sendfile ?? {}
     const place = { roots, option: 'sendfile' }
-    return name === 'x-sendfile2'
-      ? sendParts(context, place, parseSendfile2(value), start)
-      : sendFile({ ...context, ...place, ...start, path: parseSendfile(value, decode) })
+    return this.#withFields(
+      name === 'x-sendfile2'
+        ? sendParts(context, place, parseSendfile2(value), start)
+        : sendFile({ ...context, ...place, ...start, path: parseSendfile(value, decode) }),
+    )
   }
 
   async #redirect(
@@ -94,7 +100,13 @@ export class Offload<Route> {
     const kept = keptFields(headers)
     if (typeof target !== 'string') return context.rerun({ route: target, path, query, kept })
     const place = { roots: [target], option: 'accel', path: target + rest }
-    return sendFile({ ...context, ...place, headers: kept })
+    return this.#withFields(sendFile({ ...context, ...place, headers: kept }))
+  }
+
+  /** A response that is made of a file gets the fields of the option `responseHeaders` as well. */
+  async #withFields(response: Promise<GatewayResponse>): Promise<GatewayResponse> {
+    const made = await response
+    return { ...made, headers: withAddedFields(made.headers, this.#rules) }
   }
 }
 

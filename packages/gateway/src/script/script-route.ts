@@ -7,6 +7,7 @@ import type { Env } from '../environment/environment-input.ts'
 import type { Offload } from '../files/offload.ts'
 import type { StaticFile } from '../files/static-file.ts'
 import type { BufferingRules } from '../response/buffered-body.ts'
+import type { FieldRules } from '../response/field-rules.ts'
 import type { Resolution } from './script-resolver.ts'
 
 /** The params that name a script: SCRIPT_NAME, PATH_INFO, SCRIPT_FILENAME, DOCUMENT_ROOT. Text is latin1. */
@@ -22,6 +23,10 @@ export interface ScriptRoute<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
   readonly buffering: BufferingRules
+  /** The option `responseHeaders`. */
+  readonly rules: FieldRules | undefined
+  /** The option `interceptErrors`. */
+  readonly intercepts: ((status: number) => boolean) | undefined
   /** Whether local redirects of the application are followed by the gateway (option `localRedirect`). */
   readonly localRedirect: boolean
   readonly offload: Offload<ScriptRoute<Source>>

@@ -90,6 +90,8 @@ export class ScriptRunner<Source> {
       scriptFilename,
       done,
       buffering: route.buffering,
+      rules: route.rules,
+      intercepts: route.intercepts,
       spooled,
       offload: (fields, start) => this.#offload(routed, route, scriptFilename, fields, start),
     })
