@@ -6,9 +6,9 @@ import type { PlacedGuard } from '@fastcgi/gateway'
 interface Layer {
   readonly handle: unknown
   readonly route?: { readonly stack: readonly Layer[] } | undefined
-  /** The part of the path that the last match() has matched. */
+  /** The part of the path that the last match() has matched; undefined where match() itself returns it. */
   readonly path: string | undefined
-  match(path: string): boolean
+  match(path: string): boolean | { readonly path: string }
 }
 
 /** The parts of an app of Express that are used here; connect and node:http have none of them. */
@@ -61,10 +61,12 @@ function findGuards(layers: readonly Layer[], path: string, mount: string): Plac
     const authorizer = authorizers.get(Object(layer.handle))
     const inner = layer.route?.stack ?? (layer.handle as Partial<Router> | undefined)?.stack
     if (authorizer === undefined && inner === undefined) return []
-    if (!layer.match(encodeURI(Buffer.from(path, 'latin1').toString()))) return []
+    const match = layer.match(encodeURI(Buffer.from(path, 'latin1').toString()))
+    if (match === false) return []
     // The layers of a route match whatever the route does.
     if (layer.route !== undefined) return guardsOfRoute(layer.route.stack, mount)
-    const matched = decoded(layer.path ?? '').replace(/\/$/, '')
+    const matchedPath = typeof match === 'object' ? match.path : layer.path
+    const matched = decoded(matchedPath ?? '').replace(/\/$/, '')
     if (authorizer !== undefined) return [{ authorizer, mount: mount + matched }]
     return findGuards(inner ?? [], path.slice(matched.length) || '/', mount + matched)
   })

@@ -173,15 +173,15 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   #checkTarget(routed: RoutedRequest<Source>, found: Resolution, serve: () => void): void {
     const file = found.kind === 'script' ? found.script : found.kind === 'file' ? found.path : ''
     const isPath = file === '' || file === routed.path || routed.request.script !== undefined
-    // A front controller is configuration, and runs what `deny` has not named.
-    const isOwn = isPath || (found.kind === 'script' && found.isFrontController === true)
-    if (!isOwn && this.#isDenied(routed, file)) return
+    // Rules for names, such as '*.php', say what clients may not ask for; the front controller is named by the options.
+    const byName = !('isFrontController' in found)
+    if (!isPath && this.#isDenied(routed, file, byName)) return
     if (isPath) serve()
     else this.#guards.checkTarget(routed, file, serve)
   }
 
-  #isDenied(routed: RoutedRequest<Source>, path: string): boolean {
-    const rule = this.#denied.find(path)
+  #isDenied(routed: RoutedRequest<Source>, path: string, byName = true): boolean {
+    const rule = this.#denied.find(path, byName)
     if (rule !== undefined) this.#refuse(routed, new PathDeniedError(path, rule))
     return rule !== undefined
   }
@@ -234,6 +234,19 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   // ---- internal redirects
 
+  async checkLocation(
+    routed: RoutedRequest<Source>,
+    path: string,
+  ): Promise<GatewayResponse | undefined> {
+    const rule = this.#denied.find(path)
+    if (rule !== undefined) throw new PathDeniedError(path, rule)
+    return new Promise((resolve, reject) => {
+      const done: GatewayCallback = (error, response) =>
+        error === undefined ? resolve(response) : reject(error)
+      this.#guards.checkTarget({ ...routed, done }, path, () => resolve(undefined), '')
+    })
+  }
+
   async rerun(
     routed: RoutedRequest<Source>,
     to: InternalRun<ScriptRoute<Source>>,
@@ -244,7 +257,6 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       routed,
       { ...to, mount: '', option: 'accel' },
       (inner) => {
-        if (this.#isDenied(inner, path)) return
         if (found.kind === 'script')
           this.#checkTarget(inner, found, () => this.#runner.run(inner, route, found))
         else if (found.kind === 'file') this.#sendFile(inner, route, found.path)

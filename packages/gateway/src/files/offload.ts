@@ -27,6 +27,8 @@ export interface SendfileRules {
 export interface OffloadContext<Route> extends FileReceiver {
   /** SCRIPT_FILENAME as it was sent, for messages. */
   readonly scriptFilename: string | undefined
+  /** Whether guards allow the path of X-Accel-Redirect: their response, or undefined. @throws PathDeniedError */
+  readonly check: (path: string) => Promise<GatewayResponse | undefined>
   /** Runs a path on an internal route. */
   readonly rerun: (run: InternalRun<Route>) => Promise<GatewayResponse>
 }
@@ -97,6 +99,8 @@ export class Offload<Route> {
     { headers }: ResponseStart,
   ): Promise<GatewayResponse> {
     const { target, path, rest, query } = internalTarget(value, this.#locations)
+    const refusal = await context.check(path)
+    if (refusal !== undefined) return refusal
     const kept = keptFields(headers)
     if (typeof target !== 'string') return context.rerun({ route: target, path, query, kept })
     const place = { roots: [target], option: 'accel', path: target + rest }
