@@ -85,18 +85,15 @@ const IN_FASTIFY: Record<string, (app: FastifyInstance, guard: string) => void> 
       scope.register(async (inner) => void inner.get('/*', secret), { prefix: '/private' })
     }),
   'a guarded scope below one that is not': (app, upstream) =>
-    app.register(
-      async (outer) => {
-        outer.register(
-          async (scope) => {
-            await scope.register(fastcgiAuthorizer, { upstream })
-            scope.get('/*', secret)
-          },
-          { prefix: '/vate' },
-        )
-      },
-      { prefix: '/pri' },
-    ),
+    app.register(async (outer) => {
+      outer.register(
+        async (scope) => {
+          await scope.register(fastcgiAuthorizer, { upstream })
+          scope.get('/*', secret)
+        },
+        { prefix: '/private' },
+      )
+    }),
   'several guards in a scope': (app, upstream) =>
     app.register(
       async (scope) => {
@@ -244,5 +241,31 @@ t.test('Express: a guard in a router at a path of its own below a mount', async 
     )
     t.ok(status === 403 || status === 308, `${target}: ${status}`)
     t.notMatch(text, SECRET, target)
+  }
+})
+
+t.test('Express: apps in apps, mounts in another case and with parameters', async (t) => {
+  const { guard: upstream, options } = await site(t)
+  const guard = expressAuthorizer({ upstream, logger: false })
+  const proxy = expressProxy({ ...options, logger: false })
+  const sub = (): Express => express().use('/private', guard).use(proxy)
+  const app = express().set('env', 'test')
+  app.use('/shop', sub()).use(['/m/n', '/o'], sub()).use('/by/:name', sub())
+  const server = createServer(app)
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(async () => {
+    await new Promise((resolve) => server.close(resolve))
+    await Promise.all([guard.close(), proxy.close()])
+  })
+  const { port } = server.address() as AddressInfo
+  const ask = (target: string): Promise<{ status: number; text: string }> =>
+    rawRequest(port, `POST ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
+  for (const mount of ['/shop', '/SHOP', '/m/n', '/o', '/by/you', '/BY/you']) {
+    for (const path of ['/private/x.php', '//private/x.php', '/x/../private/x.php']) {
+      const { status, text } = await ask(mount + path)
+      t.ok(status === 403 || status === 308, `${mount}${path}: ${status}`)
+      t.notMatch(text, SECRET)
+    }
+    t.match((await ask(`${mount}//x.php`)).text, SECRET, `${mount}: what is open is no matter`)
   }
 })

@@ -124,6 +124,23 @@ await eachAdapter(t, 'guards before the proxy', async (t, name) => {
   })
 })
 
+await eachAdapter(t, 'an authenticator is asked again with the same password', async (t, name) => {
+  const { root, application, yes } = await site(t)
+  const guard = { upstream: yes.address, phase: 'authenticator' } as const
+  const behind = { upstream: application.address, root }
+  for (const options of [{ guards: [guard] }, { proxyGuards: [{ authorizer: guard }] }]) {
+    const { port } = await startAdapter(t, name, { ...behind, ...options })
+    const asked = yes.requests.length
+    const fields = ['Authorization: Basic dTpw']
+    const { text } = await rawGet(port, '/a.php?local=/open/x.php', fields)
+    t.match(text, 'ran /open/x.php')
+    const told = yes.requests.slice(asked).map(({ params }) => params.REMOTE_PASSWD)
+    t.strictSame(told, ['p', 'p'])
+    t.equal((await rawGet(port, '/a.php')).status, 401)
+  }
+  t.notMatch(JSON.stringify(application.requests.map(({ params }) => params)), /PASSWD|dTpw/)
+})
+
 t.test('a guard that has let one mount through is asked about another', async (t) => {
   const { root, application, no } = await site(t)
   const guard = expressAuthorizer({ upstream: no.address, match: ['/tool.php', '/index.php'] })

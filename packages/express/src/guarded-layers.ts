@@ -15,7 +15,8 @@ interface Layer {
 interface App {
   readonly router?: Router
   readonly parent?: App
-  path?(): string
+  /** Where it is mounted in its parent. */
+  readonly mountpath?: string | readonly string[]
 }
 
 interface Router {
@@ -44,11 +45,35 @@ export function placedGuardsOf(
 
 /** The guards of an app and of the apps that it is mounted in. */
 function guardsOfApps(app: App, path: string): PlacedGuard[] {
-  const outer = app.parent === undefined ? [] : guardsOfApps(app.parent, path)
-  const mount = app.path?.() ?? ''
-  const isBelow = path === mount || path.startsWith(`${mount}/`)
-  if (app.router === undefined || !isBelow) return outer
-  return [...outer, ...findGuards(app.router.stack, path.slice(mount.length) || '/', mount)]
+  const found = mountsOf(app, path).flatMap((mount) =>
+    findGuards(app.router?.stack ?? [], path.slice(mount.length) || '/', mount),
+  )
+  if (app.parent === undefined) return found
+  // The app is in a layer that cannot be looked into, but is known.
+  const own = new Set(mountsOf(app, path))
+  const outer = guardsOfApps(app.parent, path).filter(
+    ({ authorizer, mount }) => authorizer !== undefined || !own.has(mount),
+  )
+  return [...outer, ...found]
+}
+
+/**
+ * What of a path an app may be mounted at: as many segments as its mount path has, which may be spelled in another case and
+ * have parameters.
+ */
+function mountsOf({ parent, mountpath = '/' }: App, path: string): readonly string[] {
+  if (parent === undefined) return ['']
+  const mounts = mountsOf(parent, path).flatMap((outer) =>
+    [mountpath].flat().map((mount) => {
+      const count = mount.split('/').filter((segment) => segment !== '').length
+      const segments = path
+        .slice(outer.length)
+        .split('/')
+        .slice(0, count + 1)
+      return count === 0 ? outer : outer + segments.join('/')
+    }),
+  )
+  return [...new Set(mounts)]
 }
 
 /**
@@ -59,17 +84,29 @@ function guardsOfApps(app: App, path: string): PlacedGuard[] {
 function findGuards(layers: readonly Layer[], path: string, mount: string): PlacedGuard[] {
   return layers.flatMap((layer) => {
     const authorizer = authorizers.get(Object(layer.handle))
-    const inner = layer.route?.stack ?? (layer.handle as Partial<Router> | undefined)?.stack
-    if (authorizer === undefined && inner === undefined) return []
+    const inner = layer.route?.stack ?? stackOf(layer.handle)
+    const isOpaque = isMountedApp(layer.handle)
+    if (authorizer === undefined && inner === undefined && !isOpaque) return []
     const match = layer.match(encodeURI(Buffer.from(path, 'latin1').toString()))
     if (match === false) return []
     // The layers of a route match whatever the route does.
     if (layer.route !== undefined) return guardsOfRoute(layer.route.stack, mount)
     const matchedPath = typeof match === 'object' ? match.path : layer.path
     const matched = decoded(matchedPath ?? '').replace(/\/$/, '')
-    if (authorizer !== undefined) return [{ authorizer, mount: mount + matched }]
+    if (authorizer !== undefined || isOpaque) return [{ authorizer, mount: mount + matched }]
     return findGuards(inner ?? [], path.slice(matched.length) || '/', mount + matched)
   })
+}
+
+/** The layers of a handler that is a router, or an app in a router. */
+function stackOf(handle: unknown): readonly Layer[] | undefined {
+  const { stack, router } = Object(handle) as Partial<Router & { router: Router }>
+  return stack ?? router?.stack
+}
+
+/** Whether a handler is another app. Express keeps it in a closure, so its guards are not known. */
+function isMountedApp(handle: unknown): boolean {
+  return typeof handle === 'function' && handle.name === 'mounted_app'
 }
 
 function guardsOfRoute(layers: readonly Layer[], mount: string): PlacedGuard[] {

@@ -41,7 +41,7 @@ function findGuards(all: readonly Place[], path: string): readonly PlacedGuard[]
   return all.flatMap(({ authorizer, patterns }) => {
     const pattern = patterns.find((segments) => matches(segments, folded))
     if (pattern === undefined) return []
-    const length = pattern.at(-1) === '*' ? pattern.length - 1 : pattern.length
+    const length = pattern.at(-1)?.endsWith('*') ? pattern.length - 1 : pattern.length
     return [
       {
         authorizer,
@@ -57,16 +57,22 @@ function findGuards(all: readonly Place[], path: string): readonly PlacedGuard[]
 /** Whether a pattern matches a path; a parameter matches any segment, whatever its regular expression says. */
 function matches(pattern: readonly string[], path: readonly string[]): boolean {
   for (const [at, segment] of pattern.entries()) {
-    if (segment === '*') return true
     const given = path[at]
+    // A wildcard ends a pattern, as in `/files/*` or `/file*`.
+    if (segment.endsWith('*'))
+      return segment === '*' || given?.startsWith(segment.slice(0, -1)) === true
     if (given === undefined) return segment.startsWith(':') && segment.endsWith('?')
     if (!segment.startsWith(':') && segment !== given) return false
   }
   return path.length === pattern.length
 }
 
+/** Regular expressions of parameters, `:id(^\\d+$)`; one in which a group is nested twice ends early. */
+const EXPRESSIONS = /\((?:[^()]|\([^()]*\))*\)/g
+
 function segmentsOf(pattern: string): readonly string[] {
   return pattern
+    .replace(EXPRESSIONS, '')
     .split('/')
     .filter((segment) => segment !== '')
     .map((segment) =>

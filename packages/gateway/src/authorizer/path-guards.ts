@@ -65,17 +65,19 @@ export class PathGuards<Source> {
     const matching = this.#guards.filter(({ patterns }) => patterns.covers(path))
     if (chain !== undefined) {
       // The application could name any path, so every guard is asked, also one that has let the first path through.
+      const before = guardsBefore(request, whole)
+      if (before.some(isUnknown)) {
+        this.#sendToNormalizedPath(routed)
+        return
+      }
       const own = matching.map(({ authorizer }) => ({ authorizer, mount }))
-      this.#ask(
-        routed,
-        questions(request, [...guardsBefore(request, whole), ...own], whole),
-        allowed,
-      )
+      this.#ask(routed, questions(request, [...before, ...own], whole), allowed)
       return
     }
-    const bypassed = missingGuards(request, whole)
+    const isNormal = isSpelledAs(target, whole)
+    const bypassed = missingGuards(request, whole).filter((guard) => !isNormal || !isUnknown(guard))
     if (bypassed.length + matching.length === 0) allowed()
-    else if (bypassed.length > 0 && !isSpelledAs(target, whole)) this.#sendToNormalizedPath(routed)
+    else if (bypassed.length > 0 && !isNormal) this.#sendToNormalizedPath(routed)
     else {
       const own = matching.map(({ authorizer }) => ({ authorizer, request }))
       this.#ask(routed, [...questions(request, bypassed, whole), ...own], allowed)
@@ -98,7 +100,7 @@ export class PathGuards<Source> {
       allowed()
       return
     }
-    const placed: PlacedGuard[] = [...missingGuards(request, to)]
+    const placed = missingGuards(request, to).filter((guard) => !isUnknown(guard))
     for (const [authorizer, at] of grantsOf(request.req) ?? [])
       if (authorizer.coversOnly(below(to, at), below(from, at)))
         placed.push({ authorizer, mount: at })
@@ -123,13 +125,16 @@ export class PathGuards<Source> {
       })
   }
 
-  /** The framework takes the normalized path to the guard; a redirect with 308 keeps method and body. */
+  /**
+   * The framework takes the normalized path to the guard; a redirect with 308 keeps method and body. What an application has
+   * redirected is a GET.
+   */
   #sendToNormalizedPath(routed: RoutedRequest<Source>): void {
-    const { mount, path, target } = routed
+    const { mount, path, target, chain } = routed
     const location = encodePath(mount + path)
     const query = target.query === '' ? '' : `?${target.query}`
     const response: GatewayResponse = {
-      status: 308,
+      status: chain === undefined ? 308 : 302,
       reason: '',
       headers: ['Location', location + query, 'Content-Length', '0'],
       body: null,
@@ -155,16 +160,23 @@ function guardsBefore(request: GatewayRequest<unknown>, path: string): PlacedGua
   return found
 }
 
-/** Asks guards about a path in place of that of the URL, each about the part below the place where it stands. */
+/** Asks guards about a path in place of that of the URL, each once about the part below the place where it stands. */
 function questions<Source>(
   request: GatewayRequest<Source>,
   placed: readonly PlacedGuard[],
   path: string,
 ): Array<Pending<Source>> {
-  return placed.map(({ authorizer, mount }) => ({
+  const isFirst = ({ authorizer, mount }: PlacedGuard, at: number): boolean =>
+    at === placed.findIndex((other) => other.authorizer === authorizer && other.mount === mount)
+  return placed.filter(isFirst).map(({ authorizer, mount }) => ({
     authorizer: authorizer as Gateway<Source>,
     request: { ...request, mount: encodePath(mount), script: encodePath(below(path, mount)) },
   }))
+}
+
+/** Whether a guard cannot be asked: it is in a part of the framework's app that the adapter does not see. */
+function isUnknown({ authorizer }: PlacedGuard): boolean {
+  return authorizer === undefined
 }
 
 const NONE: readonly PlacedGuard[] = []
