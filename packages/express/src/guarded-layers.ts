@@ -1,6 +1,7 @@
 // Where the authorizers of an Express app stand. Express compares paths as they are spelled; the proxies of the app ask the
 // guards whose layer would have matched the normalized path.
 import type { PlacedGuard } from '@fastcgi/gateway'
+import { fold } from '@fastcgi/gateway/internal'
 
 /** The parts of a layer of Express's router that are used here. */
 interface Layer {
@@ -65,7 +66,7 @@ function mountsOf({ parent, mountpath = '/' }: App, path: string): readonly stri
   if (parent === undefined) return ['']
   const mounts = mountsOf(parent, path).flatMap((outer) =>
     [mountpath].flat().map((mount) => {
-      const count = mount.split('/').filter((segment) => segment !== '').length
+      const count = segmentCount(mount)
       const segments = path
         .slice(outer.length)
         .split('/')
@@ -87,12 +88,10 @@ function findGuards(layers: readonly Layer[], path: string, mount: string): Plac
     const inner = layer.route?.stack ?? stackOf(layer.handle)
     const isOpaque = isMountedApp(layer.handle)
     if (authorizer === undefined && inner === undefined && !isOpaque) return []
-    const match = layer.match(encodeURI(Buffer.from(path, 'latin1').toString()))
-    if (match === false) return []
+    const matched = matchedPart(layer, path)
+    if (matched === undefined) return []
     // The layers of a route match whatever the route does.
     if (layer.route !== undefined) return guardsOfRoute(layer.route.stack, mount)
-    const matchedPath = typeof match === 'object' ? match.path : layer.path
-    const matched = decoded(matchedPath ?? '').replace(/\/$/, '')
     if (authorizer !== undefined || isOpaque) return [{ authorizer, mount: mount + matched }]
     return findGuards(inner ?? [], path.slice(matched.length) || '/', mount + matched)
   })
@@ -116,10 +115,27 @@ function guardsOfRoute(layers: readonly Layer[], mount: string): PlacedGuard[] {
   })
 }
 
-function decoded(path: string): string {
-  try {
-    return Buffer.from(decodeURIComponent(path)).toString('latin1')
-  } catch {
-    return path
+/**
+ * The part of a path that a layer matches, '' for a layer at the root; undefined if it matches none. File systems may take
+ * other names for the same, so these match as well.
+ */
+function matchedPart(layer: Layer, path: string): string | undefined {
+  const text = Buffer.from(path, 'latin1').toString()
+  for (const name of [text, fold(text)]) {
+    const match = layer.match(encodeURI(name))
+    if (match === false) continue
+    const matched = (typeof match === 'object' ? match.path : layer.path) ?? ''
+    const count = segmentCount(matched)
+    return count === 0
+      ? ''
+      : path
+          .split('/')
+          .slice(0, count + 1)
+          .join('/')
   }
+  return undefined
+}
+
+function segmentCount(path: string): number {
+  return path.split('/').filter((segment) => segment !== '').length
 }
