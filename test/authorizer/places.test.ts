@@ -9,7 +9,7 @@ import { fastcgiAuthorizer, fastcgiProxy } from '@fastcgi/fastify'
 import express, { type Express } from 'express'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
-import { NO, says } from '../helpers/guarded.ts'
+import { NO, says, YES } from '../helpers/guarded.ts'
 import { privateTree, SECRET } from '../helpers/private-tree.ts'
 import { rawRequest } from '../helpers/raw-http.ts'
 import { type Peer, startPeer } from '../helpers/scripted-peer.ts'
@@ -66,6 +66,14 @@ const IN_FASTIFY: Record<string, (app: FastifyInstance, guard: string) => void> 
       async (scope) => {
         await scope.register(fastcgiAuthorizer, { upstream })
         scope.get('/*', secret)
+      },
+      { prefix: '/private' },
+    ),
+  'a scope with a prefix, of which other paths have no route': (app, upstream) =>
+    app.register(
+      async (scope) => {
+        await scope.register(fastcgiAuthorizer, { upstream })
+        scope.get('/other', secret)
       },
       { prefix: '/private' },
     ),
@@ -176,6 +184,29 @@ for (const [name, guards] of Object.entries(IN_FASTIFY))
       )
     })
 
+t.test('Fastify: guards of scopes beside each other are not mixed up', async (t) => {
+  const { guard, options } = await site(t)
+  const yes = await startPeer(YES)
+  t.teardown(() => yes.close())
+  const app = Fastify()
+  t.teardown(() => app.close())
+  for (const [route, upstream] of [
+    ['/x.php', yes.address],
+    ['/private/*', guard],
+  ] as const)
+    app.register(async (scope) => {
+      scope.get(route, secret)
+      await scope.register(fastcgiAuthorizer, { upstream })
+    })
+  app.register(fastcgiProxy, { ...options, logger: false })
+  await app.listen({ host: '127.0.0.1', port: 0 })
+  const { port } = app.server.address() as AddressInfo
+  const line = 'POST /x.php HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'
+  t.equal((await rawRequest(port, line)).status, 200)
+  t.equal(yes.requests.length, 1)
+  await isGuarded(t, port, undefined)
+})
+
 type Guard = ReturnType<typeof expressAuthorizer>
 
 /** Ways to guard `/private` in Express. */
@@ -250,6 +281,7 @@ t.test('Express: apps in apps, mounts in another case and with parameters', asyn
   const proxy = expressProxy({ ...options, logger: false })
   const sub = (): Express => express().use('/private', guard).use(proxy)
   const app = express().set('env', 'test')
+  app.use('/out/private', guard).use('/out', express().use(proxy))
   app.use('/shop', sub()).use(['/m/n', '/o'], sub()).use('/by/:name', sub())
   const server = createServer(app)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -260,7 +292,7 @@ t.test('Express: apps in apps, mounts in another case and with parameters', asyn
   const { port } = server.address() as AddressInfo
   const ask = (target: string): Promise<{ status: number; text: string }> =>
     rawRequest(port, `POST ${target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n`)
-  for (const mount of ['/shop', '/SHOP', '/m/n', '/o', '/by/you', '/BY/you']) {
+  for (const mount of ['/out', '/OUT', '/shop', '/SHOP', '/m/n', '/o', '/by/you', '/BY/you']) {
     for (const path of ['/private/x.php', '//private/x.php', '/x/../private/x.php']) {
       const { status, text } = await ask(mount + path)
       t.ok(status === 403 || status === 308, `${mount}${path}: ${status}`)

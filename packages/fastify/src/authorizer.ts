@@ -110,6 +110,9 @@ function decorateInstance(instance: FastifyInstance): void {
   })
 }
 
+/** Authorizers of all apps, so that each hook has a name of its own. */
+let count = 0
+
 /** Creates an authorizer as a hook, and closes it with the scope. */
 function createHook(
   scope: FastifyInstance,
@@ -127,7 +130,7 @@ function createHook(
   const add = addPlace(scope, gateway)
   addRoute.set(hook, add)
   // Routes that are older than the guard, and those of a scope to which `addHook()` has added it.
-  Object.defineProperty(hook, 'name', { value: `fastcgiAuthorizer${authorizers.size}` })
+  Object.defineProperty(hook, 'name', { value: `fastcgiAuthorizer${++count}` })
   scope.addHook('onReady', async () => {
     for (const route of routesWithHook(scope, hook.name)) add(route)
   })

@@ -206,8 +206,9 @@ export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Sourc
   /**
    * An extension such as `'.php'`, a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`), or a regular expression (nginx
    * `location ~`), which is tested on the normalized path below the mount point, as UTF-8 text. The first match wins. A path of
-   * more than 2048 characters matches no regular expression, so that one that backtracks stays bounded; its groups have no
-   * meaning. Flags `g` and `y` are refused.
+   * more than 2048 characters matches no regular expression, which bounds the time of those whose time grows with a power of the
+   * length; nested repetition such as `(a+)+`, which takes exponential time, is up to you to avoid. Groups have no meaning. Flags
+   * `g` and `y` are refused.
    */
   match: string | RegExp
 }
