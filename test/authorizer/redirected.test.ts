@@ -31,7 +31,14 @@ async function site(t: Test): Promise<{ root: string; application: Peer; no: Pee
   const root = mkdtempSync(join(tmpdir(), 'redirected-'))
   t.teardown(() => rmSync(root, { recursive: true }))
   for (const name of ['admin', 'open']) mkdirSync(join(root, name))
-  const files = ['index.php', 'a.php', 'admin/index.php', 'admin/tool.php', 'open/x.php']
+  const files = [
+    'index.php',
+    'a.php',
+    'admin/index.php',
+    'admin/tool.php',
+    'open/x.php',
+    'openly.php',
+  ]
   for (const name of [...files, 'admin/data.txt', 'open/data.txt'])
     writeFileSync(join(root, name), `contents of ${name}`)
   const application = await startPeer(
@@ -143,7 +150,10 @@ await eachAdapter(t, 'an authenticator is asked again with the same password', a
 
 t.test('a guard that has let one mount through is asked about another', async (t) => {
   const { root, application, no } = await site(t)
-  const guard = expressAuthorizer({ upstream: no.address, match: ['/tool.php', '/index.php'] })
+  const guard = expressAuthorizer({
+    upstream: no.address,
+    match: ['/tool.php', '/index.php', '/ly.php'],
+  })
   const proxy = expressProxy({ upstream: application.address, root })
   const app = express().set('env', 'test')
   app.use('/open', guard).use('/admin', guard).use(proxy)
@@ -159,6 +169,7 @@ t.test('a guard that has let one mount through is asked about another', async (t
     '/admin/': 403,
     '/open/x.php?local=/admin/tool.php': 403,
     '/open/x.php?local=/admin/': 403,
+    '/open/x.php?local=/openly.php': 'ran /openly.php',
   })
 })
 

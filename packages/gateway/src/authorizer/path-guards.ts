@@ -102,7 +102,7 @@ export class PathGuards<Source> {
     }
     const placed = missingGuards(request, to).filter((guard) => !isUnknown(guard))
     for (const [authorizer, at] of grantsOf(request.req) ?? [])
-      if (authorizer.coversOnly(below(to, at), below(from, at)))
+      if (isBelow(to, at) && authorizer.coversOnly(below(to, at), below(from, at)))
         placed.push({ authorizer, mount: at })
     for (const { patterns, authorizer } of this.#guards)
       if (patterns.covers(script) && !patterns.covers(path)) placed.push({ authorizer, mount })
@@ -155,7 +155,7 @@ function missingGuards(request: GatewayRequest<unknown>, path: string): readonly
 function guardsBefore(request: GatewayRequest<unknown>, path: string): PlacedGuard[] {
   const found = [...(request.placedGuards?.(path) ?? NONE)]
   for (const [authorizer, mount] of grantsOf(request.req) ?? [])
-    if (!found.some((known) => known.authorizer === authorizer) && path.startsWith(mount))
+    if (!found.some((known) => known.authorizer === authorizer) && isBelow(path, mount))
       found.push({ authorizer, mount })
   return found
 }
@@ -183,8 +183,12 @@ const NONE: readonly PlacedGuard[] = []
 
 /** The part of a path below a mount point, or all of it where it is not below. */
 function below(path: string, mount: string): string {
-  if (mount === '' || !path.startsWith(mount)) return path
-  return `/${path.slice(mount.length).replace(/^[/\\]/, '')}`
+  return isBelow(path, mount) ? `/${path.slice(mount.length + 1)}` : path
+}
+
+/** Whether a path is below a mount point, or the mount point itself. A backslash counts as a slash. */
+function isBelow(path: string, mount: string): boolean {
+  return path.startsWith(mount) && /^[/\\]?$/.test(path.charAt(mount.length))
 }
 
 function authorizerOf<Source = IncomingMessage>(
