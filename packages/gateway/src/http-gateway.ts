@@ -170,14 +170,25 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   }
 
   /** The same about the script or file that the path leads to. */
-  #checkTarget(routed: RoutedRequest<Source>, found: Resolution, serve: () => void): void {
+  #checkTarget(
+    routed: RoutedRequest<Source>,
+    route: ScriptRoute<Source>,
+    found: Resolution,
+    serve: () => void,
+  ): void {
     const file = found.kind === 'script' ? found.script : found.kind === 'file' ? found.path : ''
-    const isPath = file === '' || file === routed.path || routed.request.script !== undefined
+    if (file === '' || routed.request.script !== undefined) {
+      serve()
+      return
+    }
     // Rules for names, such as '*.php', say what clients may not ask for; the front controller is named by the options.
     const byName = !('isFrontController' in found)
-    if (!isPath && this.#isDenied(routed, file, byName)) return
-    if (isPath) serve()
-    else this.#guards.checkTarget(routed, file, serve)
+    const check = (name: string, next: () => void): void => {
+      if (name === routed.path || !this.#isDenied(routed, name, byName))
+        this.#guards.checkTarget(routed, name, next)
+    }
+    const mapped = found.kind === 'script' ? route.mappedName(file) : undefined
+    check(file, mapped === undefined ? serve : () => check(mapped, serve))
   }
 
   #isDenied(routed: RoutedRequest<Source>, path: string, byName = true): boolean {
@@ -217,10 +228,10 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
     else if (found.kind === 'script')
-      this.#checkTarget(routed, found, () => this.#runner.run(routed, route, found))
+      this.#checkTarget(routed, route, found, () => this.#runner.run(routed, route, found))
     else if (found.kind === 'directory') redirectToDirectory(routed)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
-      this.#checkTarget(routed, found, () => this.#sendFile(routed, route, found.path))
+      this.#checkTarget(routed, route, found, () => this.#sendFile(routed, route, found.path))
     else this.#route(routed, at + 1)
   }
 
@@ -258,7 +269,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       { ...to, mount: '', option: 'accel' },
       (inner) => {
         if (found.kind === 'script')
-          this.#checkTarget(inner, found, () => this.#runner.run(inner, route, found))
+          this.#checkTarget(inner, route, found, () => this.#runner.run(inner, route, found))
         else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
         else inner.done(undefined, undefined)
       },

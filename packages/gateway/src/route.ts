@@ -12,6 +12,7 @@ import type { RouteOptions, SendfileOptions } from './options.ts'
 import { type BufferingRules, bufferingRules } from './response/buffered-body.ts'
 import { type FieldRules, fieldRules, interception } from './response/field-rules.ts'
 import { checkRoot, DocumentRoot, latin1 } from './script/document-root.ts'
+import { endsWithExtension } from './script/extension.ts'
 import { hasBackslash } from './script/forbidden-paths.ts'
 import { type Resolution, ScriptResolver } from './script/script-resolver.ts'
 import type { ScriptNames, ScriptRoute } from './script/script-route.ts'
@@ -94,6 +95,15 @@ export class Route<Source> implements ScriptRoute<Source> {
     return look === undefined
       ? this.#resolver.resolve(path)
       : look.then(() => this.#resolver.resolve(path))
+  }
+
+  /** The name that a script with an extension of `mapExtensions` is treated as. */
+  mappedName(script: string): string | undefined {
+    const { mapExtensions } = this.#options
+    if (mapExtensions === undefined) return undefined
+    for (const [from, to] of Object.entries(mapExtensions))
+      if (endsWithExtension(script, script.length, from)) return script.slice(0, -from.length) + to
+    return undefined
   }
 
   /** The static file at a path below the root. */

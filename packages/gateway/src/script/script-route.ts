@@ -32,6 +32,8 @@ export interface ScriptRoute<Source> {
   readonly offload: Offload<ScriptRoute<Source>>
   /** Resolves a path below the mount point. */
   resolve(path: string): Resolution | Promise<Resolution>
+  /** The name that a script with an extension of `mapExtensions` is treated as; undefined for all others. */
+  mappedName(script: string): string | undefined
   /** The static file at a path below the root. */
   staticFile(path: string): StaticFile
   /** The params that the `env` function returns for a request. */
