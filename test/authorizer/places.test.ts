@@ -137,6 +137,20 @@ const IN_FASTIFY: Record<string, (app: FastifyInstance, guard: string) => void> 
       scope.get('/private/*', secret)
       scope.addHook('onRequest', scope.fastcgiAuthorizer({ upstream }))
     }),
+  'a guard with match, in a scope without a prefix': (app, upstream) =>
+    app.register(async (scope) => {
+      await scope.register(fastcgiAuthorizer, { upstream, match: '/private/' })
+      scope.get('/private/*', secret)
+    }),
+  'a guard with match, in a scope with a prefix': (app, upstream) =>
+    app.register(
+      async (scope) => {
+        await scope.register(fastcgiAuthorizer, { upstream, match: ['/x.php', '/data.txt'] })
+        scope.get('/x.php', secret)
+        scope.get('/*', secret)
+      },
+      { prefix: '/private' },
+    ),
   'a wildcard at the end of a name': (app, upstream) =>
     app.register(async (scope) => {
       await scope.register(fastcgiAuthorizer, { upstream })

@@ -49,7 +49,8 @@ export interface GatewayOptions<Source = IncomingMessage>
   /**
    * Authorizers for paths, in order. Each is asked about the normalized path and about the script or file that the path leads
    * to (an index file, the front controller, a script with PATH_INFO, one with an extension of `mapExtensions` under the
-   * extension it is treated as), before anything is run or sent; again about the target of a local redirect, and about that of X-Accel-Redirect where it has not been asked about the path. @default none
+   * extension it is treated as), before anything is run or sent; again about the target of a local redirect, and about that
+   * of X-Accel-Redirect where it has not been asked about the path. @default none
    */
   guards?: ReadonlyArray<PathGuard<Source>> | undefined
   /** Routes by extension or prefix. @default one route for all paths, made of the gateway's options */
