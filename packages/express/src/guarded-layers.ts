@@ -15,6 +15,8 @@ interface Layer {
 /** The parts of an app of Express that are used here; connect and node:http have none of them. */
 interface App {
   readonly router?: Router
+  /** The router in Express 4, where `router` throws. */
+  readonly _router?: Router
   readonly parent?: App
   /** Where it is mounted in its parent. */
   readonly mountpath?: string | readonly string[]
@@ -47,7 +49,7 @@ export function placedGuardsOf(
 /** The guards of an app and of the apps that it is mounted in. */
 function guardsOfApps(app: App, path: string): PlacedGuard[] {
   const found = mountsOf(app, path).flatMap((mount) =>
-    findGuards(app.router?.stack ?? [], path.slice(mount.length) || '/', mount),
+    findGuards(stackOf(app) ?? [], path.slice(mount.length) || '/', mount),
   )
   if (app.parent === undefined) return found
   // The app is in a layer that cannot be looked into, but is known.
@@ -97,10 +99,10 @@ function findGuards(layers: readonly Layer[], path: string, mount: string): Plac
   })
 }
 
-/** The layers of a handler that is a router, or an app in a router. */
+/** The layers of a handler that is a router, or an app. */
 function stackOf(handle: unknown): readonly Layer[] | undefined {
-  const { stack, router } = Object(handle) as Partial<Router & { router: Router }>
-  return stack ?? router?.stack
+  const known = Object(handle) as Partial<Router> & App
+  return known.stack ?? known._router?.stack ?? known.router?.stack
 }
 
 /** Whether a handler is another app. Express keeps it in a closure, so its guards are not known. */
