@@ -152,7 +152,7 @@ t.test('a guard that has let one mount through is asked about another', async (t
   const { root, application, no } = await site(t)
   const guard = expressAuthorizer({
     upstream: no.address,
-    match: ['/tool.php', '/index.php', '/ly.php'],
+    match: ['/tool.php', '/index.php', '/y.php'],
   })
   const proxy = expressProxy({ upstream: application.address, root })
   const app = express().set('env', 'test')
