@@ -66,7 +66,9 @@ export class Arrivals {
   // ---- failures
 
   #failed(flight: Flight, { leader }: FlightPlan, error: unknown): void {
-    if (this.#useStale(flight, 'error')) return
+    // An error page that takes the place of a 404, for instance, is no failure.
+    const { status = 500 } = (error ?? {}) as { status?: number }
+    if (status >= 500 && this.#useStale(flight, 'error')) return
     this.#context.flights.remove(flight)
     if (leader !== undefined && flight.waiting.delete(leader))
       this.#context.answer(leader, error, undefined)

@@ -26,6 +26,8 @@ export const SERVE_USAGE = `fastcgi serve --upstream ADDRESS --root DIR [options
   --front-controller PATH    script for paths that are neither script nor file, such as /index.php
   --deny PATH                refuse with 403: /data/ and all below it, or a name such as README;
                              * stands for any characters; can be repeated
+  --hide-header NAME         drop this field of the application's responses; can be repeated
+  --set-header 'NAME: VALUE' send this field in place of the application's; can be repeated
   --follow-symlinks          also those that point outside of the root
   --remote-root DIR          the root as the application sees it, if its path differs
   --reuse | --no-reuse       keep connections to the application (default: keep)
@@ -45,6 +47,11 @@ const SITE_NAMES = Object.keys(SITES) as Array<keyof typeof SITES>
 const FILE_NAME = [/^[^/]+$/, 'a file name, such as index.php'] as const
 const SCRIPT_PATH = [/^\//, 'a path below the root, such as /index.php'] as const
 const DENY_RULE = [/^(\/|[^/]+$)/, 'a path such as /data/, or a name such as README'] as const
+const FIELD_NAME = [/^[\w!#$%&'*+.^`|~-]+$/, 'the name of a field, such as X-Powered-By'] as const
+const FIELD = [
+  /^[\w!#$%&'*+.^`|~-]+:[\t\x20-\x7e]*$/,
+  "a field such as 'X-Frame-Options: DENY'",
+] as const
 const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 
 const OPTIONS = {
@@ -57,6 +64,8 @@ const OPTIONS = {
   index: { type: 'string', multiple: true },
   'front-controller': { type: 'string' },
   deny: { type: 'string', multiple: true },
+  'hide-header': { type: 'string', multiple: true },
+  'set-header': { type: 'string', multiple: true },
   'follow-symlinks': { type: 'boolean' },
   'remote-root': { type: 'string' },
   reuse: { type: 'boolean' },
@@ -99,6 +108,7 @@ export function parseServeOptions(args: string[]): ServeOptions | 'help' {
       checkLocal: !everyPath,
       static: !everyPath,
       ...siteOptions(values),
+      responseHeaders: responseHeaders(values),
       followSymlinks: values['follow-symlinks'],
       remoteRoot: absolute('remote-root', values['remote-root']),
       reuse: values.reuse,
@@ -145,6 +155,20 @@ function siteOptions({ site, index, deny = [], ...values }: Values): Site {
         ? kind.frontController
         : checkPattern('front-controller', frontController, ...SCRIPT_PATH),
     deny: [...(kind.deny ?? []), ...deny.map((rule) => checkPattern('deny', rule, ...DENY_RULE))],
+  }
+}
+
+function responseHeaders({
+  'hide-header': hide = [],
+  'set-header': set = [],
+}: Values): GatewayOptions['responseHeaders'] {
+  const fields = set.map((field) => {
+    const [name = '', ...value] = checkPattern('set-header', field, ...FIELD).split(':')
+    return [name, value.join(':').trim()]
+  })
+  return {
+    hide: hide.map((name) => checkPattern('hide-header', name, ...FIELD_NAME)),
+    set: Object.fromEntries(fields),
   }
 }
 

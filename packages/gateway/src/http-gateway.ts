@@ -4,10 +4,10 @@ import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { containedLogger } from '@fastcgi/client/internal'
-import { areThereGrants, grantsOf } from './authorizer/granted-requests.ts'
+import { grantsOf } from './authorizer/granted-requests.ts'
 import { PathGuards } from './authorizer/path-guards.ts'
+import { UnguardedCache } from './authorizer/unguarded-cache.ts'
 import { Caches, type GatewayCache } from './cache/caches.ts'
-import type { RouteCache } from './cache/route-cache.ts'
 import type { RequestTarget } from './environment/environment-input.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
 import { BadRequestError, FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
@@ -71,8 +71,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #logger: GatewayLogger | false | undefined
   readonly #upstreams: Upstreams
   readonly #caches: Caches<Source>
-  /** The cache of the only route, if no option of the gateway says who may see it. */
-  readonly #quickCache: RouteCache<Source> | undefined
+  readonly #unguardedCache: UnguardedCache<Source>
   readonly #sendTimeout: SendTimeout
 
   constructor(options: GatewayOptions<Source>, where: string) {
@@ -81,9 +80,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const pool = poolOptions(options as GatewayOptions<never>)
     this.#upstreams = new Upstreams(where, pool, options.clusters ?? {})
     const { maxParamsSize = 131_072, spoolDirectory = tmpdir() } = options
-    this.#caches = new Caches((message, err) =>
-      containedLogger(options.logger).warn({ err }, message),
-    )
+    this.#caches = new Caches(options.logger)
     const locations: Array<InternalLocation<ScriptRoute<Source>>> = []
     const makeRoute = ({ match, ...over }: RouteMatch<Source>): Route<Source> => {
       const route = { ...base, ...over }
@@ -105,8 +102,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
     this.#denied = new DeniedPaths(options.deny ?? [])
     this.#guards = new PathGuards(where, options.guards ?? [])
-    const isPlain = this.#routes.length === 1 && !options.guards?.length && !options.exclude?.length
-    this.#quickCache = isPlain ? this.#routes[0]?.cache : undefined
+    this.#unguardedCache = new UnguardedCache(this.#routes, options)
     this.#logger = options.logger
     this.#sendTimeout = new SendTimeout(options.timeouts?.send)
     this.#runner = new ScriptRunner(bodyRules(options, spoolDirectory), this)
@@ -136,7 +132,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
         done(undefined, SERVER_OPTIONS)
         return
       }
-      const hit = this.#quickHit(request)
+      const hit = this.#unguardedCache.hit(request)
       if (hit !== undefined) {
         done(undefined, hit)
         return
@@ -165,12 +161,6 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     // `deny` is about paths that clients name, not about a script that the embedding code names.
     if (request.script === undefined) this.#checkPath(routed)
     else this.#route(routed, 0)
-  }
-
-  /** A stored response that needs no further checks; undefined also if there may be one that does. */
-  #quickHit(request: GatewayRequest<Source>): GatewayResponse | undefined {
-    const isUnguarded = request.placedGuards === undefined && !areThereGrants()
-    return isUnguarded ? this.#quickCache?.quickly(request) : undefined
   }
 
   async close(): Promise<void> {
@@ -202,18 +192,29 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   }
 
   /** The same about the script or file that the path leads to. */
-  #checkTarget(routed: RoutedRequest<Source>, found: Resolution, serve: () => void): void {
+  #checkTarget(
+    routed: RoutedRequest<Source>,
+    route: ScriptRoute<Source>,
+    found: Resolution,
+    serve: () => void,
+  ): void {
     const file = found.kind === 'script' ? found.script : found.kind === 'file' ? found.path : ''
-    const isPath = file === '' || file === routed.path || routed.request.script !== undefined
-    // A front controller is configuration, and runs what `deny` has not named.
-    const isOwn = isPath || (found.kind === 'script' && found.isFrontController === true)
-    if (!isOwn && this.#isDenied(routed, file)) return
-    if (isPath) serve()
-    else this.#guards.checkTarget(routed, file, serve)
+    if (file === '' || routed.request.script !== undefined) {
+      serve()
+      return
+    }
+    // Rules for names, such as '*.php', say what clients may not ask for; the front controller is named by the options.
+    const byName = !('isFrontController' in found)
+    const check = (name: string, next: () => void): void => {
+      if (name === routed.path || !this.#isDenied(routed, name, byName))
+        this.#guards.checkTarget(routed, name, next)
+    }
+    const mapped = found.kind === 'script' ? route.mappedName(file) : undefined
+    check(file, mapped === undefined ? serve : () => check(mapped, serve))
   }
 
-  #isDenied(routed: RoutedRequest<Source>, path: string): boolean {
-    const rule = this.#denied.find(path)
+  #isDenied(routed: RoutedRequest<Source>, path: string, byName = true): boolean {
+    const rule = this.#denied.find(path, byName)
     if (rule !== undefined) this.#refuse(routed, new PathDeniedError(path, rule))
     return rule !== undefined
   }
@@ -249,21 +250,19 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
     else if (found.kind === 'script')
-      this.#checkTarget(routed, found, () => this.#runScript(routed, route, found))
+      this.#checkTarget(routed, route, found, () => this.#runScript(routed, route, found))
     else if (found.kind === 'directory') redirectToDirectory(routed)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
-      this.#checkTarget(routed, found, () => this.#sendFile(routed, route, found.path))
+      this.#checkTarget(routed, route, found, () => this.#sendFile(routed, route, found.path))
     else this.#route(routed, at + 1)
   }
 
   /** Runs a script, or answers from the cache. An internal redirect is not cached: its URL is not what the client asked for. */
   #runScript(routed: RoutedRequest<Source>, route: Route<Source>, found: FoundScript): void {
     const run = (each: RoutedRequest<Source>): void => this.#runner.run(each, route, found)
+    const isPersonal = route.hasOwnParams || grantsOf(routed.request.req) !== undefined
     if (route.cache === undefined || routed.chain !== undefined) run(routed)
-    else {
-      const isGuarded = grantsOf(routed.request.req) !== undefined
-      route.cache.serve(routed, isGuarded || route.hasOwnParams, run)
-    }
+    else route.cache.serve(routed, isPersonal, run)
   }
 
   #sendFile(routed: RoutedRequest<Source>, route: ScriptRoute<Source>, path: string): void {
@@ -276,6 +275,19 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   // ---- internal redirects
 
+  async checkLocation(
+    routed: RoutedRequest<Source>,
+    path: string,
+  ): Promise<GatewayResponse | undefined> {
+    const rule = this.#denied.find(path)
+    if (rule !== undefined) throw new PathDeniedError(path, rule)
+    return new Promise((resolve, reject) => {
+      const done: GatewayCallback = (error, response) =>
+        error === undefined ? resolve(response) : reject(error)
+      this.#guards.checkTarget({ ...routed, done }, path, () => resolve(undefined), '')
+    })
+  }
+
   async rerun(
     routed: RoutedRequest<Source>,
     to: InternalRun<ScriptRoute<Source>>,
@@ -286,9 +298,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       routed,
       { ...to, mount: '', option: 'accel' },
       (inner) => {
-        if (this.#isDenied(inner, path)) return
         if (found.kind === 'script')
-          this.#checkTarget(inner, found, () => this.#runner.run(inner, route, found))
+          this.#checkTarget(inner, route, found, () => this.#runner.run(inner, route, found))
         else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
         else inner.done(undefined, undefined)
       },

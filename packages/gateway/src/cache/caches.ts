@@ -1,6 +1,8 @@
 // The caches of a gateway: routes with the same options share one.
 
 import { type CacheStats, type PurgeSelector, type Report, SharedCache } from '@fastcgi/cache'
+import { containedLogger } from '@fastcgi/client/internal'
+import type { GatewayLogger } from '../logger.ts'
 import type { CacheOption, CacheOptions } from './options.ts'
 import { RouteCache } from './route-cache.ts'
 
@@ -22,8 +24,9 @@ export class Caches<Source> implements GatewayCache {
   readonly #report: Report
   readonly #byOption = new Map<CacheOption<Source>, RouteCache<Source>>()
 
-  constructor(report: Report) {
-    this.#report = report
+  /** @param logger told of failures of stores. */
+  constructor(logger: GatewayLogger | false | undefined) {
+    this.#report = (message, err) => containedLogger(logger).warn({ err }, message)
   }
 
   /** The cache for the option of a route; undefined for none. */
