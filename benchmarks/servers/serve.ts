@@ -3,6 +3,7 @@
  * options as JSON. On the message 'memory' from its parent it collects garbage and answers with process.memoryUsage().
  */
 import { createServer, type RequestListener } from 'node:http'
+import { MemoryCacheStore } from '@fastcgi/cache'
 import { fastcgiProxy as expressProxy } from '@fastcgi/express'
 import fastcgiProxy from '@fastcgi/fastify'
 import { createGateway } from '@fastcgi/gateway'
@@ -13,7 +14,10 @@ import fastify, { type FastifyInstance } from 'fastify'
 const [kind = '', port = '', upstream = '', root = '', more = '{}'] = process.argv.slice(2)
 const options = { upstream, root, ...JSON.parse(more) }
 const BODY = Buffer.alloc(1024, 'x')
-const CACHE = { valid: { 200: 86_400_000 } }
+const CACHE = {
+  valid: { 200: 86_400_000 },
+  store: new MemoryCacheStore({ maxSize: 1_073_741_824 }),
+}
 
 /** Servers by kind. Those called bare answer themselves, which is the lower bound for a gateway in Node. */
 const KINDS: Record<string, () => void | Promise<void>> = {

@@ -51,6 +51,7 @@ export class SharedCache {
     const timeout = options.storeTimeout ?? STORE_TIMEOUT
     this.#store = new ContainedStore(store, { timeout, maxBodySize, report })
     this.#memory = store instanceof MemoryCacheStore ? store : undefined
+    this.#memory?.join()
     this.#lock = options.lock ?? true
     this.#lockTimeout = options.lockTimeout ?? LOCK_TIMEOUT
     this.#obeysRequests = options.requestDirectives ?? true
@@ -72,6 +73,11 @@ export class SharedCache {
   /** Number of URLs with a stored response, and bytes in use; undefined if the store does not say. */
   get usage(): { entries: number; bytes: number } | undefined {
     return this.#memory && { entries: this.#memory.count, bytes: this.#memory.size }
+  }
+
+  /** Whether the store is in memory and has only what this cache has stored. */
+  get ownsStore(): boolean {
+    return this.#memory?.isShared === false
   }
 
   /** A fresh response for a request, if there is one in memory; it is the fast path of {@link handle}. */

@@ -40,9 +40,20 @@ export type StoredTest = (stored: {
 /** A cache store in memory. It can be shared by several caches. */
 export class MemoryCacheStore implements CacheStore {
   readonly #byUrl: LRUCache<string, Variants>
+  #caches = 0
 
   constructor({ maxSize = MAX_SIZE }: MemoryCacheStoreOptions = {}) {
     this.#byUrl = new LRUCache({ maxSize, sizeCalculation: ({ size }) => size })
+  }
+
+  /** A cache begins to use the store. */
+  join(): void {
+    this.#caches++
+  }
+
+  /** Whether more than one cache uses the store. */
+  get isShared(): boolean {
+    return this.#caches > 1
   }
 
   /** Number of URLs with a stored response. */

@@ -36,7 +36,7 @@ export class RouteCache<Source> {
   quickly(request: GatewayRequest<Source>): GatewayResponse | undefined {
     const { req, url, rewrittenUrl = url, script } = request
     const isPlain = req.method === 'GET' && rewrittenUrl === url && script === undefined
-    if (!isPlain || !url.startsWith('/') || this.#options.store !== undefined) return undefined
+    if (!isPlain || !url.startsWith('/') || !this.cache.ownsStore) return undefined
     const target = { uri: url, path: '', query: '', authority: '' }
     const asked = { request, target, method: 'GET' }
     try {
