@@ -1,11 +1,11 @@
 // Answers for clients, and what a store is given of a response.
 
 import type { CacheKey, CacheValue } from './cache-store.ts'
-import type { CacheAnswer, CacheRequest, OriginResponse } from './exchange.ts'
+import type { CacheAnswer, CacheRequest, OriginResponse, ResponseHead } from './exchange.ts'
 import { soleValue, toRecord, valuesOf } from './fields.ts'
 import type { Storage } from './policy/storing.ts'
 import type { StoredResponse } from './stores/stored-response.ts'
-import { CACHE_TAGS_FIELD } from './tags.ts'
+import { CACHE_TAGS_FIELD, tagsIn } from './tags.ts'
 
 /** A stored response as an answer, with its age. */
 export function answerOf(stored: StoredResponse, cacheStatus: string, now: number): CacheAnswer {
@@ -52,6 +52,11 @@ export function storedValue(
     staleAt,
     deleteAt,
   }
+}
+
+/** The tags that a response names, and those that the option `tags` adds. */
+export function tagsFor(request: CacheRequest, response: ResponseHead): string[] {
+  return [...tagsIn(response.fields), ...(request.tags?.(response) ?? [])]
 }
 
 /** Nobody gets the response. */

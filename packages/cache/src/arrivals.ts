@@ -1,13 +1,13 @@
 // What happens when the application has answered: who gets the response, and whether it is stored.
 
-import { answerOf, drop, keyOf, originAnswer, storedValue } from './answers.ts'
+import { answerOf, drop, keyOf, originAnswer, storedValue, tagsFor } from './answers.ts'
 import { type Forwarded, forwardedStatus, hitStatus } from './cache-status.ts'
 import type { CacheValue } from './cache-store.ts'
 import type { Flight } from './coalescing/flight.ts'
 import type { Flights } from './coalescing/flights.ts'
 import { SharedBody } from './coalescing/shared-body.ts'
 import type { CacheAnswer, OriginResponse, Waiting } from './exchange.ts'
-import { soleValue, toRecord } from './fields.ts'
+import { filterFields, soleValue, toRecord } from './fields.ts'
 import { mayReplaceError } from './policy/reusing.ts'
 import { updatedFields } from './policy/revalidation.ts'
 import type { StoringRules } from './policy/rules.ts'
@@ -16,7 +16,6 @@ import { selects } from './policy/vary.ts'
 import type { CacheStats } from './stats.ts'
 import type { ContainedStore } from './stores/contained-store.ts'
 import { type StoredResponse, storedResponse } from './stores/stored-response.ts'
-import { tagsIn } from './tags.ts'
 
 /** What an arrival needs of the cache. */
 export interface ArrivalContext {
@@ -40,6 +39,16 @@ export interface FlightPlan {
   /** Whether the conditions of the client were left out, so that the response may be more than it wants. */
   readonly isWhole: boolean
 }
+
+/** Why a response is not stored that others might share: one client must not keep the others from waiting for each other. */
+const BY_REQUEST = new Set([
+  'method',
+  'range',
+  'request-no-store',
+  'authorization',
+  'guarded',
+  'cookie',
+])
 
 export class Arrivals {
   readonly #context: ArrivalContext
@@ -127,10 +136,15 @@ export class Arrivals {
       this.#answerValidated(flight, plan, updated, false)
       return
     }
-    const value = storedValue({ status, reason, fields }, decision.storage, tagsIn(fields))
+    const { storage } = decision
+    const kept = storedFields(fields, storage.excluded)
+    const tags = tagsFor(flight.request, { status, fields: received })
+    const value = storedValue({ status, reason, fields: kept }, storage, tags)
     const updated = storedResponse({ ...value, body }, body)
-    flight.arrival = { stored: updated, body: undefined, selection: decision.storage.selection }
-    this.#answerValidated(flight, plan, updated, true)
+    flight.arrival = { stored: updated, body: undefined, selection: storage.selection }
+    // What is not stored is for the client that the application has answered.
+    const own = filterFields(response.fields, (name) => name === 'set-cookie')
+    this.#answerValidated(flight, plan, updated, true, own)
     this.#put(flight, value, body)
   }
 
@@ -139,6 +153,7 @@ export class Arrivals {
     { leader, why }: FlightPlan,
     stored: StoredResponse,
     isStored: boolean,
+    own: readonly string[] = [],
   ): void {
     if (!isStored) this.#context.flights.remove(flight)
     const now = Date.now()
@@ -147,7 +162,9 @@ export class Arrivals {
       if (waiting !== leader && !isStored) continue
       if (waiting !== leader && !selects(stored.vary, waiting.request.headers)) continue
       flight.waiting.delete(waiting)
-      this.#context.answer(waiting, undefined, answerOf(stored, cacheStatus, now))
+      const answer = answerOf(stored, cacheStatus, now)
+      if (waiting === leader) answer.fields.push(...own)
+      this.#context.answer(waiting, undefined, answer)
     }
     this.#restartAll(flight)
   }
@@ -159,17 +176,16 @@ export class Arrivals {
     const { status, received } = response
     const { stats, store, flights } = this.#context
     if (plan.leader !== undefined) stats[stale === undefined ? 'misses' : 'expired']++
-    const head = { status, fields: received }
     const storage = this.#storageFor(flight, response)
     if (typeof storage === 'string') {
       // What is newer than the stored response and cannot take its place shows that it is out of date.
       if (stale !== undefined && status < 500 && request.method === 'GET')
         store.delete(keyOf(request)).catch(() => {})
-      if (request.method === 'GET' && storage !== 'range') flights.markUnshareable(request)
+      if (!BY_REQUEST.has(storage)) flights.markUnshareable(request)
       this.#answerAlone(flight, plan, response, storage)
       return
     }
-    const tags = [...tagsIn(received), ...(request.tags?.(head) ?? [])]
+    const tags = tagsFor(request, { status, fields: received })
     const { reason } = response
     const fields = storedFields(response.fields, storage.excluded)
     const value = storedValue({ status, reason, fields }, storage, tags)

@@ -190,7 +190,8 @@ export class SharedCache {
       request.method !== 'GET' ||
       waiting.attempt >= MAX_ATTEMPTS ||
       (stored === undefined && request.headers.range !== undefined) ||
-      this.#flights.isUnshareable(request)
+      this.#flights.isUnshareable(request) ||
+      (isPersonal(request) && !this.#flights.isKnown(request))
     const flight = isAlone || isForced ? undefined : this.#flights.find(request)
     if (flight !== undefined) this.#join(waiting, flight)
     else this.#launch(waiting, stored, isAlone)
@@ -267,6 +268,11 @@ export class SharedCache {
       this.#arrivals.arrived(flight, plan, error, response),
     )
   }
+}
+
+/** Whether its response is shared only if it says so, which is not likely: others are not worth waiting for. */
+function isPersonal({ isRestricted, headers }: CacheRequest): boolean {
+  return isRestricted || headers.authorization !== undefined
 }
 
 /** A failure of the store has been reported. */

@@ -60,6 +60,54 @@ t.test('cookies that an option ignores go to the first client only', async (t) =
   t.equal(ask(cache, origin).field('set-cookie'), undefined)
 })
 
+t.test('the cookie of a 304 goes to the client only that it was made for', async (t) => {
+  const cache = new SharedCache({ ignore: ['set-cookie'] })
+  const origin = new Origin()
+  ask(cache, origin)
+  origin.last.answer(['Cache-Control', 'max-age=60', 'Age', '100', 'ETag', '"1"'], 'body')
+  await settled()
+  const [first, second] = [ask(cache, origin), ask(cache, origin)]
+  origin.last.answer([...FRESH, 'ETag', '"1"', 'Set-Cookie', 'a=1'], null, 304)
+  t.equal(first.field('set-cookie'), 'a=1')
+  t.equal(await second.text(), 'body')
+  t.equal(second.field('set-cookie'), undefined)
+  await settled()
+  const later = ask(cache, origin)
+  t.match(later.cacheStatus, /hit/)
+  t.equal(later.field('set-cookie'), undefined)
+})
+
+t.test('one client cannot keep the others from sharing', async (t) => {
+  const cache = new SharedCache()
+  const origin = new Origin()
+  for (const headers of [{ 'cache-control': 'no-store' }, { authorization: 'Basic x' }]) {
+    ask(cache, origin, { headers })
+    origin.last.answer(FRESH, 'body')
+  }
+  const before = origin.asked.length
+  ask(cache, origin)
+  ask(cache, origin)
+  t.equal(origin.asked.length, before + 1)
+})
+
+t.test(
+  'requests with Authorization do not wait for each other, unless their response was for all',
+  async (t) => {
+    const cache = new SharedCache()
+    const origin = new Origin()
+    const get = (user: string) => ask(cache, origin, { headers: { authorization: user } })
+    get('a')
+    get('b')
+    t.equal(origin.asked.length, 2)
+    origin.last.answer(['Cache-Control', 'public, max-age=0', 'ETag', '"1"'], 'body')
+    await settled()
+    const [first, second] = [get('c'), get('d')]
+    t.equal(origin.asked.length, 3)
+    origin.last.answer(['Cache-Control', 'public, max-age=60'], 'new')
+    t.same([await first.text(), await second.text()], ['new', 'new'])
+  },
+)
+
 t.test('the first fails: the next asks, and a failure ends after two', async (t) => {
   const cache = new SharedCache()
   const origin = new Origin()

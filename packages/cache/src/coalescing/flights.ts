@@ -66,6 +66,11 @@ export class Flights {
     return this.#unshareable.has(keyOf(request))
   }
 
+  /** Whether a response to this URL could be shared. */
+  isKnown(request: CacheRequest): boolean {
+    return this.#varyNames.has(keyOf(request))
+  }
+
   /** The values by which the last response to this URL was selected. */
   selectionOf(request: CacheRequest): Selection | undefined {
     const names = this.#varyNames.get(keyOf(request))
