@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { RecordType } from '@fastcgi/protocol'
 import t from 'tap'
 import { type AdapterName, eachAdapter, startAdapter } from '../helpers/adapters.ts'
+import { KEPT } from '../helpers/kept.ts'
 import { ask, RawConversation } from '../helpers/php-http.ts'
 import {
   countConnections,
@@ -90,6 +91,7 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
       const { port: counted } = await startAdapter(t, adapter, {
         upstream: counter.address,
         root: SITE,
+        ...KEPT,
       })
       const agent = new Agent({ keepAlive: true, maxSockets: 1 })
       t.teardown(() => agent.destroy())
@@ -105,7 +107,8 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'a fatal error is 500, and the process lives', async (t, adapter) => {
-    const { port, log } = await start(adapter, t)
+    const options = { upstream: php.address, root: SITE, ...KEPT } as const
+    const { port, log } = await startAdapter(t, adapter, options)
     const { status, headers } = await ask(port, '/fatal.php')
     t.equal(status, 500)
     t.match(log.join('\n'), /stderr of the application: .*Call to undefined function/)

@@ -103,6 +103,7 @@ export class ScriptRunner<Source> {
     responder.control = route.dispatcher.dispatch(
       {
         params,
+        script: scriptFilename,
         body,
         bodyLength: length,
         // node:http keeps no reference to the chunks of a request body, so their memory may be freed once they are sent.
