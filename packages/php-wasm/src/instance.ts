@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import { Worker } from 'node:worker_threads'
 import type { Code } from './builds.ts'
+import { LockFiles } from './lock-files.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
 import { OutputRing } from './output-ring.ts'
 
@@ -41,6 +42,9 @@ export interface RequestEnd {
   readonly memory: number
 }
 
+/** How many there have been in this process. */
+let instances = 0
+
 const THREAD = new URL('./thread/main.js', import.meta.url)
 
 /** A running instance. */
@@ -56,7 +60,8 @@ export class Instance {
 
   private constructor(source: InstanceSource) {
     this.ini = source.ini
-    const workerData: ThreadStart = { ...source, output: this.#output.buffer }
+    const owner = `${process.pid}-${++instances}`
+    const workerData: ThreadStart = { ...source, owner, output: this.#output.buffer }
     this.#worker = new Worker(THREAD, { workerData })
     this.#ended = new Promise((_, reject) => {
       this.#worker.once('error', (error) =>
@@ -65,6 +70,7 @@ export class Instance {
       this.#worker.once('exit', () => {
         reject(new Error('PHP has ended'))
         this.#output.close()
+        new LockFiles().release(owner)
       })
     })
     this.#ended.catch(() => {})

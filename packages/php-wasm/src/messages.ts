@@ -8,6 +8,8 @@ export interface ThreadStart {
   readonly directory: string
   /** PHP, compiled. */
   readonly code: Code
+  /** Whose its locks of files are. */
+  readonly owner: string
   /** Content of php.ini. */
   readonly ini: string
   /** Memory of its OutputRing. */

@@ -1,7 +1,7 @@
 // The files of this computer in PHP's file system, under the same names.
 import { lstatSync, readdirSync, readlinkSync, renameSync } from 'node:fs'
 import { insidePath } from '../inside-path.ts'
-import type { FileSystem } from './php-module.ts'
+import type { FileSystem } from './emscripten.ts'
 
 /** Directories that PHP's file system has itself, and that are not those of the host. */
 const OWN_DIRECTORIES = new Set(['dev', 'internal', 'proc', 'request', 'sys'])

@@ -2,11 +2,14 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { FromThread, ThreadStart, ToThread } from '../messages.ts'
 import { OutputRing } from '../output-ring.ts'
+import type { PhpModule } from './emscripten.ts'
+import { FileLocks } from './file-locks.ts'
 import { HostFiles } from './host-files.ts'
+import { lockCalls } from './lock-calls.ts'
 import { Output } from './output.ts'
-import { instantiatePhp, type PhpModule, startPhp } from './php-module.ts'
 import { isScript, RequestBody, runScript } from './request.ts'
 import { serverVariables } from './server-variables.ts'
+import { instantiatePhp, startPhp } from './start.ts'
 
 /** What php-cgi answers if there is no script. */
 const NO_SCRIPT = {
@@ -20,7 +23,8 @@ if (port === null) throw new Error('this module runs in a thread')
 const send = (message: FromThread): void => port.postMessage(message)
 
 const output = new Output(send, new OutputRing(start.output))
-const php = await instantiatePhp(start)
+const locks = new FileLocks(start.owner)
+const php = await instantiatePhp(start, (space) => lockCalls(locks, space))
 const files = new HostFiles(php.FS)
 output.attach(php)
 await startPhp(php, start.ini)

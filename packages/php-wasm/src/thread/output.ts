@@ -1,7 +1,7 @@
 // What PHP writes: the head and lines of the error log become messages, the body goes into the ring.
 import type { FromThread } from '../messages.ts'
 import type { OutputRing } from '../output-ring.ts'
-import type { PhpModule } from './php-module.ts'
+import type { PhpModule } from './emscripten.ts'
 
 /** EPIPE of Emscripten. */
 const EPIPE = 64

@@ -1,6 +1,6 @@
 // One request in PHP: parameters in, status out. Output arrives by the functions of the module.
 import { posix } from 'node:path'
-import type { PhpModule } from './php-module.ts'
+import type { PhpModule } from './emscripten.ts'
 
 /** A request. Its strings are latin1: each character is one byte. */
 export interface PhpRequest {

@@ -1,12 +1,4 @@
-// An instance of PHP: the Emscripten module, its file system, and the functions of its SAPI.
-import { importLoader, webAssembly } from '../builds.ts'
-import { OPCACHE_DIRECTORY } from '../ini.ts'
-import type { ThreadStart } from '../messages.ts'
-
-/** Where php.ini lies in PHP's file system. */
-const INI_PATH = '/internal/shared/php.ini'
-/** What php_sapi_name() returns. */
-const SAPI_NAME = 'cgi-fcgi'
+// The parts of PHP's Emscripten module that are used here.
 
 /** The part of Emscripten's file system that is used here. */
 export interface FileSystem {
@@ -40,9 +32,10 @@ export interface HostFileSystem {
 
 /** An open file. */
 export interface FileStream {
-  readonly node: HostNode & { readonly isSharedFS?: boolean }
   /** File descriptor of Node.js, if it is a file of the host. */
   readonly nfd?: number
+  /** Where the next read or write begins. */
+  readonly position: number
 }
 
 /** Functions of the SAPI that take no strings, or pointers to them. */
@@ -84,36 +77,36 @@ export interface PhpModule {
   onStderr(chunk: ArrayBufferView): void
 }
 
-/**
- * Instantiates PHP. Then the file system is to be laid out, and {@link startPhp} called.
- * @throws Error if PHP aborts.
- */
-export async function instantiatePhp(start: ThreadStart): Promise<PhpModule> {
-  const { init } = await importLoader(start.directory)
-  return new Promise((resolve, reject) => {
-    const module = init('NODE', {
-      ENV: { ...process.env },
-      processId: process.pid,
-      debug: false,
-      noInitialRun: true,
-      instantiateWasm(imports: object, receive: (instance: object, code: object) => void) {
-        webAssembly
-          .instantiate(start.code, imports)
-          .then((instance) => receive(instance, start.code), reject)
-        return {}
-      },
-      onAbort: (reason: unknown) => reject(new Error(`PHP has aborted: ${String(reason)}`)),
-      onRuntimeInitialized: () => resolve(module as PhpModule),
-    })
-  })
+/** What Emscripten's glue code hands over. */
+export interface UserSpace {
+  readonly constants: Readonly<
+    Record<
+      | 'F_GETLK'
+      | 'F_SETLK'
+      | 'F_SETLKW'
+      | 'F_RDLCK'
+      | 'F_WRLCK'
+      | 'F_UNLCK'
+      | 'LOCK_SH'
+      | 'LOCK_EX'
+      | 'LOCK_NB',
+      number
+    >
+  >
+  readonly errnoCodes: Readonly<Record<'EWOULDBLOCK' | 'EAGAIN', number>>
+  readonly memory: {
+    readonly HEAP16: Numbers
+    readonly HEAP32: Numbers
+    readonly HEAP64: { get(index: number): bigint }
+  }
+  readonly wasmImports: {
+    builtin_fd_close(fd: number): number
+    builtin_fcntl64(fd: number, command: number, varargs: number): number
+  }
+  readonly FS: FileSystem
 }
 
-/** Starts PHP with this content of php.ini. */
-export async function startPhp(php: PhpModule, ini: string): Promise<void> {
-  php.FS.mkdirTree(OPCACHE_DIRECTORY)
-  php.FS.writeFile(INI_PATH, ini)
-  php.ccall('wasm_set_phpini_path', null, ['string'], [INI_PATH])
-  php.ccall('wasm_set_sapi_name', null, ['string'], [SAPI_NAME])
-  const status = await php.ccall('php_wasm_init', 'number', [], [], { async: true })
-  if (status !== 0) throw new Error(`PHP does not start: php_wasm_init() returned ${status}`)
+interface Numbers {
+  get(index: number): number
+  set(index: number, value: number): void
 }
