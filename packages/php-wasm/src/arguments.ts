@@ -1,13 +1,14 @@
 // The command line, in the manner of php-cgi.
 import { readFileSync } from 'node:fs'
 import { findPhpWasm, INSTALL_COMMAND, type PhpBuild } from './builds.ts'
-import { iniContent } from './ini.ts'
 
 /** What the program is to do. */
 export interface ProgramOptions {
   readonly build: PhpBuild
-  /** Content of php.ini. */
-  readonly ini: string
+  /** Content of the php.ini file. */
+  readonly iniFile: string
+  /** Directives of the command line: `name=value`. */
+  readonly settings: readonly string[]
   /** Number of instances: PHP_FCGI_CHILDREN. */
   readonly instances: number
   /** Requests after which an instance is renewed: PHP_FCGI_MAX_REQUESTS. */
@@ -27,7 +28,7 @@ export function readArguments(
   env: Readonly<Record<string, string | undefined>> = process.env,
 ): ProgramOptions {
   const settings: string[] = []
-  let file = ''
+  let iniFile = ''
   let build: PhpBuild | undefined
   for (let at = 0; at < argv.length; at++) {
     const value = (): string => {
@@ -36,7 +37,7 @@ export function readArguments(
       return next
     }
     if (argv[at] === '-d') settings.push(value())
-    else if (argv[at] === '-c') file = readFileSync(value(), 'utf8')
+    else if (argv[at] === '-c') iniFile = readFileSync(value(), 'utf8')
     else if (argv[at] === '-build') build = { directory: value() }
   }
   build ??= findPhpWasm()
@@ -44,7 +45,8 @@ export function readArguments(
     throw new Error(`there is no PHP compiled to WebAssembly; this installs it: ${INSTALL_COMMAND}`)
   return {
     build,
-    ini: iniContent(file, settings),
+    iniFile,
+    settings,
     instances: count('PHP_FCGI_CHILDREN', env, 1) || 1,
     maxRequests: count('PHP_FCGI_MAX_REQUESTS', env, MAX_REQUESTS) || Number.POSITIVE_INFINITY,
   }

@@ -5,18 +5,14 @@ import { insidePath } from './inside-path.ts'
 /** php.ini directives by name. */
 export type PhpIni = Readonly<Record<string, string | number | boolean>>
 
-/** Where opcache has its files, in PHP's own file system. */
-export const OPCACHE_DIRECTORY = '/internal/shared/opcache'
-
 const DEFAULTS: PhpIni = {
   sys_temp_dir: insidePath(tmpdir()),
   // Its timer runs only while a script sleeps.
   max_execution_time: 0,
   // As in the php.ini of distributions.
   implicit_flush: 0,
-  // There is no shared memory; files do as well.
+  // There is no shared memory.
   'opcache.enable': 1,
-  'opcache.file_cache': OPCACHE_DIRECTORY,
   'opcache.file_cache_only': 1,
   'opcache.jit': 0,
   // A page that has just been changed is read again.
@@ -25,11 +21,17 @@ const DEFAULTS: PhpIni = {
 
 /**
  * Content of php.ini.
+ * @param cacheDirectory where compiled scripts are kept
  * @param file content of the file that `-c` names
  * @param settings what `-d` sets: `name=value`, or a name alone, which is 1
  */
-export function iniContent(file: string, settings: readonly string[]): string {
-  const defaults = Object.entries(DEFAULTS).map(([name, value]) => `${name}=${value}`)
+export function iniContent(
+  cacheDirectory: string,
+  file: string,
+  settings: readonly string[],
+): string {
+  const all = { ...DEFAULTS, 'opcache.file_cache': cacheDirectory }
+  const defaults = Object.entries(all).map(([name, value]) => `${name}=${value}`)
   return [...defaults.map(iniLine), file, ...settings.map(iniLine), ''].join('\n')
 }
 

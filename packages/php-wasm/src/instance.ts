@@ -12,6 +12,8 @@ export interface InstanceSource {
   /** Directory of the package with the PHP build. */
   readonly directory: string
   readonly code: Code
+  /** Where compiled scripts are kept. */
+  readonly cacheDirectory: string
   /** Content of php.ini. */
   readonly ini: string
 }

@@ -123,7 +123,8 @@ function hasDeadOwner(mutex: string): boolean {
   }
 }
 
-function isAlive(owner: string): boolean {
+/** Whether there is a process whose id a text begins with. */
+export function isAlive(owner: string): boolean {
   try {
     process.kill(Number.parseInt(owner, 10), 0)
     return true

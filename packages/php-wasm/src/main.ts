@@ -3,6 +3,9 @@
 import { createServer } from '@fastcgi/application'
 import { readArguments } from './arguments.ts'
 import { compileBuild } from './builds.ts'
+import { makeCacheDirectory } from './cache-directory.ts'
+import { iniContent } from './ini.ts'
+import { insidePath } from './inside-path.ts'
 import { phpListeners } from './listeners.ts'
 import { InstancePool } from './pool.ts'
 
@@ -11,10 +14,13 @@ const MAX_BODY_SIZE = 268_435_456
 
 try {
   const argv = process.argv.slice(2)
-  const { build, ini, instances, maxRequests } = readArguments(argv)
+  const { build, iniFile, settings, instances, maxRequests } = readArguments(argv)
   const { directory } = build
+  const cacheDirectory = insidePath(makeCacheDirectory())
+  const ini = iniContent(cacheDirectory, iniFile, settings)
   const code = await compileBuild(directory)
-  const pool = new InstancePool({ directory, code, ini, instances, maxRequests })
+  const source = { directory, code, cacheDirectory, ini }
+  const pool = new InstancePool({ ...source, instances, maxRequests })
   await pool.start()
   const server = createServer(phpListeners(pool, ini), { maxBodySize: MAX_BODY_SIZE })
   server.once('error', fail).once('close', () => void pool.stop())

@@ -8,6 +8,8 @@ export interface ThreadStart {
   readonly directory: string
   /** PHP, compiled. */
   readonly code: Code
+  /** Where compiled scripts are kept. */
+  readonly cacheDirectory: string
   /** Whose its locks of files are. */
   readonly owner: string
   /** Content of php.ini. */

@@ -1,6 +1,6 @@
 // The instances of a process: requests wait for a free one, and instances are renewed.
 import type { Code } from './builds.ts'
-import { Instance, type InstanceSource, type RequestEnd } from './instance.ts'
+import { Instance, type RequestEnd } from './instance.ts'
 
 /** Bytes of PHP's memory beyond which an instance is renewed after its request. */
 const MEMORY_LIMIT = 134_217_728
@@ -11,6 +11,8 @@ const FATAL = 255
 export interface PoolSettings {
   readonly directory: string
   readonly code: Code
+  /** Where compiled scripts are kept. */
+  readonly cacheDirectory: string
   /** Content of php.ini. */
   readonly ini: string
   /** Number of instances, and so of requests at a time. */
@@ -78,9 +80,8 @@ export class InstancePool {
 
   #renew(place: Place, ini: string): Promise<Instance> {
     void stop(place)
-    const { directory, code } = this.#settings
-    const source: InstanceSource = { directory, code, ini }
-    place.instance = Instance.start(source)
+    const { directory, code, cacheDirectory } = this.#settings
+    place.instance = Instance.start({ directory, code, cacheDirectory, ini })
     // Whoever uses it is told.
     place.instance.catch(() => {})
     return place.instance

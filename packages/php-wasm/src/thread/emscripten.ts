@@ -32,6 +32,7 @@ export interface HostFileSystem {
 
 /** An open file. */
 export interface FileStream {
+  readonly path?: string
   /** File descriptor of Node.js, if it is a file of the host. */
   readonly nfd?: number
   /** Where the next read or write begins. */

@@ -17,12 +17,14 @@ export interface LockRequest {
 /** The locks of one instance of PHP. */
 export class FileLocks {
   readonly #owner: string
-  readonly #files = new LockFiles()
+  readonly #files: LockFiles
   /** Files that it has locked, by the file descriptor it used. */
   readonly #locked = new Map<number, string>()
 
-  constructor(owner: string) {
+  /** @param owner the id of this process, and something that is unique in it: `'1234-1'`. */
+  constructor(owner: string, files: LockFiles = new LockFiles()) {
     this.#owner = owner
+    this.#files = files
   }
 
   /** Sets or releases a lock; false if somebody else has one that excludes it. */

@@ -14,10 +14,16 @@ export interface LockCalls {
 /** Range of flock(), and of a length of 0 in fcntl(): to the end of the file, however long it becomes. */
 const WHOLE = { start: 0, end: Number.MAX_SAFE_INTEGER }
 
-/** Makes the calls; only files of the host can be locked, PHP's own ones nobody else sees. */
-export function lockCalls(locks: FileLocks, space: UserSpace): LockCalls {
+/**
+ * Makes the calls. Only files of the host can be locked: those of PHP's own file system nobody else sees. Nor are those
+ * below `cacheDirectory`: opcache locks each file that it reads, and finds out by checksums if one is not complete.
+ */
+export function lockCalls(locks: FileLocks, space: UserSpace, cacheDirectory: string): LockCalls {
   const { constants, errnoCodes, memory, wasmImports, FS } = space
-  const hostFile = (fd: number): number | undefined => FS.getStream(fd)?.nfd
+  const hostFile = (fd: number): number | undefined => {
+    const stream = FS.getStream(fd)
+    return stream?.path?.startsWith(cacheDirectory) ? undefined : stream?.nfd
+  }
 
   /** Reads a `struct flock`: short type, short whence, 64-bit start and length. */
   const readLock = (pointer: number, position: number): LockRequest => {

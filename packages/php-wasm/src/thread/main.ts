@@ -24,7 +24,7 @@ const send = (message: FromThread): void => port.postMessage(message)
 
 const output = new Output(send, new OutputRing(start.output))
 const locks = new FileLocks(start.owner)
-const php = await instantiatePhp(start, (space) => lockCalls(locks, space))
+const php = await instantiatePhp(start, (space) => lockCalls(locks, space, start.cacheDirectory))
 const files = new HostFiles(php.FS)
 output.attach(php)
 await startPhp(php, start.ini)

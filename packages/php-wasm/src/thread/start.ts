@@ -1,6 +1,5 @@
 // The start of an instance of PHP.
 import { importLoader, webAssembly } from '../builds.ts'
-import { OPCACHE_DIRECTORY } from '../ini.ts'
 import type { ThreadStart } from '../messages.ts'
 import type { PhpModule, UserSpace } from './emscripten.ts'
 import type { LockCalls } from './lock-calls.ts'
@@ -40,7 +39,6 @@ export async function instantiatePhp(
 
 /** Starts PHP with this content of php.ini. */
 export async function startPhp(php: PhpModule, ini: string): Promise<void> {
-  php.FS.mkdirTree(OPCACHE_DIRECTORY)
   php.FS.writeFile(INI_PATH, ini)
   php.ccall('wasm_set_phpini_path', null, ['string'], [INI_PATH])
   php.ccall('wasm_set_sapi_name', null, ['string'], [SAPI_NAME])
