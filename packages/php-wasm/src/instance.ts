@@ -47,6 +47,9 @@ export interface RequestEnd {
 /** How many there have been in this process. */
 let instances = 0
 
+/** Megabytes of stack; the frames of WebAssembly are larger than those of a compiled PHP, which has 8. */
+const STACK_SIZE = 32
+
 const THREAD = new URL('./thread/main.js', import.meta.url)
 
 /** A running instance. */
@@ -64,7 +67,7 @@ export class Instance {
     this.ini = source.ini
     const owner = `${process.pid}-${++instances}`
     const workerData: ThreadStart = { ...source, owner, output: this.#output.buffer }
-    this.#worker = new Worker(THREAD, { workerData })
+    this.#worker = new Worker(THREAD, { workerData, resourceLimits: { stackSizeMb: STACK_SIZE } })
     this.#ended = new Promise((_, reject) => {
       this.#worker.once('error', (error) =>
         reject(new Error(`PHP has crashed: ${describe(error)}`)),
