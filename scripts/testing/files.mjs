@@ -13,7 +13,12 @@ const RANDOM_RUNS = [
 ]
 
 /** The tests of what PHP does, whichever PHP it is. */
-export const PHP_TESTS = ['test/php', 'test/files', 'test/authorizer/programs.test.ts']
+export const PHP_TESTS = [
+  'test/php',
+  'test/files',
+  'test/authorizer/programs.test.ts',
+  'test/sites/dokuwiki-mounted.test.ts',
+]
 
 /** All files of tests; those of test/ first, which take longer. */
 export function listTests() {
