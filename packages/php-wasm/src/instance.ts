@@ -5,7 +5,7 @@ import { Worker } from 'node:worker_threads'
 import type { Code } from './builds.ts'
 import { LockFiles } from './lock-files.ts'
 import type { FromThread, ThreadStart, ToThread } from './messages.ts'
-import { OutputRing } from './output-ring.ts'
+import { type OutputChunk, OutputRing } from './output-ring.ts'
 
 /** What an instance is made of. */
 export interface InstanceSource {
@@ -33,7 +33,7 @@ export interface InstanceRequest {
 export interface ResponseReceiver {
   onHead(json: string): void
   /** Resolves when the next chunk may come. */
-  onOutput(chunk: Buffer): Promise<void>
+  onOutput(chunk: OutputChunk): Promise<void>
   onStderr(text: string): void
 }
 

@@ -24,6 +24,7 @@ async function respond(
   // Those of a body or response that breaks off; without a listener they would end the process.
   req.on('error', () => {})
   res.on('error', () => {})
+  let rest: Buffer | undefined
   const gone = new Promise<void>((resolve) => {
     signal.addEventListener('abort', () => resolve(), { once: true })
   })
@@ -32,13 +33,15 @@ async function respond(
       onHead({ status, fields }) {
         if (signal.aborted) return
         res.writeHead(status, [...fields])
-        // Not flushHeaders(), which encodes the fields in UTF-8.
-        res.write('', 'latin1')
       },
-      // A connection that is lost takes no more.
-      onOutput: (chunk) => Promise.race([write(res, chunk), gone]),
+      async onOutput({ bytes, last }) {
+        // So that a small response leaves whole, with its end.
+        if (last) rest = bytes
+        // A connection that is lost takes no more.
+        else await Promise.race([write(res, bytes), gone])
+      },
     })
-    if (!signal.aborted) res.end()
+    if (!signal.aborted) res.end(rest)
   } catch (error) {
     fastcgi.stderr(`${messageOf(error)}\n`)
     // Status 500, or, after the head, an incomplete response.
@@ -59,8 +62,8 @@ async function authorize(pool: InstancePool, ini: string, req: FastCGIRequest) {
         headers[name] = [headers[name] ?? [], head.fields[at + 1] as string].flat().map(String)
       }
     },
-    async onOutput(chunk) {
-      chunks.push(chunk)
+    async onOutput({ bytes }) {
+      chunks.push(bytes)
     },
   })
   return { status, headers, body: Buffer.concat(chunks) }

@@ -6,7 +6,7 @@ const SIZE = 131_072
 /** Bytes that are worth to be sent at once; as in php-cgi. */
 const BATCH = 8192
 /** Milliseconds that fewer bytes wait for more. */
-const DELAY = 10
+const DELAY = 25
 
 /** `Atomics.waitAsync`, which the types of ES2023 lack. */
 type WaitAsync = (
@@ -18,6 +18,13 @@ const waitAsync: WaitAsync = Reflect.get(Atomics, 'waitAsync')
 
 /** Indexes of the numbers in front of the bytes. */
 const [WRITTEN, READ, SIGNAL, CLOSED, ABORTED, NUMBERS] = [0, 1, 2, 3, 4, 5]
+
+/** A part of a response. */
+export interface OutputChunk {
+  readonly bytes: Buffer
+  /** Whether the response ends with it. The last one of an empty response does not exist. */
+  readonly last: boolean
+}
 
 /** Carries one response at a time. One thread writes and closes it, the other one reads and aborts it. */
 export class OutputRing {
@@ -71,11 +78,13 @@ export class OutputRing {
   }
 
   /** The response in chunks, until it is complete or aborted. The room of a chunk is free when the next one is asked for. */
-  async *chunks(): AsyncGenerator<Buffer, void, undefined> {
+  async *chunks(): AsyncGenerator<OutputChunk, void, undefined> {
     while (await this.#waitForBatch()) {
-      const chunk = this.#take()
-      yield chunk
-      Atomics.add(this.#numbers, READ, chunk.length)
+      // Before its bytes are taken: nothing is written after that.
+      const last = Atomics.load(this.#numbers, CLOSED) === 1
+      const bytes = this.#take()
+      yield { bytes, last }
+      Atomics.add(this.#numbers, READ, bytes.length)
       Atomics.notify(this.#numbers, READ)
     }
   }

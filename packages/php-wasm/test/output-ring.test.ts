@@ -6,7 +6,7 @@ import { OutputRing } from './internals.ts'
 
 async function contentOf(ring: InstanceType<typeof OutputRing>): Promise<Buffer> {
   const chunks: Buffer[] = []
-  for await (const chunk of ring.chunks()) chunks.push(Buffer.from(chunk))
+  for await (const { bytes } of ring.chunks()) chunks.push(bytes)
   return Buffer.concat(chunks)
 }
 
@@ -14,10 +14,11 @@ t.test('small writes arrive together, at the end or a moment later', async (t) =
   const ring = new OutputRing()
   for (const text of ['a', 'b', 'c']) ring.write(Buffer.from(text))
   const chunks = ring.chunks()
-  t.equal(String((await chunks.next()).value), 'abc', 'before the end')
+  const { value } = await chunks.next()
+  t.same(value, { bytes: Buffer.from('abc'), last: false })
   ring.write(Buffer.from('d'))
   ring.close()
-  t.equal(String((await chunks.next()).value), 'd')
+  t.same((await chunks.next()).value, { bytes: Buffer.from('d'), last: true })
   t.ok((await chunks.next()).done)
 })
 
