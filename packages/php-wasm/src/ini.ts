@@ -7,6 +7,9 @@ export type PhpIni = Readonly<Record<string, string | number | boolean>>
 
 const DEFAULTS: PhpIni = {
   sys_temp_dir: insidePath(tmpdir()),
+  // There are no processes: these would never return.
+  disable_functions: 'exec,passthru,popen,proc_open,shell_exec,system',
+  sendmail_path: '',
   // Its timer runs only while a script sleeps.
   max_execution_time: 0,
   // As in the php.ini of distributions.
