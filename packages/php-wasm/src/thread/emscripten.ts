@@ -6,6 +6,7 @@ export interface FileSystem {
   readonly filesystems: { readonly NODEFS: HostFileSystem }
   chdir(path: string): void
   mkdirTree(path: string): void
+  open(path: string, flags: number | string, mode: number): object
   mount(type: HostFileSystem, options: { root: string }, path: string): void
   rmdir(path: string): void
   stat(path: string): { mode: number }
@@ -24,8 +25,10 @@ export interface HostNode {
 /** NODEFS, which gives access to directories of the host. */
 export interface HostFileSystem {
   readonly node_ops: {
+    mknod(parent: HostNode, name: string, mode: number, device: number): HostNode
     rename(node: HostNode, directory: HostNode, name: string): void
   }
+  createNode(parent: HostNode, name: string, mode: number, device: number): HostNode
   realPath(node: HostNode): string
   tryFSOperation<T>(operation: () => T): T
 }

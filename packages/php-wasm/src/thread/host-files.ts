@@ -1,7 +1,8 @@
 // The files of this computer in PHP's file system, under the same names.
-import { lstatSync, readdirSync, readlinkSync, renameSync } from 'node:fs'
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { insidePath } from '../inside-path.ts'
 import type { FileSystem } from './emscripten.ts'
+import { correctSharedFiles } from './shared-files.ts'
 
 /** Directories that PHP's file system has itself, and that are not those of the host. */
 const OWN_DIRECTORIES = new Set(['dev', 'internal', 'proc', 'request', 'sys'])
@@ -13,7 +14,7 @@ export class HostFiles {
 
   constructor(fs: FileSystem) {
     this.#fs = fs
-    correctRename(fs)
+    correctSharedFiles(fs)
     this.#mountAll()
   }
 
@@ -51,15 +52,5 @@ export class HostFiles {
     } catch {
       // There is none.
     }
-  }
-}
-
-/** Emscripten removes a file that is to be replaced before it renames the other one; then there is none for a moment. */
-function correctRename(fs: FileSystem): void {
-  const { NODEFS } = fs.filesystems
-  NODEFS.node_ops.rename = (node, directory, name) => {
-    const path = `${NODEFS.realPath(directory)}/${name}`
-    NODEFS.tryFSOperation(() => renameSync(NODEFS.realPath(node), path))
-    node.name = name
   }
 }
