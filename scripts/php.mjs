@@ -111,7 +111,9 @@ export async function startPhpWasm(options = {}) {
     const listen = address.startsWith('unix:')
       ? `-unix=${address.slice('unix:'.length)}`
       : [`-host=${host}`, `-port=${port}`]
-    const env = { NODE_OPTIONS: '', PHP_FCGI_CHILDREN: String(children), ...options.env }
+    // What it keeps in the temporary directory goes with the run, also if it is killed.
+    const own = { NODE_OPTIONS: '', PHP_FCGI_CHILDREN: String(children), TMPDIR: directory }
+    const env = { ...own, ...options.env }
     return { args: [...command, listen].flat(), env }
   })
 }

@@ -3,17 +3,23 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { phpWasm } from '@fastcgi/php-wasm'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { ask, FIXTURES, managed } from '../helpers/applications.ts'
 import { familyOf, forkManager, isRunning } from '../helpers/manager-process.ts'
 import { until } from '../helpers/wait.ts'
 
 const params = { REQUEST_METHOD: 'GET', SCRIPT_FILENAME: join(FIXTURES, 'responder.php') }
-/** It takes longer to start than php-cgi, on a busy machine. */
 const options = { ...phpWasm(), processes: 2, initStartDelay: 0 }
 
+/** What they leave in the temporary directory when they are killed goes with the test. */
+function optionsFor(t: Test) {
+  const directory = mkdtempSync(join(tmpdir(), 'fcgi-'))
+  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
+  return { ...options, env: { ...options.env, TMPDIR: directory } }
+}
+
 t.test('two processes, one request each at a time; one is killed, and comes back', async (t) => {
-  const { manager, log } = managed(t, options)
+  const { manager, log } = managed(t, optionsFor(t))
   const waiting = { ...params, WAIT: '300' }
   const pids = await Promise.all([ask(manager, waiting), ask(manager, waiting)])
   t.equal(new Set(pids).size, 2)
@@ -26,11 +32,7 @@ t.test('two processes, one request each at a time; one is killed, and comes back
 })
 
 t.test('SIGKILL of the manager', async (t) => {
-  // What they leave in the temporary directory goes with it.
-  const directory = mkdtempSync(join(tmpdir(), 'fcgi-'))
-  t.teardown(() => rmSync(directory, { recursive: true, force: true }))
-  const env = { ...options.env, TMPDIR: directory }
-  const { child, exited } = await forkManager(t, { options: { ...options, env }, params })
+  const { child, exited } = await forkManager(t, { options: optionsFor(t), params })
   // The manager, its reaper, two processes.
   await until('all of them', () => familyOf(child.pid as number).length === 4)
   const family = familyOf(child.pid as number)

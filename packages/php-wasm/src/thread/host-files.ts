@@ -33,7 +33,7 @@ export class HostFiles {
     if (OWN_DIRECTORIES.has(name)) return
     const root = process.platform === 'win32' ? `${name}\\` : `/${name}`
     const path = `/${name}`
-    const stats = lstatSync(root, { throwIfNoEntry: false })
+    const stats = lstatSync(root, { bigint: true, throwIfNoEntry: false })
     if (stats === undefined) return
     if (stats.isSymbolicLink()) {
       // Such as /tmp on macOS, which PHP's file system has as a directory.
