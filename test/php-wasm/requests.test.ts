@@ -125,6 +125,7 @@ t.test('ends of scripts', async (t) => {
       500,
       'Internal Server Error\n',
     ],
+    ['no status', '<?php http_response_code(99); echo "x";', 500, 'Internal Server Error\n'],
     ['a missing script', '', 404, 'No input file specified.\n'],
   ] as const) {
     const answer = name.startsWith('a missing')

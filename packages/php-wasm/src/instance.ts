@@ -92,13 +92,16 @@ export class Instance {
 
   /** Runs a request. @throws Error if PHP has crashed; then the instance is of no use any more. */
   async run(request: InstanceRequest, receiver: ResponseReceiver): Promise<RequestEnd> {
+    const { signal, params, bodyLength } = request
+    // Nobody waits for it any more: it does not begin.
+    if (signal.aborted) return { exitStatus: 0, memory: 0 }
     this.requests++
     this.#output.reset()
-    const { signal, params, bodyLength } = request
     const abort = (): void => this.#output.abort()
     signal.addEventListener('abort', abort, { once: true })
-    if (signal.aborted) abort()
     const end = this.#receive(receiver)
+    // It may reject before it is waited for.
+    end.catch(() => {})
     try {
       this.#post({ type: 'begin', params, bodyLength })
       await this.#sendBody(request)
