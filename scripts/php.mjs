@@ -14,6 +14,7 @@ import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { findPhpWasm, phpWasm } from '@fastcgi/php-wasm'
 
 const windows = process.platform === 'win32'
 const asRoot = process.getuid?.() === 0
@@ -32,6 +33,7 @@ const DIRECTORIES = '/usr/sbin /usr/local/sbin /usr/local/bin /opt/homebrew/sbin
 
 export const findPhpFpm = () => find('php-fpm')
 export const findPhpCgi = () => find('php-cgi')
+export { findPhpWasm }
 
 /** The program without a version in its name, else the one with the highest; among equals, the first in PATH. */
 function find(name) {
@@ -99,6 +101,21 @@ export async function startPhpCgi(options = {}) {
     ],
     env: { PHP_FCGI_CHILDREN: String(children), PHP_FCGI_MAX_REQUESTS: '0', ...options.env },
   }))
+}
+
+export async function startPhpWasm(options = {}) {
+  const { children = 2, ini = {} } = options
+  return start(options, process.execPath, 0, (address, directory) => {
+    const [, ...command] = phpWasm({ ini: { 'session.save_path': directory, ...ini } }).command
+    const [host, port] = address.split(':')
+    const listen = address.startsWith('unix:')
+      ? `-unix=${address.slice('unix:'.length)}`
+      : [`-host=${host}`, `-port=${port}`]
+    // What it keeps in the temporary directory goes with the run, also if it is killed.
+    const own = { NODE_OPTIONS: '', PHP_FCGI_CHILDREN: String(children), TMPDIR: directory }
+    const env = { ...own, ...options.env }
+    return { args: [...command, listen].flat(), env }
+  })
 }
 
 /** Sessions end with the run, and need no directory that only a package's own user may write. */

@@ -7,6 +7,7 @@ import t from 'tap'
 import { type AdapterName, eachAdapter, startAdapter } from '../helpers/adapters.ts'
 import { KEPT } from '../helpers/kept.ts'
 import { ask, RawConversation } from '../helpers/php-http.ts'
+import { skipsOnWasm } from '../helpers/php-on-wasm.ts'
 import {
   countConnections,
   NEEDS_CGI,
@@ -36,6 +37,7 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'status codes and reasons', async (t, adapter) => {
+    if (skipsOnWasm(t, 'reason')) return
     const { port } = await start(adapter, t)
     const statuses: Array<[number, string]> = [
       // PHP says no status where it is 200, and so no reason either.
@@ -117,6 +119,7 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'what PHP complains about is logged in whole lines', async (t, adapter) => {
+    if (skipsOnWasm(t, 'log')) return
     const { port, log } = await start(adapter, t)
     const { body } = await ask(port, '/notice.php')
     t.equal(body.toString(), 'answer')
