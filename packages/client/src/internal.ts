@@ -32,3 +32,5 @@ export { escapeControls, StderrLines } from './exchange/stderr-lines.ts'
 // Loggers.
 export { containedLogger, type Logger } from './logger.ts'
 export { poolChecks, timeoutChecks } from './options.ts'
+// Suggestions for names that are wrong.
+export { similarName } from './similar-name.ts'

@@ -3,6 +3,11 @@
  * @packageDocumentation
  */
 
+// Error pages, for requests that a framework or the command answers.
+export { errorAdvice } from './error-advice.ts'
+export { notFoundPage } from './error-page.ts'
+// The names and checks of a gateway's options, for options that come from a command line, an environment or a file.
+export { gatewayChecks } from './gateway-options.ts'
 // Address, scheme and host of the client, for servers without a framework.
 export { socketClient } from './node-handler.ts'
 // Whether a request came by node:http2.
