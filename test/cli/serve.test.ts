@@ -34,7 +34,7 @@ for (const adapter of ADAPTERS)
     await stop(t, served)
     t.equal(
       served.stdout(),
-      `fastcgi: ${url}/ serves ${root} through ${upstream}\n`,
+      `fastcgi: ${url}/ serves ${root} (plain PHP) through ${upstream}\n`,
       'one line on stdout',
     )
     t.notMatch(served.stderr(), 'hello.php', 'no log of requests unless it is asked for')

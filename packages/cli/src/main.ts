@@ -1,23 +1,22 @@
 #!/usr/bin/env node
 // The program `fastcgi`: calls the command that its first argument names.
-import { ping } from './ping.ts'
-import { request } from './request.ts'
-import { serve } from './serve.ts'
-import { SERVE_USAGE } from './serve-options.ts'
-import { spawn } from './spawn.ts'
+import { similarName } from '@fastcgi/client/internal'
+import { ping } from './request/ping.ts'
+import { request } from './request/request.ts'
+import { serve } from './serve/serve.ts'
+import { spawn } from './spawn/spawn.ts'
 import { version } from './version.ts'
 
 const USAGE = `fastcgi: FastCGI for Node.js
 
-  fastcgi serve …     serve a directory of PHP, or any FastCGI application, over HTTP
-  fastcgi request …   send one request and print the response
-  fastcgi ping …      check whether an application answers
-  fastcgi spawn …     start a FastCGI application on a socket, as spawn-fcgi does
+  fastcgi serve [DIR]     serve a directory of PHP, or any FastCGI application, over HTTP
+  fastcgi status URL      show the status page of a server as a table
+  fastcgi request …       send one request to an application and print the response
+  fastcgi ping …          check whether an application answers
+  fastcgi spawn …         start a FastCGI application on a socket, as spawn-fcgi does
   fastcgi --version
 
-fastcgi COMMAND --help shows the options of a command.
-
-${SERVE_USAGE}`
+fastcgi COMMAND --help shows the options of a command.`
 
 /** The commands; each has its own file. */
 const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
@@ -39,9 +38,10 @@ async function main([command = '--help', ...rest]: string[]): Promise<void> {
   const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined
   if (run !== undefined) await run(rest)
   else {
-    console.error(
-      `fastcgi: unknown command ${command}; there are ${Object.keys(COMMANDS).join(', ')}`,
-    )
+    const names = Object.keys(COMMANDS)
+    const meant = similarName(command, names)
+    const advice = meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`
+    console.error(`fastcgi: unknown command ${command}; ${advice}`)
     process.exitCode = 2
   }
 }

@@ -66,7 +66,17 @@ export function notFoundPage(
   options: ErrorPageOptions,
   hint: string = 'a directory is shown by its index file (option index)',
 ): GatewayResponse {
-  return page(req, { ...problem(404), details: [['look at', hint]] }, options)
+  return statusErrorPage(req, 404, options, [['look at', hint]])
+}
+
+/** The page for a status that a framework has decided on. */
+export function statusErrorPage(
+  req: IncomingMessage,
+  status: number,
+  options: ErrorPageOptions,
+  details: Problem['details'] = [],
+): GatewayResponse {
+  return page(req, { ...problem(status), details }, options)
 }
 
 function problem(status: number): Problem {

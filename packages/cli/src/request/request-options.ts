@@ -9,7 +9,7 @@ import {
   type OptionValues,
   oneOf,
   wholeNumber,
-} from './command-line.ts'
+} from '../command-line.ts'
 
 const ROLES = ['responder', 'authorizer', 'filter'] as const
 

@@ -1,6 +1,6 @@
 // The command `fastcgi ping`: checks whether an application answers.
 import { FastCGIClient } from '@fastcgi/client'
-import { parseOptions, runCommand, upstreamAddress } from './command-line.ts'
+import { parseOptions, runCommand, upstreamAddress } from '../command-line.ts'
 import {
   REQUEST_OPTIONS,
   REQUEST_OPTIONS_USAGE,
@@ -20,7 +20,7 @@ Exit code: 0 if it answers (to a request, with a status below 500), 1 if not, 2 
 /** `fastcgi ping`: prints one line about the answer of an application; no answer is an error. */
 export async function ping(args: string[]): Promise<void> {
   await runCommand('ping', async () => {
-    const values = parseOptions(args, REQUEST_OPTIONS)
+    const { values } = parseOptions(args, REQUEST_OPTIONS)
     if (values.help) {
       console.log(USAGE)
       return

@@ -1,0 +1,38 @@
+// The site as a Fastify app.
+import { fastcgiDispatchers, fastcgiProxy, fastcgiServerOptions } from '@fastcgi/fastify'
+import Fastify, { type FastifyBaseLogger, LogController } from 'fastify'
+import type { Settings } from '../settings/settings.ts'
+import { answerNotFound } from './not-found.ts'
+import { answerError, type CreateSite, gatewayOptions } from './site.ts'
+
+export const createSite: CreateSite = async (settings, logger) => {
+  const app = Fastify({
+    ...fastcgiServerOptions,
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    trustProxy: trustFunction(settings.trustProxy),
+  })
+  app.setNotFoundHandler((request, reply) => {
+    reply.hijack()
+    answerNotFound(settings, request.raw, reply.raw)
+  })
+  app.setErrorHandler((error: { statusCode?: number }, request, reply) => {
+    reply.hijack()
+    answerError(settings, request.raw, reply.raw, error.statusCode)
+  })
+  await app.register(fastcgiProxy, gatewayOptions(settings, logger))
+  await app.ready()
+  return {
+    handler: (req, res) => app.routing(req, res),
+    dispatchers: () => fastcgiDispatchers(app),
+    close: () => app.close(),
+  }
+}
+
+type TrustProxy = string | string[] | false | ((address: string, hop: number) => boolean)
+
+/** A count as a function: Fastify takes a number for none, because anybody who reaches its port can add fields. */
+function trustFunction(trust: Settings['trustProxy'] = 0): TrustProxy {
+  if (typeof trust === 'number') return trust > 0 && ((_address, hop) => hop < trust)
+  return typeof trust === 'string' ? trust : [...trust]
+}
