@@ -1,10 +1,6 @@
 #!/usr/bin/env node
 // The program `fastcgi`: calls the command that its first argument names.
 import { similarName } from '@fastcgi/client/internal'
-import { ping } from './request/ping.ts'
-import { request } from './request/request.ts'
-import { serve } from './serve/serve.ts'
-import { spawn } from './spawn/spawn.ts'
 import { version } from './version.ts'
 
 const USAGE = `fastcgi: FastCGI for Node.js
@@ -18,12 +14,15 @@ const USAGE = `fastcgi: FastCGI for Node.js
 
 fastcgi COMMAND --help shows the options of a command.`
 
-/** The commands; each has its own file. */
-const COMMANDS: Readonly<Record<string, (args: string[]) => Promise<void>>> = {
-  serve,
-  request,
-  ping,
-  spawn,
+type Command = (args: string[]) => Promise<void>
+
+/** The commands; each has its own file, which is loaded if it is called. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  serve: async () => (await import('./serve/serve.ts')).serve,
+  status: async () => (await import('./status/status.ts')).status,
+  request: async () => (await import('./request/request.ts')).request,
+  ping: async () => (await import('./request/ping.ts')).ping,
+  spawn: async () => (await import('./spawn/spawn.ts')).spawn,
 }
 
 async function main([command = '--help', ...rest]: string[]): Promise<void> {
@@ -35,9 +34,11 @@ async function main([command = '--help', ...rest]: string[]): Promise<void> {
     console.log(version())
     return
   }
-  const run = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined
-  if (run !== undefined) await run(rest)
-  else {
+  const load = Object.hasOwn(COMMANDS, command) ? COMMANDS[command] : undefined
+  if (load !== undefined) {
+    const run = await load()
+    await run(rest)
+  } else {
     const names = Object.keys(COMMANDS)
     const meant = similarName(command, names)
     const advice = meant === undefined ? `there are ${names.join(', ')}` : `did you mean ${meant}?`

@@ -38,10 +38,17 @@ export function findPhp(kinds: readonly PhpKind[] = KINDS): FoundPhp | undefined
 }
 
 /**
- * The PHP of a given name (looked up as {@link findPhp} does) or path. @throws OptionError if there is none, or if the name
- * does not say that it is php-fpm or php-cgi.
+ * The PHP to start: the given one, else what {@link findPhp} finds. This is the one place that decides which PHP is taken.
+ * @param program name or path of php-fpm or php-cgi.
+ * @throws OptionError if there is none, with the package to install, or if the program is not php-fpm or php-cgi.
  */
-export function phpProgram(program: string): FoundPhp {
+export function choosePhp(program?: string): FoundPhp {
+  const php = program === undefined ? findPhp() : phpProgram(program)
+  if (php !== undefined) return php
+  throw new OptionError(`there is no PHP on this machine; install it with: ${installCommand()}`)
+}
+
+function phpProgram(program: string): FoundPhp {
   const kind = KINDS.find((name) => basename(program).toLowerCase().includes(name))
   if (kind === undefined)
     throw new OptionError(
@@ -51,11 +58,6 @@ export function phpProgram(program: string): FoundPhp {
   const file = path === undefined ? inPath(program) : isExecutable(path) ? path : undefined
   if (file === undefined) throw new OptionError(`there is no program ${path ?? program}`)
   return { kind, file }
-}
-
-/** One sentence for a machine without PHP: the package to install. */
-export function phpIsMissing(): string {
-  return `there is no PHP on this machine; install it with: ${installCommand()}`
 }
 
 const PACKAGES: ReadonlyArray<readonly [system: RegExp, command: string]> = [

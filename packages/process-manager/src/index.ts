@@ -4,7 +4,7 @@
  */
 
 // The PHP of this machine.
-export { type FoundPhp, findPhp, type PhpKind } from './find-php.ts'
+export { choosePhp, type FoundPhp, findPhp, type PhpKind } from './find-php.ts'
 // What a manager reports: log lines and events.
 export type { ProcessEvent, ProcessLogger } from './log.ts'
 // The manager: the processes of an application as one dispatcher.

@@ -1,7 +1,7 @@
 // phpProcesses(): the PHP of this machine, however it is to be started.
 import { availableParallelism } from 'node:os'
 import { OptionError } from '@fastcgi/client'
-import { type FoundPhp, findPhp, phpIsMissing, phpProgram } from './find-php.ts'
+import { choosePhp, type FoundPhp } from './find-php.ts'
 import type { ProcessManagerOptions } from './options.ts'
 import { type PhpIni, phpCgi, phpFpm } from './php.ts'
 import { primaryGroup } from './spawning/identity.ts'
@@ -32,8 +32,8 @@ export interface PhpProcesses {
 }
 
 /**
- * Finds PHP and returns the options that start it: `createProcessManager(phpProcesses().options)`. This is the one place that
- * decides which PHP is taken. @throws OptionError if there is none, with the package to install.
+ * Finds PHP, as {@link choosePhp} does, and returns the options that start it:
+ * `createProcessManager(phpProcesses().options)`. @throws OptionError if there is none, with the package to install.
  */
 export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
   const { program, ini, user, maxRequests = 500 } = options
@@ -42,8 +42,7 @@ export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
     throw new OptionError(
       `phpProcesses: option workers must be a whole number, 1 to 10000; got ${workers}`,
     )
-  const php = program === undefined ? findPhp() : phpProgram(program)
-  if (php === undefined) throw new OptionError(phpIsMissing())
+  const php = choosePhp(program)
   const group = user === undefined ? undefined : (options.group ?? String(primaryGroup(user)))
   if (php.kind === 'php-fpm')
     return {

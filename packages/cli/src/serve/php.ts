@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { OptionError } from '@fastcgi/client'
 import {
+  choosePhp,
   createProcessManager,
   type ProcessManager,
   phpProcesses,
@@ -21,8 +22,9 @@ export interface RunningPhp {
 
 /** Finds PHP and starts it. @throws OptionError if there is none; an error if it does not start. */
 export async function startPhp({ php, root }: Settings, logger: Logger): Promise<RunningPhp> {
+  const { file: program } = choosePhp(php?.program)
   const user = php?.user ?? userFor(root)
-  const found = phpProcesses({ ...php, user })
+  const found = phpProcesses({ ...php, program, user })
   // What PHP says about its start and end is of interest only if something is wrong.
   const quiet = {
     info: (details: object, message: string) => logger.debug(details, message),

@@ -48,8 +48,10 @@ export class WorkerGroup {
   async start(count: number, start: Promise<WorkerStart>): Promise<string> {
     this.#start = start
     const members = Array.from({ length: count }, () => this.#fork(start))
-    const urls = await Promise.all(members.map(({ ready }) => ready))
-    return urls[0] ?? ''
+    const [url = ''] = await Promise.all(
+      members.map(({ ready }) => ready).concat(start.then(() => '')),
+    )
+    return url
   }
 
   /**
