@@ -31,7 +31,8 @@ export function startHttpLoad(url: string, text: string, clients: number): HttpL
   return { answered: () => answered, failures, stop }
 }
 
-function ask(url: string, agent: Agent): Promise<string> {
+/** The body of an answer. @param agent false for a new connection. */
+export function ask(url: string, agent: Agent | false): Promise<string> {
   return new Promise((resolve, reject) => {
     get(url, { agent }, (response) => {
       let text = ''

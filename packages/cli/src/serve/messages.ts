@@ -24,6 +24,8 @@ export type ToPrimary =
   /** It receives messages; those that were sent earlier are lost. */
   | { readonly type: 'receives' }
   | { readonly type: 'ready'; readonly url: string }
+  /** It accepts no more connections. */
+  | { readonly type: 'closed' }
   | { readonly type: 'failed'; readonly message: string; readonly isOption: boolean }
   | { readonly type: 'snapshot'; readonly id: number; readonly snapshot: StatusSnapshot }
   /** Collect the snapshots of all workers. */

@@ -15,6 +15,8 @@ const KILL_DELAY = 2000
 interface Member {
   readonly worker: Worker
   readonly exited: Promise<void>
+  /** Resolves when it accepts no more connections. */
+  readonly closed: Promise<void>
   /** Resolves with the URL when it listens; fails if it cannot. */
   readonly ready: Promise<string>
   listens: boolean
@@ -64,7 +66,9 @@ export class WorkerGroup {
     for (let at = 0; at < Math.max(count, old.length); at++) {
       if (at < count) await this.#fork(start).ready
       const replaced = old[at]
-      if (replaced !== undefined) this.#end(replaced, false)
+      if (replaced === undefined) continue
+      this.#end(replaced, false)
+      await replaced.closed
     }
   }
 
@@ -85,7 +89,9 @@ export class WorkerGroup {
     const born = performance.now()
     const { promise: ready, resolve, reject } = deferred<string>()
     const exited = new Promise<void>((ended) => worker.once('exit', () => ended()))
-    const member: Member = { worker, exited, ready, listens: false, ending: false }
+    const closing = deferred<void>()
+    const closed = Promise.race([closing.promise, exited])
+    const member: Member = { worker, exited, closed, ready, listens: false, ending: false }
     this.#members.add(member)
     worker.on('message', (message: ToPrimary) => {
       if (message.type === 'receives')
@@ -97,7 +103,8 @@ export class WorkerGroup {
         member.ending = true
         worker.process.kill('SIGKILL')
         reject(message.isOption ? new OptionError(message.message) : new Error(message.message))
-      } else if (message.type === 'ask') this.#collect(member, message.id)
+      } else if (message.type === 'closed') closing.resolve()
+      else if (message.type === 'ask') this.#collect(member, message.id)
       else this.#collected(message.id, message.snapshot)
     })
     worker.once('exit', (code: number | null, signal: string | null) => {

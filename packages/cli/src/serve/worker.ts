@@ -58,7 +58,9 @@ class Worker {
   }
 
   async #end(closesIdle: boolean): Promise<void> {
-    await this.#server?.end(closesIdle)
+    const ended = this.#server?.end(closesIdle)
+    send({ type: 'closed' })
+    await ended
     process.exit(0)
   }
 
@@ -76,7 +78,8 @@ class Worker {
 }
 
 function send(message: ToPrimary): void {
-  process.send?.(message)
+  // Without the primary there is nobody to tell; this process then ends.
+  process.send?.(message, undefined, undefined, () => {})
 }
 
 /** The settings with the PHP that the primary has started as upstream. */
