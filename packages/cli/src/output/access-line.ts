@@ -60,7 +60,7 @@ function size(bytes: number): string {
   let amount = bytes / 1000
   let unit = 0
   for (; amount >= 999.5 && unit < units.length - 1; unit++) amount /= 1000
-  return `${amount < 10 ? amount.toFixed(1) : Math.round(amount)} ${units[unit]}`
+  return `${amount < 9.95 ? amount.toFixed(1) : Math.round(amount)} ${units[unit]}`
 }
 
 const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec']

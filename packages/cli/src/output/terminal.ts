@@ -11,5 +11,8 @@ export function hasColours(stream: Partial<WriteStream>): boolean {
 
 /** Returns a function that colours text, or leaves it as it is. */
 export function painter(colours: boolean): (style: Style, text: string) => string {
-  return colours ? styleText : (_style, text) => text
+  if (!colours) return (_style, text) => text
+  const paint = styleText as (style: Style, text: string, options: object) => string
+  // Whether the terminal shows colours has been found out; newer versions of Node would look at stdout instead.
+  return (style, text) => paint(style, text, { validateStream: false })
 }

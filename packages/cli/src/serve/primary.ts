@@ -29,7 +29,9 @@ export async function runPrimary(load: () => Promise<Settings>): Promise<void> {
   await notifySystemd('READY=1')
   reportSilence(settings, logger)
   await stopped
+  logger.info({}, 'ending after the running requests; a second signal ends at once')
   await Promise.all([notifySystemd('STOPPING=1'), site.end()])
+  logger.info({}, 'ended')
 }
 
 /** PHP and the workers. */
