@@ -1,7 +1,6 @@
 /** `fastcgi serve` under systemd: its socket, and what it is told. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { findProgram, freePort } from '../helpers/programs.ts'
@@ -39,16 +38,6 @@ function output(child: ChildProcess): () => string {
   })
   return () => text
 }
-
-// First: Node 20 imports nothing by symbolic links any more once a socket has been looked at, as its removal does.
-t.test('the unit files of examples/systemd name options that there are', async (t) => {
-  const { serveArguments } = await import(
-    new URL('../../../packages/cli/dist/settings/arguments.js', import.meta.url).href
-  )
-  const unit = readFileSync('examples/systemd/site.service', 'utf8')
-  const [, command = ''] = /^ExecStart=\S+ serve (.*)$/m.exec(unit) ?? []
-  t.match(serveArguments(command.split(' ')).values, { grace: 30_000 })
-})
 
 t.test('LISTEN_FDS and NOTIFY_SOCKET', { skip }, async (t) => {
   const cwd = t.testdir({ 'index.php': `<?php echo 'ok ', getenv('LISTEN_FDS') ?: 'none';` })

@@ -13,7 +13,7 @@ export interface PhpProcessesOptions {
   /** Requests at a time, 1 to 10000. @default twice the number of processors, at least 4 */
   workers?: number | undefined
   ini?: PhpIni | undefined
-  /** Requests after which a worker is replaced; 0: never. @default 500 */
+  /** Requests after which a worker is replaced; 0: never. @default 0 for php-fpm, 500 for php-cgi */
   maxRequests?: number | undefined
   /** User that scripts run as; required if this process is root. */
   user?: string | undefined
@@ -36,7 +36,7 @@ export interface PhpProcesses {
  * `createProcessManager(phpProcesses().options)`. @throws OptionError if there is none, with the package to install.
  */
 export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
-  const { program, ini, user, maxRequests = 500 } = options
+  const { program, ini, user, maxRequests } = options
   const workers = options.workers ?? Math.max(4, 2 * availableParallelism())
   if (!Number.isInteger(workers) || workers < 1 || workers > 10_000)
     throw new OptionError(
