@@ -175,7 +175,10 @@ async function errorOf(args: string[]): Promise<Error | undefined> {
 t.test('exit code 2 and one line on stderr for what cannot be meant', async (t) => {
   const cases: ReadonlyArray<readonly [string[], string]> = [
     [['serv'], 'fastcgi: unknown command serv; did you mean serve?\n'],
-    [['frobnicate'], 'fastcgi: unknown command frobnicate; there are serve, request, ping, spawn'],
+    [
+      ['frobnicate'],
+      'fastcgi: unknown command frobnicate; there are serve, status, request, ping, spawn',
+    ],
     [['serve', '--root', '--upstream', 'x'], 'fastcgi serve: option --root needs a value\n'],
     [['serve', '/none'], 'fastcgi serve: there is no directory /none: / has nothing called none\n'],
   ]

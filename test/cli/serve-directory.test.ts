@@ -1,11 +1,12 @@
 /** `fastcgi serve` without options: the site is recognized, PHP is started and ended with it. */
 import { spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { findPhpCgi } from '#php'
 import { copyDokuWiki, NEEDS_DOKUWIKI } from '../helpers/dokuwiki.ts'
+import { processesOf } from '../helpers/processes-of.ts'
 import { needs } from '../helpers/require-program.ts'
 import { type Served, serveWith, stop } from '../helpers/serve-command.ts'
 import { PHP_FPM, textOf } from '../helpers/serve-site.ts'
@@ -15,21 +16,6 @@ import { until, within } from '../helpers/wait.ts'
 const HELLO = `<?php echo 'Hello from ', php_sapi_name(), ' ', $_SERVER['REQUEST_URI'];`
 /** Any free port, not 8080: several tests may run at a time. */
 const PORT = ['--port', '0']
-
-/** The processes that have the path of a socket directory in their command line or environment. */
-function processesOf(directory: string): string[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return ['cmdline', 'environ'].some((file) =>
-          readFileSync(`/proc/${pid}/${file}`, 'latin1').includes(directory),
-        )
-      } catch {
-        return false
-      }
-    })
-}
 
 /** Starts it with a temporary directory of its own, in which the sockets of PHP are. */
 async function serveHere(t: Test, cwd: string, ...args: string[]) {

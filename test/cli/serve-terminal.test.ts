@@ -1,8 +1,11 @@
 /** A session of `fastcgi serve` on a terminal, as packages/cli/README.md shows it. */
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { get } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { processesOf } from '../helpers/processes-of.ts'
 import { findProgram } from '../helpers/programs.ts'
 import { needs } from '../helpers/require-program.ts'
 import { ENV, MAIN } from '../helpers/serve-command.ts'
@@ -25,9 +28,11 @@ const PATHS =
     ' ',
   )
 
+let terminals = 0
+
 /** A terminal of its own. */
 function terminal(t: Test, cwd: string) {
-  const server = ['-L', `fcgi-${process.pid}`]
+  const server = ['-L', `fcgi-${process.pid}-${++terminals}`]
   const tmux = (...args: string[]): string =>
     execFileSync(TMUX ?? '', [...server, ...args], {
       cwd,
@@ -35,8 +40,14 @@ function terminal(t: Test, cwd: string) {
       encoding: 'utf8',
     })
   tmux('-f', '/dev/null', 'new-session', '-d', '-x', '140', '-y', '60', "PS1='$ ' exec sh")
-  t.teardown(() => execFileSync(TMUX ?? '', [...server, 'kill-server']))
+  let isOpen = true
+  const close = (): void => {
+    if (isOpen) execFileSync(TMUX ?? '', [...server, 'kill-server'])
+    isOpen = false
+  }
+  t.teardown(close)
   return {
+    close,
     type: (...keys: string[]) => void tmux('send-keys', ...keys),
     screen: () =>
       tmux('capture-pane', '-p', '-J')
@@ -83,4 +94,21 @@ t.test('start, ten requests, a notice, a failure, the end', { skip }, async (t) 
   const readme = readFileSync('packages/cli/README.md', 'utf8')
   const [, shown = ''] = /```text\n(\$ npx @fastcgi\/cli serve\n[\s\S]*?)```/.exec(readme) ?? []
   t.equal(general(screen()).replace(/\n\$$/, ''), general(shown).trim())
+})
+
+t.test('closing the terminal ends it, although SIGHUP reloads', { skip }, async (t) => {
+  const cwd = t.testdir({ 'index.php': '' })
+  const temporary = mkdtempSync(join(tmpdir(), 'fcgi-'))
+  t.teardown(() => rmSync(temporary, { recursive: true, force: true }))
+  const { type, screen, close } = terminal(t, cwd)
+  type(`TMPDIR=${temporary} '${process.execPath}' '${MAIN}' serve --port 0`, 'Enter')
+  await until('the line', () => screen().includes('fastcgi: http'))
+  const [primary = 0] = processesOf(temporary)
+    .map(Number)
+    .sort((a, b) => a - b)
+  process.kill(primary, 'SIGHUP')
+  await until('the reload', () => screen().includes('\nreloaded'))
+  close()
+  await until('all processes to end', () => processesOf(temporary).length === 0)
+  t.strictSame(readdirSync(temporary), [])
 })

@@ -27,6 +27,7 @@ export {
 // The errors of connections that could not be opened.
 export { connectError } from './connection/connection-errors.ts'
 export { publish } from './diagnostics.ts'
+export { systemCode } from './errors.ts'
 export { tellError } from './exchange/exchange.ts'
 export { ForwardingHandler } from './exchange/forwarding-handler.ts'
 // Lines of STDERR and of the output of processes.

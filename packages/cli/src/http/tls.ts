@@ -8,6 +8,8 @@ import type { AnyServer } from './connections.ts'
 
 /** Milliseconds between two looks at the files. They are polled because renewal tools replace files and symlinks. */
 const INTERVAL = 1000
+/** Milliseconds from the last change on, because certificate and key are replaced one after the other. */
+const SETTLING_TIME = 200
 
 /** Reads certificate and key. @throws OptionError if they cannot be read, or do not belong together. */
 export function certificateOf({ cert, key }: HttpsFiles): { cert: Buffer; key: Buffer } {
@@ -39,9 +41,15 @@ export function reloadCertificate(
     }
   }
   const paths = [files.cert, files.key]
-  for (const path of paths) watchFile(path, { interval: INTERVAL, persistent: false }, reload)
+  let timer: NodeJS.Timeout | undefined
+  const onChange = (): void => {
+    clearTimeout(timer)
+    timer = setTimeout(reload, SETTLING_TIME).unref()
+  }
+  for (const path of paths) watchFile(path, { interval: INTERVAL, persistent: false }, onChange)
   return () => {
-    for (const path of paths) unwatchFile(path, reload)
+    clearTimeout(timer)
+    for (const path of paths) unwatchFile(path, onChange)
   }
 }
 

@@ -10,7 +10,7 @@ export const createSite: CreateSite = async (settings, logger) => {
     answerError(settings, req, res, error.status)
   const app = express()
     .disable('x-powered-by')
-    .set('trust proxy', settings.trustProxy ?? false)
+    .set('trust proxy', settings.trust ?? false)
     .use(proxy)
     .use((req, res) => answerNotFound(settings, req, res))
     .use(onError)

@@ -6,7 +6,6 @@ import Fastify, {
   type FastifyRequest,
   LogController,
 } from 'fastify'
-import type { Settings } from '../settings/settings.ts'
 import { answerNotFound } from './not-found.ts'
 import { answerError, type CreateSite, gatewayOptions } from './site.ts'
 
@@ -23,7 +22,7 @@ export const createSite: CreateSite = async (settings, logger) => {
     ...fastcgiServerOptions,
     loggerInstance: logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
-    trustProxy: trustFunction(settings.trustProxy),
+    trustProxy: settings.trust ?? false,
     // Of URLs that Fastify refuses before any route.
     frameworkErrors: onError,
   })
@@ -39,12 +38,4 @@ export const createSite: CreateSite = async (settings, logger) => {
     dispatchers: () => fastcgiDispatchers(app),
     close: () => app.close(),
   }
-}
-
-type TrustProxy = string | string[] | false | ((address: string, hop: number) => boolean)
-
-/** A count as a function: Fastify takes a number for none, because anybody who reaches its port can add fields. */
-function trustFunction(trust: Settings['trustProxy'] = 0): TrustProxy {
-  if (typeof trust === 'number') return trust > 0 && ((_address, hop) => hop < trust)
-  return typeof trust === 'string' ? trust : [...trust]
 }

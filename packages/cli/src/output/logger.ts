@@ -1,6 +1,7 @@
 // The log on stderr: JSON, or lines for people on a terminal.
 import pino, { type Logger } from 'pino'
 import type { Settings } from '../settings/settings.ts'
+import { destination } from './destination.ts'
 import { humanLines } from './human-lines.ts'
 import { hasColours } from './terminal.ts'
 
@@ -11,7 +12,7 @@ export function createLogger({ logLevel, root }: Pick<Settings, 'logLevel' | 'ro
     level: logLevel,
     serializers: withStacks ? { err: pino.stdSerializers.err } : { err: withoutStack },
   }
-  const stderr = pino.destination({ dest: 2, sync: true })
+  const stderr = destination(2)
   if (!process.stderr.isTTY) return pino(options, stderr)
   const format = { root, colours: hasColours(process.stderr), withStacks }
   return pino(options, {

@@ -26,7 +26,8 @@ export type ToPrimary =
   | { readonly type: 'ready'; readonly url: string }
   /** It accepts no more connections. */
   | { readonly type: 'closed' }
-  | { readonly type: 'failed'; readonly message: string; readonly isOption: boolean }
+  /** `code` is that of a system error, or of an OptionError. */
+  | { readonly type: 'failed'; readonly message: string; readonly code: string | undefined }
   | { readonly type: 'snapshot'; readonly id: number; readonly snapshot: StatusSnapshot }
   /** Collect the snapshots of all workers. */
   | { readonly type: 'ask'; readonly id: number }

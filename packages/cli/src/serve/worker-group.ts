@@ -50,19 +50,24 @@ export class WorkerGroup {
   async start(count: number, start: Promise<WorkerStart>): Promise<string> {
     this.#start = start
     const members = Array.from({ length: count }, () => this.#fork(start))
-    const [url = ''] = await Promise.all(
-      members.map(({ ready }) => ready).concat(start.then(() => '')),
-    )
-    return url
+    try {
+      await start
+      const [url = ''] = await Promise.all(members.map(({ ready }) => ready))
+      return url
+    } catch (error) {
+      for (const member of members) this.#end(member, true)
+      await Promise.all(members.map(({ exited }) => exited))
+      throw error
+    }
   }
 
   /**
    * Replaces all workers by `count` new ones, one by one: a new worker listens before an old one ends. @throws what a new
    * worker says that fails; the workers that are left then go on.
    */
-  async replace(count: number, start: Promise<WorkerStart>): Promise<void> {
+  async replace(count: number, told: WorkerStart): Promise<void> {
     const old = [...this.#members].filter(({ ending }) => !ending)
-    this.#start = start
+    const start = Promise.resolve(told)
     for (let at = 0; at < Math.max(count, old.length); at++) {
       if (at < count) await this.#fork(start).ready
       const replaced = old[at]
@@ -70,6 +75,7 @@ export class WorkerGroup {
       this.#end(replaced, false)
       await replaced.closed
     }
+    this.#start = start
   }
 
   /** Ends all workers after their running requests. @param grace milliseconds until they are killed; 0: never. */
@@ -102,7 +108,7 @@ export class WorkerGroup {
       } else if (message.type === 'failed') {
         member.ending = true
         worker.process.kill('SIGKILL')
-        reject(message.isOption ? new OptionError(message.message) : new Error(message.message))
+        reject(errorOf(message))
       } else if (message.type === 'closed') closing.resolve()
       else if (message.type === 'ask') this.#collect(member, message.id)
       else this.#collected(message.id, message.snapshot)
@@ -122,6 +128,7 @@ export class WorkerGroup {
     const fork = (): void => {
       if (this.#ending || this.#start === undefined) return
       this.#fork(this.#start).ready.catch((error: Error) => {
+        if (this.#ending) return
         this.#logger.error({}, `the worker in its place does not start: ${error.message}`)
         if (this.#members.size > 0) setTimeout(fork, SHORT_LIFE)
         else process.exit(1)
@@ -159,6 +166,12 @@ export class WorkerGroup {
     collection.snapshots.push(snapshot)
     if (--collection.left === 0) collection.finish()
   }
+}
+
+function errorOf({ message, code }: { message: string; code: string | undefined }): Error {
+  return code === 'FCGI_OPTION'
+    ? new OptionError(message)
+    : Object.assign(new Error(message), { code })
 }
 
 /** A worker that has just died cannot be told anything; its exit follows. */

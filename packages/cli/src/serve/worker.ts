@@ -1,5 +1,4 @@
 // A worker of `fastcgi serve`: one of the Node processes that share the port.
-import { OptionError } from '@fastcgi/client'
 import { Rates, type StatusSnapshot, takeSnapshot } from '@fastcgi/gateway/internal'
 import { loadAdapter } from '../http/adapters.ts'
 import { type RunningServer, startServer } from '../http/server.ts'
@@ -52,8 +51,8 @@ class Worker {
       this.#server = await startServer(settings, target, createLogger(settings), ask)
       send({ type: 'ready', url: this.#server.url })
     } catch (error) {
-      const { message } = error as Error
-      send({ type: 'failed', message, isOption: error instanceof OptionError })
+      const { message, code } = error as { message: string; code?: string }
+      send({ type: 'failed', message, code })
     }
   }
 

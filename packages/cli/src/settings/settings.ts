@@ -11,6 +11,7 @@ import { readConfigFile } from './config-file.ts'
 import { environmentOptions } from './environment.ts'
 import type { ConfigValues } from './option-values.ts'
 import { checkDirectory, publicDirectory, type Site, siteOf } from './site.ts'
+import { type TrustFunction, trustFunction } from './trust-proxy.ts'
 
 /** Where to listen. */
 export interface Listen {
@@ -31,7 +32,6 @@ type ServerOption =
   | 'logLevel'
   | 'php'
   | 'statusPage'
-  | 'trustProxy'
 type WithDefault = 'adapter' | 'accessLog' | 'dev' | 'grace' | 'http2' | 'logLevel'
 
 /** Settings of `fastcgi serve`, complete and checked. */
@@ -41,6 +41,8 @@ export interface Settings
   readonly listen: Listen
   /** Number of Node processes. */
   readonly workers: number
+  /** Which proxies in front are believed; undefined for none. */
+  readonly trust: TrustFunction | undefined
   readonly root: string
   readonly site: Site
   /** Options of the gateway; without `upstream` PHP is to be started. */
@@ -130,7 +132,7 @@ function complete(
     logLevel: logLevel ?? 'info',
     php,
     statusPage,
-    trustProxy,
+    trust: trustProxy === undefined ? undefined : trustFunction(trustProxy),
     root,
     site: kind ?? { title: 'every path', by: undefined, options: {} },
     gateway: {
