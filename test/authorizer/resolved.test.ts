@@ -65,6 +65,30 @@ await eachAdapter(t, 'deny', async (t, name: AdapterName) => {
   t.equal((await rawGet(app.port, '/?local')).status, 403, 'a local redirect leads to it')
 })
 
+await eachAdapter(t, 'an ending that is mapped to another', async (t, name) => {
+  const { root, application } = await site(t)
+  const no = await authorizer(t)
+  for (const file of ['old.php3', 'OTHER.PHP3', 'x.phtml', 'admin/index.php3'])
+    writeFileSync(join(root, file), '')
+  const options = {
+    ...{ upstream: application.address, root, index: ['index.php3', 'index.php'] },
+    mapExtensions: { '.php3': '.php', '.phtml': '.php' },
+  }
+  const guarded = await startAdapter(t, name, {
+    ...options,
+    proxyGuards: [{ match: '.php', authorizer: { upstream: no.address } }],
+  })
+  const denied = await startAdapter(t, name, {
+    ...options,
+    deny: ['*.php'],
+    frontController: '/index.php',
+  })
+  for (const path of ['/old.php3', '/old.php3/info', '/OTHER.PHP3', '/x.phtml', '/admin/'])
+    for (const { port } of [guarded, denied]) t.equal((await rawGet(port, path)).status, 403, path)
+  t.equal(application.requests.length, 0)
+  t.equal((await rawGet(denied.port, '/page')).status, 200)
+})
+
 await eachAdapter(t, 'guards', async (t, name: AdapterName) => {
   const { root, application } = await site(t)
   const no = await authorizer(t)

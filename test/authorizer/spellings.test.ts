@@ -1,138 +1,68 @@
 /**
  * A table of spellings of private paths: however a client writes them, and with whatever method, nothing private is run or
- * sent before the guard has been asked, which here always says no. nginx runs the same table for comparison.
+ * sent before the guard has been asked, which here always says no. nginx answers the same table; docs/spellings.md has both.
+ * FCGI_TEST_WRITE=1 writes the document anew.
  */
-import { readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
-import {
-  fastcgiAuthorizer as expressAuthorizer,
-  fastcgiProxy as expressProxy,
-} from '@fastcgi/express'
-import { fastcgiAuthorizer, fastcgiProxy } from '@fastcgi/fastify'
-import { createGateway, type GatewayOptions } from '@fastcgi/gateway'
-import express from 'express'
-import Fastify from 'fastify'
+import { type ClientHttp2Session, connect } from 'node:http2'
 import t, { type Test } from 'tap'
-import { NO } from '../helpers/guarded.ts'
-import { PRIVATE_METHODS, PRIVATE_TARGETS, privateTree, SECRET } from '../helpers/private-tree.ts'
-import { type RawResponse, rawRequest } from '../helpers/raw-http.ts'
-import { eachRequest, endRecord, type Peer, response, startPeer } from '../helpers/scripted-peer.ts'
+import { type Site, STARTERS, type StartedSite, site } from '../helpers/guarded-sites.ts'
+import { FASTCGI_CONF, startNginx } from '../helpers/nginx.ts'
+import { PRIVATE_METHODS, PRIVATE_TARGETS, SECRET } from '../helpers/private-tree.ts'
+import { rawRequest } from '../helpers/raw-http.ts'
+import {
+  type Answers,
+  cellOf,
+  committedRows,
+  rowsOf,
+  writeRows,
+} from '../helpers/spelling-table.ts'
 import { nothingEscapes } from '../helpers/strict.ts'
+import { needsWebServer } from '../helpers/web-servers.ts'
 
 nothingEscapes()
 
-interface Site {
-  readonly guard: string
-  readonly application: Peer
-  readonly options: Partial<GatewayOptions<never>> & { upstream: string; root: string }
+type Ask = (method: string, target: string) => Promise<{ status: number; text: string }>
+
+const overHTTP1 =
+  (port: number): Ask =>
+  (method, target) =>
+    rawRequest(port, `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
+
+/** Requests on one HTTP/2 connection, whose `:path` is the target as it is. */
+function overHTTP2(session: ClientHttp2Session): Ask {
+  return (method, target) =>
+    new Promise((resolve) => {
+      const stream = session.request({ ':method': method, ':path': target }, { endStream: true })
+      let status = 0
+      let text = ''
+      stream.setEncoding('latin1')
+      stream.once('response', (headers) => {
+        status = Number(headers[':status'])
+      })
+      stream.on('data', (chunk) => {
+        text += chunk
+      })
+      // Targets that are malformed in HTTP/2 end in RST_STREAM, which leaves the status 0.
+      stream.on('error', () => {})
+      stream.once('close', () => resolve({ status, text }))
+    })
 }
 
-type Starter = (site: Site) => Promise<{ port: number; close(): Promise<unknown> }>
-
-const listen = async (
-  handler: Parameters<typeof createServer>[1],
-  close: () => Promise<unknown>,
-): ReturnType<Starter> => {
-  const server = createServer(handler as never)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    port: (server.address() as AddressInfo).port,
-    close: async () => {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-      await close()
-    },
+/** Sends the whole table. @returns the status of each answer, or LEAK where the answer has something private in it. */
+async function answersTo(ask: Ask, methods = PRIVATE_METHODS): Promise<Answers> {
+  const answers = new Map<string, string>()
+  for (const method of methods) {
+    const left = [...PRIVATE_TARGETS]
+    const work = async (): Promise<void> => {
+      for (let target = left.shift(); target !== undefined; target = left.shift()) {
+        const { status, text } = await ask(method, target)
+        answers.set(`${method} ${target}`, text.includes(SECRET) ? 'LEAK' : String(status))
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, work))
   }
+  return answers
 }
-
-/** The ways to guard a part of a tree. */
-const STARTERS: Readonly<Record<string, Starter>> = {
-  'fastify, a guard in a scope': async ({ guard, options }) => {
-    const app = Fastify()
-    app.register(
-      async (scope) => {
-        await scope.register(fastcgiAuthorizer, { upstream: guard })
-        scope.get('/*', async () => SECRET)
-      },
-      { prefix: '/private' },
-    )
-    app.register(fastcgiProxy, { ...options, logger: false } as never)
-    await app.listen({ host: '127.0.0.1', port: 0 })
-    return { port: (app.server.address() as AddressInfo).port, close: () => app.close() }
-  },
-  'express, a guard on a mount': ({ guard, options }) => {
-    const app = express().set('env', 'test')
-    const authorizer = expressAuthorizer({ upstream: guard, logger: false })
-    const proxy = expressProxy({ ...options, logger: false } as never)
-    app.use('/private', authorizer).use(proxy)
-    app.use(((_error, _req, res, _next) => res.status(500).end()) as express.ErrorRequestHandler)
-    return listen(app, () => Promise.all([authorizer.close(), proxy.close()]))
-  },
-  'express, a guard in a router': ({ guard, options }) => {
-    const app = express().set('env', 'test')
-    const authorizer = expressAuthorizer({ upstream: guard, logger: false })
-    const proxy = expressProxy({ ...options, logger: false } as never)
-    const inner = express.Router().use(authorizer)
-    app.use('/private', inner).use(proxy)
-    return listen(app, () => Promise.all([authorizer.close(), proxy.close()]))
-  },
-}
-for (const kind of ['guards', 'deny'] as const) {
-  const extra = (guard: string): object =>
-    kind === 'deny'
-      ? { deny: ['/private/'] }
-      : { guards: [{ match: '/private/', authorizer: { upstream: guard } }] }
-  Object.assign(STARTERS, {
-    [`fastify, ${kind}`]: async ({ guard, options }: Site) => {
-      const app = Fastify()
-      app.register(fastcgiProxy, { ...options, ...extra(guard), logger: false } as never)
-      await app.listen({ host: '127.0.0.1', port: 0 })
-      return { port: (app.server.address() as AddressInfo).port, close: () => app.close() }
-    },
-    [`express, ${kind}`]: ({ guard, options }: Site) => {
-      const proxy = expressProxy({ ...options, ...extra(guard), logger: false } as never)
-      return listen(express().set('env', 'test').use(proxy), () => proxy.close())
-    },
-    [`node:http, ${kind}`]: ({ guard, options }: Site) => {
-      const gateway = createGateway({ ...options, ...extra(guard), logger: false } as never)
-      return listen(gateway.handler, () => gateway.close())
-    },
-  })
-}
-
-/** An application that sends the script it is asked to run, as a careless PHP would, and a guard that refuses. */
-async function site(t: Test, front: boolean): Promise<Site> {
-  const root = privateTree(t)
-  const guard = await startPeer(NO)
-  const application = await startPeer(
-    eachRequest(async (request, connection) => {
-      await request.stdin()
-      const { SCRIPT_NAME = '', REQUEST_URI = '' } = request.params
-      connection.write(response(`${REQUEST_URI}\n${read(join(root, SCRIPT_NAME))}`), endRecord())
-      if (!request.keepConnection) connection.finish()
-    }),
-  )
-  t.teardown(() => Promise.all([guard.close(), application.close()]))
-  const options = { upstream: application.address, root, static: true }
-  return {
-    guard: guard.address,
-    application,
-    options: front ? { ...options, frontController: '/index.php' } : options,
-  }
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return ''
-  }
-}
-
-const ask = (port: number, method: string, target: string): Promise<RawResponse> =>
-  rawRequest(port, `${method} ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`)
 
 /** Whether a front controller, which routes by REQUEST_URI itself, could take a target for a private one. */
 function isPrivate(uri: string): boolean {
@@ -150,24 +80,75 @@ function isPrivate(uri: string): boolean {
   return kept[0]?.toLowerCase() === 'private'
 }
 
+/** The answers of each kind of guard, without a front controller. */
+const answered = new Map<string, Answers>()
+
+const leaksOf = (answers: Answers): string[] =>
+  [...answers].filter(([, answer]) => answer === 'LEAK').map(([request]) => request)
+
 for (const [name, start] of Object.entries(STARTERS))
   for (const front of [false, true])
     t.test(`${name}${front ? ', behind a front controller' : ''}`, async (t) => {
-      const made = await site(t, front)
-      const { port, close } = await start(made)
-      t.teardown(close)
-      const leaks: string[] = []
-      for (const method of PRIVATE_METHODS) {
-        const left = [...PRIVATE_TARGETS]
-        const work = async (): Promise<void> => {
-          for (let target = left.shift(); target !== undefined; target = left.shift())
-            if ((await ask(port, method, target)).text.includes(SECRET))
-              leaks.push(`${method} ${target}`)
-        }
-        await Promise.all(Array.from({ length: 8 }, work))
-      }
+      const made: Site = await site(t, front)
+      const started: StartedSite = await start(made)
+      const session = started.http2 ? connect(`http://127.0.0.1:${started.port}`) : undefined
+      const ask = session === undefined ? overHTTP1(started.port) : overHTTP2(session)
+      t.teardown(async () => {
+        session?.destroy()
+        await started.close()
+      })
+      // A front controller gets the same from all methods but GET, HEAD and, in a scope of Fastify, those of its routes.
+      const answers = await answersTo(ask, front ? ['GET', 'POST', 'PURGE'] : PRIVATE_METHODS)
+      if (!front) answered.set(name, answers)
       const ran = made.application.requests.map(({ params }) => params.REQUEST_URI ?? '')
-      leaks.push(...ran.filter(isPrivate))
-      t.strictSame(leaks, [], `${PRIVATE_METHODS.length * PRIVATE_TARGETS.length} requests`)
-      t.equal((await ask(port, 'GET', '/x.php')).status, 200, 'what is open stays open')
+      const leaks = [...leaksOf(answers), ...ran.filter(isPrivate)]
+      t.strictSame(leaks, [], `${answers.size} requests`)
+      t.equal((await ask('GET', '/x.php')).status, 200, 'what is open stays open')
     })
+
+for (const kind of ['guards', 'deny'])
+  t.test(`${kind}: the same answers under each adapter`, async (t) => {
+    const all = (name: string): string[] =>
+      PRIVATE_TARGETS.map(
+        (target) => `${target}: ${cellOf(answered.get(name) ?? new Map(), target)}`,
+      )
+    t.strictSame(all(`express, ${kind}`), all(`node:http, ${kind}`))
+    t.strictSame(all(`fastify, ${kind}`), all(`node:http, ${kind}`))
+  })
+
+/** The tree behind nginx, with the guard that always says no. */
+async function answersOfNginx(t: Test): Promise<Answers> {
+  const { application, options } = await site(t, false)
+  const script = `fastcgi_split_path_info ^(.+?\\.php)(/.*)$; try_files $fastcgi_script_name =404;
+    fastcgi_pass ${application.address.replace(/^(?:fcgi|tcp):\/\//, '')}; ${FASTCGI_CONF}`
+  const port = await startNginx(
+    t,
+    `root ${options.root}; index index.php;
+    location = /guard { internal; return 403; }
+    location /private/ {
+      auth_request /guard;
+      location ~ [^/]\\.php(/|$) { ${script} }
+    }
+    location ~ [^/]\\.php(/|$) { ${script} }
+    location / {}`,
+  )
+  return answersTo(overHTTP1(port))
+}
+
+const { skip } = needsWebServer('nginx')
+
+t.test('docs/spellings.md has all answers, and those of nginx beside them', async (t) => {
+  const nginx = skip === false ? await answersOfNginx(t) : undefined
+  if (nginx !== undefined) t.strictSame(leaksOf(nginx), [], 'nginx')
+  const ours = [
+    'fastify, a guard in a scope',
+    'express, a guard on a mount',
+    'node:http, guards',
+    'node:http, deny',
+  ]
+  const rows = rowsOf([nginx, ...ours.map((name) => answered.get(name))])
+  if (process.env.FCGI_TEST_WRITE === '1' && nginx !== undefined) writeRows(rows)
+  const compared = (table: string[][]): string[][] =>
+    nginx === undefined ? table.map((row) => row.filter((_, at) => at !== 1)) : table
+  t.strictSame(compared(committedRows()), compared(rows))
+})

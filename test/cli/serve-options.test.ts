@@ -111,3 +111,16 @@ t.test('--max-connections: no more requests at a time', PHP_FPM, async (t) => {
 function sum(numbers: number[]): number {
   return numbers.reduce((a, b) => a + b, 0)
 }
+
+t.test('--hide-header, --set-header', async (t) => {
+  const peer = await startPeer(wellBehaved())
+  t.teardown(() => peer.close())
+  const rules = ['--hide-header', 'Content-Type', '--set-header', 'X-Frame-Options: DENY']
+  const root = ['--upstream', peer.address, '--root', '/srv', '--route', '/']
+  const served = await serve(t, ...root, ...rules, '--set-header', 'x-time:12:30')
+  const { headers } = await fetch(`${served.url}/x.php`)
+  t.equal(headers.get('x-frame-options'), 'DENY')
+  t.equal(headers.get('x-time'), '12:30')
+  t.not(headers.get('content-type'), 'text/plain', 'the application says so')
+  await stop(t, served)
+})

@@ -53,10 +53,8 @@ export const REQUEST_KINDS: Readonly<Record<string, (facts: Facts) => boolean>> 
     isRefused(ours) && (method === 'HACK' || /[^\x21-\x7e]/.test(target)),
   'malformed header field': ({ ours, request: { fields } }) =>
     isRefused(ours) && fields.some((field) => !FIELD.test(field)),
-  'Host that is malformed or sent twice': ({ nginx, request }) => {
-    const hosts = valuesOf(request, 'host')
-    return isRefused(nginx) && (hosts.length > 1 || !HOST.test(hosts[0] ?? ''))
-  },
+  'Host that is malformed': ({ nginx, request }) =>
+    isRefused(nginx) && !HOST.test(valuesOf(request, 'host')[0] ?? ''),
   'other field sent twice': ({ nginx, request }) =>
     isRefused(nginx) && UNIQUE.some((name) => valuesOf(request, name).length > 1),
   'directory named like a script': ({ nginx, normal }) =>

@@ -16,6 +16,7 @@ import type {
 } from 'fastify'
 import fp from 'fastify-plugin'
 import { addPlace } from './guarded-routes.ts'
+import { routesWithHook } from './hooked-routes.ts'
 import { mountPathOf, respond, routedUrlOf } from './respond.ts'
 
 /** Options of one authorizer, or of several, which are called in order until one denies access. */
@@ -109,6 +110,9 @@ function decorateInstance(instance: FastifyInstance): void {
   })
 }
 
+/** Authorizers of all apps, so that each hook has a name of its own. */
+let count = 0
+
 /** Creates an authorizer as a hook, and closes it with the scope. */
 function createHook(
   scope: FastifyInstance,
@@ -123,7 +127,13 @@ function createHook(
   const prefix = scope.prefix.replace(/\/$/, '')
   const hook: onRequestHookHandler = (request, reply, done) =>
     respond(gateway, request, reply, { mount: mountPathOf(routedUrlOf(request), prefix) }, done)
-  addRoute.set(hook, addPlace(scope, gateway))
+  const add = addPlace(scope, gateway)
+  addRoute.set(hook, add)
+  // Routes that are older than the guard, and those of a scope to which `addHook()` has added it.
+  Object.defineProperty(hook, 'name', { value: `fastcgiAuthorizer${++count}` })
+  scope.addHook('onReady', async () => {
+    for (const route of routesWithHook(scope, hook.name)) add(route)
+  })
   return hook
 }
 

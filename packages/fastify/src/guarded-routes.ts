@@ -7,7 +7,10 @@ import type { FastifyInstance } from 'fastify'
 /** One guard and the routes that it guards: patterns of Fastify, such as `/private/*` and `/users/:id`. */
 interface Place {
   readonly authorizer: object
-  readonly patterns: ReadonlyArray<readonly string[]>
+  /** Segments in the prefix of its scope, which its option `match` does not count. */
+  readonly depth: number
+  /** By the route. */
+  readonly patterns: ReadonlyMap<string, readonly string[]>
 }
 
 /** By the server, which all scopes of an app share. */
@@ -15,12 +18,12 @@ const places = new WeakMap<object, Place[]>()
 
 /** Adds a guard. The result adds the pattern of a route that it guards. */
 export function addPlace(instance: FastifyInstance, authorizer: object): (route: string) => void {
-  const patterns: Array<readonly string[]> = []
+  const patterns = new Map<string, readonly string[]>()
   const known = places.get(instance.server)
-  const place = { authorizer, patterns }
+  const place = { authorizer, depth: segmentsOf(instance.prefix).length, patterns }
   if (known === undefined) places.set(instance.server, [place])
   else known.push(place)
-  return (route) => void patterns.push(segmentsOf(route))
+  return (route) => void patterns.set(route, segmentsOf(route))
 }
 
 /** The lookup of an app's guards by normalized path, for the requests of its proxies; undefined without any guard. */
@@ -38,35 +41,38 @@ function findGuards(all: readonly Place[], path: string): readonly PlacedGuard[]
     .split('/')
     .filter((segment) => segment !== '')
   const folded = given.map((segment) => fold(Buffer.from(segment, 'latin1').toString()))
-  return all.flatMap(({ authorizer, patterns }) => {
-    const pattern = patterns.find((segments) => matches(segments, folded))
-    if (pattern === undefined) return []
-    const length = pattern.at(-1) === '*' ? pattern.length - 1 : pattern.length
-    return [
-      {
-        authorizer,
-        mount: given
-          .slice(0, length)
-          .map((segment) => `/${segment}`)
-          .join(''),
-      },
-    ]
-  })
+  const standsThere = ({ patterns }: Place): boolean => {
+    for (const pattern of patterns.values()) if (matches(pattern, folded)) return true
+    return false
+  }
+  return all.filter(standsThere).map(({ authorizer, depth }) => ({
+    authorizer,
+    mount: given
+      .slice(0, depth)
+      .map((segment) => `/${segment}`)
+      .join(''),
+  }))
 }
 
 /** Whether a pattern matches a path; a parameter matches any segment, whatever its regular expression says. */
 function matches(pattern: readonly string[], path: readonly string[]): boolean {
   for (const [at, segment] of pattern.entries()) {
-    if (segment === '*') return true
     const given = path[at]
+    // A wildcard ends a pattern, as in `/files/*` or `/file*`.
+    if (segment.endsWith('*'))
+      return segment === '*' || given?.startsWith(segment.slice(0, -1)) === true
     if (given === undefined) return segment.startsWith(':') && segment.endsWith('?')
     if (!segment.startsWith(':') && segment !== given) return false
   }
   return path.length === pattern.length
 }
 
+/** Regular expressions of parameters, `:id(^\\d+$)`; one in which a group is nested twice ends early. */
+const EXPRESSIONS = /\((?:[^()]|\([^()]*\))*\)/g
+
 function segmentsOf(pattern: string): readonly string[] {
   return pattern
+    .replace(EXPRESSIONS, '')
     .split('/')
     .filter((segment) => segment !== '')
     .map((segment) =>

@@ -1,9 +1,11 @@
 // Maps the codes of errors to HTTP statuses, and makes the errors that frameworks answer with.
 
+import { STATUS_CODES } from 'node:http'
 import { FastCGIError } from '@fastcgi/client'
 import { escapeControls } from '@fastcgi/client/internal'
+import { StatusError } from './errors.ts'
 
-/** HTTP status by error code; codes not listed here are 500. */
+/** HTTP status by error code; codes not listed here are 500. FCGI_STATUS has the application's. */
 const STATUS: Readonly<Record<string, number>> = {
   FCGI_BAD_REQUEST: 400,
   FCGI_DENIED: 403,
@@ -58,20 +60,30 @@ export class GatewayError extends Error {
   readonly status: number
   /** Whether frameworks may show `message` to clients: true for statuses below 500. */
   readonly expose: boolean
-  /** Response fields to send with the status: Retry-After (seconds) with 503, else none. */
+  /** Response fields to send with the status: Retry-After (seconds) with 503, those of a `StatusError`, else none. */
   readonly headers: Readonly<Record<string, string>>
 
   constructor(cause: FastCGIError) {
-    const status = STATUS[cause.code] ?? 500
+    const answered = cause instanceof StatusError ? cause : undefined
+    const status = answered?.status ?? STATUS[cause.code] ?? 500
     const expose = status < 500
-    const message = expose ? escapeControls(cause.message) : 'Error'
-    super(PUBLIC_MESSAGE[status] ?? message, { cause })
+    super(
+      answered === undefined ? publicMessage(status, cause) : (STATUS_CODES[status] ?? 'Error'),
+      {
+        cause,
+      },
+    )
     this.name = 'GatewayError'
     this.code = cause.code
     this.statusCode = this.status = status
     this.expose = expose
-    this.headers = status === 503 ? { 'retry-after': RETRY_AFTER_SECONDS } : {}
+    this.headers =
+      answered?.headers ?? (status === 503 ? { 'retry-after': RETRY_AFTER_SECONDS } : {})
   }
+}
+
+function publicMessage(status: number, { message }: FastCGIError): string {
+  return PUBLIC_MESSAGE[status] ?? (status < 500 ? escapeControls(message) : 'Error')
 }
 
 /** Wraps any thrown value; an unknown one becomes FCGI_HANDLER (500). */

@@ -26,6 +26,19 @@ export class PathDeniedError extends FastCGIError {
   }
 }
 
+/** The application answered with a status that the option `interceptErrors` makes an error. The same status. */
+export class StatusError extends FastCGIError {
+  readonly status: number
+  /** Response fields that belong to the status, by lower-case name. */
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(status: number, headers: Readonly<Record<string, string>>) {
+    super('FCGI_STATUS', `the application answered with status ${status} (option interceptErrors)`)
+    this.status = status
+    this.headers = headers
+  }
+}
+
 /** The directory `root` of a route is missing or cannot be read. 500. */
 export class RootError extends FastCGIError {
   constructor(message: string, options?: ErrorOptions) {

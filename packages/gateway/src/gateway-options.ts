@@ -50,7 +50,9 @@ export interface GatewayOptions<Source = IncomingMessage>
     Omit<PoolOptions, 'timeouts'> {
   /**
    * Authorizers for paths, in order. Each is asked about the normalized path and about the script or file that the path leads
-   * to (an index file, the front controller, a script with PATH_INFO), before anything is run or sent. @default none
+   * to (an index file, the front controller, a script with PATH_INFO, one with an extension of `mapExtensions` under the
+   * extension it is treated as), before anything is run or sent; again about the target of a local redirect, and about that
+   * of X-Accel-Redirect where it has not been asked about the path. @default none
    */
   guards?: ReadonlyArray<PathGuard<Source>> | undefined
   /** Routes by extension or prefix. @default one route for all paths, made of the gateway's options */
@@ -67,11 +69,13 @@ export interface GatewayOptions<Source = IncomingMessage>
    */
   exclude?: readonly string[] | undefined
   /**
-   * Paths, below the mount point, that are answered with 403 whether or not a file is there (nginx `deny all`). The normalized
-   * path is compared, and the script or file that it leads to, except for the front controller: an index file, a script with
-   * PATH_INFO, the target of an internal redirect. `'/data/'` is
+   * Paths, below the mount point, that are answered with 403 whether or not a file is there (nginx `deny all`). `'/data/'` is
    * that path and all below it, `'README'` a file or directory of that name at any depth; `*` matches any characters. The
-   * decoded path is compared, ignoring case. Does not apply to a script that the embedding code names. @default none
+   * normalized path is compared, ignoring case, and what it leads to: an index file, the front controller, a script with an
+   * extension of `mapExtensions` or with PATH_INFO, the target of a local redirect or of X-Accel-Redirect. Entries that are
+   * names, such as `'*.php'`, are not compared with the front controller of a path that leads to nothing else (nginx
+   * `internal`): clients cannot request it by its name, and its pages work. Entries that are paths are, and deny all its
+   * pages. Does not apply to a script that the embedding code names, but to what that script leads to. @default none
    */
   deny?: readonly string[] | undefined
   /**

@@ -184,18 +184,29 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   }
 
   /** The same about the script or file that the path leads to. */
-  #checkTarget(routed: RoutedRequest<Source>, found: Resolution, serve: () => void): void {
+  #checkTarget(
+    routed: RoutedRequest<Source>,
+    route: ScriptRoute<Source>,
+    found: Resolution,
+    serve: () => void,
+  ): void {
     const file = found.kind === 'script' ? found.script : found.kind === 'file' ? found.path : ''
-    const isPath = file === '' || file === routed.path || routed.request.script !== undefined
-    // A front controller is configuration, and runs what `deny` has not named.
-    const isOwn = isPath || (found.kind === 'script' && found.isFrontController === true)
-    if (!isOwn && this.#isDenied(routed, file)) return
-    if (isPath) serve()
-    else this.#guards.checkTarget(routed, file, serve)
+    if (file === '' || routed.request.script !== undefined) {
+      serve()
+      return
+    }
+    // Rules for names, such as '*.php', say what clients may not ask for; the front controller is named by the options.
+    const byName = !('isFrontController' in found)
+    const check = (name: string, next: () => void): void => {
+      if (name === routed.path || !this.#isDenied(routed, name, byName))
+        this.#guards.checkTarget(routed, name, next)
+    }
+    const mapped = found.kind === 'script' ? route.mappedName(file) : undefined
+    check(file, mapped === undefined ? serve : () => check(mapped, serve))
   }
 
-  #isDenied(routed: RoutedRequest<Source>, path: string): boolean {
-    const rule = this.#denied.find(path)
+  #isDenied(routed: RoutedRequest<Source>, path: string, byName = true): boolean {
+    const rule = this.#denied.find(path, byName)
     if (rule !== undefined) this.#refuse(routed, new PathDeniedError(path, rule))
     return rule !== undefined
   }
@@ -231,10 +242,10 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
     else if (found.kind === 'script')
-      this.#checkTarget(routed, found, () => this.#runner.run(routed, route, found))
+      this.#checkTarget(routed, route, found, () => this.#runner.run(routed, route, found))
     else if (found.kind === 'directory') redirectToDirectory(routed)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
-      this.#checkTarget(routed, found, () => this.#sendFile(routed, route, found.path))
+      this.#checkTarget(routed, route, found, () => this.#sendFile(routed, route, found.path))
     else this.#route(routed, at + 1)
   }
 
@@ -248,6 +259,19 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   // ---- internal redirects
 
+  async checkLocation(
+    routed: RoutedRequest<Source>,
+    path: string,
+  ): Promise<GatewayResponse | undefined> {
+    const rule = this.#denied.find(path)
+    if (rule !== undefined) throw new PathDeniedError(path, rule)
+    return new Promise((resolve, reject) => {
+      const done: GatewayCallback = (error, response) =>
+        error === undefined ? resolve(response) : reject(error)
+      this.#guards.checkTarget({ ...routed, done }, path, () => resolve(undefined), '')
+    })
+  }
+
   async rerun(
     routed: RoutedRequest<Source>,
     to: InternalRun<ScriptRoute<Source>>,
@@ -258,9 +282,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       routed,
       { ...to, mount: '', option: 'accel' },
       (inner) => {
-        if (this.#isDenied(inner, path)) return
         if (found.kind === 'script')
-          this.#checkTarget(inner, found, () => this.#runner.run(inner, route, found))
+          this.#checkTarget(inner, route, found, () => this.#runner.run(inner, route, found))
         else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
         else inner.done(undefined, undefined)
       },

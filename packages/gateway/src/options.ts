@@ -21,6 +21,11 @@ import type { Env } from './environment/environment-input.ts'
 import { paramName } from './environment/header-params.ts'
 import type { GatewayLogger } from './logger.ts'
 import type { BufferingOption } from './response/buffered-body.ts'
+import {
+  type InterceptErrors,
+  type ResponseHeaderOptions,
+  responseChecks,
+} from './response/field-rules.ts'
 import type { PathInfoMode } from './script/path-info.ts'
 import type { Clusters } from './upstreams.ts'
 
@@ -132,6 +137,19 @@ export interface RouteOptions<Source = IncomingMessage> {
    * the client. False sends all of them to the client, as nginx does. @default true
    */
   localRedirect?: boolean | undefined
+  /**
+   * Rules for the fields of the application's responses, and of files that it hands over: `{ hide, set, ignore }`. Responses of
+   * authorizers, static files (see `static`) and error pages are not concerned. @default none
+   */
+  responseHeaders?: ResponseHeaderOptions | undefined
+  /**
+   * Statuses of the application that become an error: Fastify's error handler, Express's `next(error)`, and for node:http the
+   * gateway's own text answer it, in place of the application's body, which is discarded (nginx `fastcgi_intercept_errors` with
+   * `error_page`, Apache `ProxyErrorOverride`). True is every status from 400 on; a list names them, 400 to 599. The error, a
+   * `GatewayError` with code `FCGI_STATUS`, has the status and the fields that such a status needs: Allow, Content-Range,
+   * Proxy-Authenticate, Retry-After, WWW-Authenticate. @default false
+   */
+  interceptErrors?: InterceptErrors | undefined
   /** SERVER_NAME (nginx `server_name`). @default the host the client asked for */
   serverName?: string | undefined
   /** Names of header fields to send that are dropped by default, e.g. `['x_legacy']` (mod_fastcgi `-pass-header`). */
@@ -188,8 +206,9 @@ export interface RouteMatch<Source = IncomingMessage> extends RouteOptions<Sourc
   /**
    * An extension such as `'.php'`, a path prefix such as `'/cgi/'` (lighttpd `fastcgi.server`), or a regular expression (nginx
    * `location ~`), which is tested on the normalized path below the mount point, as UTF-8 text. The first match wins. A path of
-   * more than 2048 characters matches no regular expression, so that one that backtracks stays bounded; its groups have no
-   * meaning. Flags `g` and `y` are refused.
+   * more than 2048 characters matches no regular expression, which bounds the time of those whose time grows with a power of the
+   * length; nested repetition such as `(a+)+`, which takes exponential time, is up to you to avoid. Groups have no meaning. Flags
+   * `g` and `y` are refused.
    */
   match: string | RegExp
 }
@@ -283,6 +302,7 @@ export const routeChecks: Checks = {
   ),
   buffering: anyOf(flag, shape({ memory: integer(0), file: integer(0) })),
   localRedirect: flag,
+  ...responseChecks,
   brokenScriptFilename: flag,
   fixRootScriptName: flag,
   sendfile: (value) => {

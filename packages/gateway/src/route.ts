@@ -10,7 +10,9 @@ import type { StaticFile } from './files/static-file.ts'
 import type { InternalLocation } from './files/x-accel-redirect.ts'
 import type { RouteOptions, SendfileOptions } from './options.ts'
 import { type BufferingRules, bufferingRules } from './response/buffered-body.ts'
+import { type FieldRules, fieldRules, interception } from './response/field-rules.ts'
 import { checkRoot, DocumentRoot, latin1 } from './script/document-root.ts'
+import { endsWithExtension } from './script/extension.ts'
 import { hasBackslash } from './script/forbidden-paths.ts'
 import { type Resolution, ScriptResolver } from './script/script-resolver.ts'
 import type { ScriptNames, ScriptRoute } from './script/script-route.ts'
@@ -29,6 +31,8 @@ export class Route<Source> implements ScriptRoute<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
   readonly buffering: BufferingRules
+  readonly rules: FieldRules | undefined
+  readonly intercepts: ((status: number) => boolean) | undefined
   readonly localRedirect: boolean
   readonly offload: Offload<ScriptRoute<Source>>
   readonly #root: string | undefined
@@ -60,6 +64,8 @@ export class Route<Source> implements ScriptRoute<Source> {
     this.#options = options
     this.localRedirect = options.localRedirect ?? true
     this.buffering = bufferingRules(options.buffering, spoolDirectory)
+    this.rules = fieldRules(options.responseHeaders)
+    this.intercepts = interception(options.interceptErrors)
     this.#root = options.root?.replace(/(.)\/$/, '$1')
     this.#frontController = options.frontController && latin1(options.frontController)
     this.#documentRoot = documentRootOf(options)
@@ -75,7 +81,11 @@ export class Route<Source> implements ScriptRoute<Source> {
       followSymlinks: options.followSymlinks ?? false,
       static: options.static !== undefined && options.static !== false,
     })
-    this.offload = new Offload(options.sendfile && sendfileRules(options.sendfile), locations)
+    this.offload = new Offload(
+      options.sendfile && sendfileRules(options.sendfile),
+      locations,
+      this.rules,
+    )
     this.environment = environmentOf(options, maxParamsSize)
   }
 
@@ -85,6 +95,15 @@ export class Route<Source> implements ScriptRoute<Source> {
     return look === undefined
       ? this.#resolver.resolve(path)
       : look.then(() => this.#resolver.resolve(path))
+  }
+
+  /** The name that a script with an extension of `mapExtensions` is treated as. */
+  mappedName(script: string): string | undefined {
+    const { mapExtensions } = this.#options
+    if (mapExtensions === undefined) return undefined
+    for (const [from, to] of Object.entries(mapExtensions))
+      if (endsWithExtension(script, script.length, from)) return script.slice(0, -from.length) + to
+    return undefined
   }
 
   /** The static file at a path below the root. */

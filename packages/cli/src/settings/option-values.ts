@@ -23,6 +23,8 @@ const ALIASES: Readonly<Record<string, string>> = {
   ini: 'php.ini',
   'tls-cert': 'https.cert',
   'tls-key': 'https.key',
+  'hide-header': 'response-headers.hide',
+  'set-header': 'response-headers.set',
 }
 
 /** All names that the command line knows, without those of properties (`timeouts.head`). */
@@ -83,11 +85,13 @@ function json(text: string): unknown[] {
   }
 }
 
-/** NAME=VALUE as an object. */
+/** NAME=VALUE as an object, and NAME: VALUE, as fields are written. */
 function pairs(texts: readonly string[]): Array<Record<string, string>> {
-  const all = texts.map((text) => /^([^=]+)=(.*)$/s.exec(text))
-  if (all.includes(null)) return []
-  return [Object.fromEntries(all.map((match) => [match?.[1] ?? '', match?.[2] ?? '']))]
+  return [/^([^=]+)=(.*)$/s, /^([^:]+): *(.*)$/s].flatMap((pattern) => {
+    const all = texts.map((text) => pattern.exec(text))
+    if (all.includes(null)) return []
+    return [Object.fromEntries(all.map((match) => [match?.[1] ?? '', match?.[2] ?? '']))]
+  })
 }
 
 /** Puts a value where it belongs. */

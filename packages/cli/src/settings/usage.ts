@@ -20,6 +20,9 @@ Serves a directory of PHP: finds and starts PHP, recognizes the kind of site, an
   --workers N | auto         Node processes that share the port (default 1; auto: one per processor)
   --trust-proxy N | ADDRESS  proxies in front that are believed: their number, or addresses; can be repeated
   --env NAME=VALUE           param for the scripts; can be repeated
+  --deny PATH                refuse with 403: /data/ and all below it, or a name such as README; can be repeated
+  --hide-header NAME         drop this field of the application's responses; can be repeated
+  --set-header 'NAME: VALUE' send this field in place of the application's; can be repeated
   --tls-cert FILE, --tls-key FILE   serve HTTPS and HTTP/2; read again when they change
   --status-page PATH         a status page, for clients of this machine
   --access-log line | combined | json

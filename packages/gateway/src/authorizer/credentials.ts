@@ -11,9 +11,20 @@ export interface Credentials {
 const BASIC = /^basic +([a-z0-9+/_-]+={0,2}) *$/i
 const COLON = 0x3a
 
+/** Credentials that have been read, for a guard that is asked again after the field has been removed. */
+const known = new WeakMap<IncomingMessage, Credentials>()
+
 /** The Basic credentials of a request; undefined if there are none or they are malformed. */
 export function basicCredentials(req: IncomingMessage): Credentials | undefined {
-  const match = BASIC.exec(req.headers.authorization ?? '')
+  const { authorization } = req.headers
+  if (authorization === undefined) return known.get(req)
+  const credentials = parse(authorization)
+  if (credentials !== undefined) known.set(req, credentials)
+  return credentials
+}
+
+function parse(authorization: string): Credentials | undefined {
+  const match = BASIC.exec(authorization)
   if (match === null) return undefined
   const bytes = Buffer.from(match[1] ?? '', 'base64')
   const colon = bytes.indexOf(COLON)

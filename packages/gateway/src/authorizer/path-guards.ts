@@ -60,50 +60,53 @@ export class PathGuards<Source> {
 
   /** Asks about the path of a request, and calls `allowed` when every guard has let it through. */
   checkPath(routed: RoutedRequest<Source>, allowed: () => void): void {
-    const { mount, path, chain } = routed
-    const bypassed = missingGuards(routed.request, mount + path)
+    const { request, mount, path, target, chain } = routed
+    const whole = mount + path
     const matching = this.#guards.filter(({ patterns }) => patterns.covers(path))
+    if (chain !== undefined) {
+      // The application could name any path, so every guard is asked, also one that has let the first path through.
+      const before = guardsBefore(request, whole)
+      if (before.some(isUnknown)) {
+        this.#sendToNormalizedPath(routed)
+        return
+      }
+      const own = matching.map(({ authorizer }) => ({ authorizer, mount }))
+      this.#ask(routed, questions(request, [...before, ...own], whole), allowed)
+      return
+    }
+    const isNormal = isSpelledAs(target, whole)
+    const bypassed = missingGuards(request, whole).filter((guard) => !isNormal || !isUnknown(guard))
     if (bypassed.length + matching.length === 0) allowed()
-    else if (
-      bypassed.length > 0 &&
-      chain === undefined &&
-      !isSpelledAs(routed.target, mount + path)
-    )
-      this.#sendToNormalizedPath(routed)
+    else if (bypassed.length > 0 && !isNormal) this.#sendToNormalizedPath(routed)
     else {
-      // After an internal redirect the URL is not what is asked about.
-      const request =
-        chain === undefined ? routed.request : { ...routed.request, script: encodePath(path) }
-      const pending = bypassed.map((placed) => ({
-        authorizer: placed.authorizer as Gateway<Source>,
-        request: { ...request, mount: encodePath(placed.mount) },
-      }))
       const own = matching.map(({ authorizer }) => ({ authorizer, request }))
-      this.#ask(routed, [...pending, ...own], allowed)
+      this.#ask(routed, [...questions(request, bypassed, whole), ...own], allowed)
     }
   }
 
-  /** Asks about a script or file that the path of a request leads to. */
-  checkTarget(routed: RoutedRequest<Source>, script: string, allowed: () => void): void {
-    if (script === routed.path) {
+  /**
+   * Asks about a script or file that the path of a request leads to: the guards that have not been asked about the path.
+   * @param mount of the target; X-Accel-Redirect is not below the mount point of the request.
+   */
+  checkTarget(
+    routed: RoutedRequest<Source>,
+    script: string,
+    allowed: () => void,
+    mount: string = routed.mount,
+  ): void {
+    const { request, path } = routed
+    const [from, to] = [routed.mount + path, mount + script]
+    if (from === to) {
       allowed()
       return
     }
-    const { request, mount, path } = routed
-    const ask = { ...request, script: encodePath(script) }
-    const pending: Array<Pending<Source>> = missingGuards(request, mount + script).map(
-      (placed) => ({
-        authorizer: placed.authorizer as Gateway<Source>,
-        request: ask,
-      }),
-    )
+    const placed = missingGuards(request, to).filter((guard) => !isUnknown(guard))
     for (const [authorizer, at] of grantsOf(request.req) ?? [])
-      if (authorizer.coversOnly(below(mount + script, at), below(mount + path, at)))
-        pending.push({ authorizer: authorizer as unknown as Gateway<Source>, request: ask })
+      if (isBelow(to, at) && authorizer.coversOnly(below(to, at), below(from, at)))
+        placed.push({ authorizer, mount: at })
     for (const { patterns, authorizer } of this.#guards)
-      if (patterns.covers(script) && !patterns.covers(path))
-        pending.push({ authorizer, request: ask })
-    this.#ask(routed, pending, allowed)
+      if (patterns.covers(script) && !patterns.covers(path)) placed.push({ authorizer, mount })
+    this.#ask(routed, questions(request, placed, to), allowed)
   }
 
   /** One after the other; the first that answers or fails decides. */
@@ -122,13 +125,16 @@ export class PathGuards<Source> {
       })
   }
 
-  /** The framework takes the normalized path to the guard; a redirect with 308 keeps method and body. */
+  /**
+   * The framework takes the normalized path to the guard; a redirect with 308 keeps method and body. What an application has
+   * redirected is a GET.
+   */
   #sendToNormalizedPath(routed: RoutedRequest<Source>): void {
-    const { mount, path, target } = routed
+    const { mount, path, target, chain } = routed
     const location = encodePath(mount + path)
     const query = target.query === '' ? '' : `?${target.query}`
     const response: GatewayResponse = {
-      status: 308,
+      status: chain === undefined ? 308 : 302,
       reason: '',
       headers: ['Location', location + query, 'Content-Length', '0'],
       body: null,
@@ -145,10 +151,44 @@ function missingGuards(request: GatewayRequest<unknown>, path: string): readonly
   return placed.filter(({ authorizer }) => !grants?.has(authorizer as unknown as PathAuthorizer))
 }
 
+/** All guards that stand at a path: those that the framework knows, and those that have let the request through. */
+function guardsBefore(request: GatewayRequest<unknown>, path: string): PlacedGuard[] {
+  const found = [...(request.placedGuards?.(path) ?? NONE)]
+  for (const [authorizer, mount] of grantsOf(request.req) ?? [])
+    if (!found.some((known) => known.authorizer === authorizer) && isBelow(path, mount))
+      found.push({ authorizer, mount })
+  return found
+}
+
+/** Asks guards about a path in place of that of the URL, each once about the part below the place where it stands. */
+function questions<Source>(
+  request: GatewayRequest<Source>,
+  placed: readonly PlacedGuard[],
+  path: string,
+): Array<Pending<Source>> {
+  const isFirst = ({ authorizer, mount }: PlacedGuard, at: number): boolean =>
+    at === placed.findIndex((other) => other.authorizer === authorizer && other.mount === mount)
+  return placed.filter(isFirst).map(({ authorizer, mount }) => ({
+    authorizer: authorizer as Gateway<Source>,
+    request: { ...request, mount: encodePath(mount), script: encodePath(below(path, mount)) },
+  }))
+}
+
+/** Whether a guard cannot be asked: it is in a part of the framework's app that the adapter does not see. */
+function isUnknown({ authorizer }: PlacedGuard): boolean {
+  return authorizer === undefined
+}
+
 const NONE: readonly PlacedGuard[] = []
 
+/** The part of a path below a mount point, or all of it where it is not below. */
 function below(path: string, mount: string): string {
-  return mount !== '' && path.startsWith(mount) ? path.slice(mount.length) || '/' : path
+  return isBelow(path, mount) ? `/${path.slice(mount.length + 1)}` : path
+}
+
+/** Whether a path is below a mount point, or the mount point itself. A backslash counts as a slash. */
+function isBelow(path: string, mount: string): boolean {
+  return path.startsWith(mount) && /^[/\\]?$/.test(path.charAt(mount.length))
 }
 
 function authorizerOf<Source = IncomingMessage>(

@@ -2,6 +2,7 @@
 // name are checked against the allowed directories in open-within-roots.ts.
 
 import { GatewayError, gatewayError } from '../error-status.ts'
+import { type FieldRules, withAddedFields } from '../response/field-rules.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import type { OffloadField } from '../response/offload-fields.ts'
 import { withoutBody } from './file-response.ts'
@@ -26,6 +27,8 @@ export interface SendfileRules {
 export interface OffloadContext<Route> extends FileReceiver {
   /** SCRIPT_FILENAME as it was sent, for messages. */
   readonly scriptFilename: string | undefined
+  /** Whether guards allow the path of X-Accel-Redirect: their response, or undefined. @throws PathDeniedError */
+  readonly check: (path: string) => Promise<GatewayResponse | undefined>
   /** Runs a path on an internal route. */
   readonly rerun: (run: InternalRun<Route>) => Promise<GatewayResponse>
 }
@@ -34,13 +37,16 @@ export interface OffloadContext<Route> extends FileReceiver {
 export class Offload<Route> {
   readonly #sendfile: SendfileRules | undefined
   readonly #locations: ReadonlyArray<InternalLocation<Route>>
+  readonly #rules: FieldRules | undefined
 
   constructor(
     sendfile: SendfileRules | undefined,
     locations: ReadonlyArray<InternalLocation<Route>>,
+    rules: FieldRules | undefined,
   ) {
     this.#sendfile = sendfile
     this.#locations = locations
+    this.#rules = rules
   }
 
   /** Whether the option for a field is set (`accel` or `sendfile`); without it the field is ignored. */
@@ -80,9 +86,11 @@ export class Offload<Route> {
   ): Promise<GatewayResponse> {
     const { roots = [], decode = false } = this.#sendfile ?? {}
     const place = { roots, option: 'sendfile' }
-    return name === 'x-sendfile2'
-      ? sendParts(context, place, parseSendfile2(value), start)
-      : sendFile({ ...context, ...place, ...start, path: parseSendfile(value, decode) })
+    return this.#withFields(
+      name === 'x-sendfile2'
+        ? sendParts(context, place, parseSendfile2(value), start)
+        : sendFile({ ...context, ...place, ...start, path: parseSendfile(value, decode) }),
+    )
   }
 
   async #redirect(
@@ -91,10 +99,18 @@ export class Offload<Route> {
     { headers }: ResponseStart,
   ): Promise<GatewayResponse> {
     const { target, path, rest, query } = internalTarget(value, this.#locations)
+    const refusal = await context.check(path)
+    if (refusal !== undefined) return refusal
     const kept = keptFields(headers)
     if (typeof target !== 'string') return context.rerun({ route: target, path, query, kept })
     const place = { roots: [target], option: 'accel', path: target + rest }
-    return sendFile({ ...context, ...place, headers: kept })
+    return this.#withFields(sendFile({ ...context, ...place, headers: kept }))
+  }
+
+  /** A response that is made of a file gets the fields of the option `responseHeaders` as well. */
+  async #withFields(response: Promise<GatewayResponse>): Promise<GatewayResponse> {
+    const made = await response
+    return { ...made, headers: withAddedFields(made.headers, this.#rules) }
   }
 }
 

@@ -4,8 +4,11 @@ import type { GatewayLogger } from '../logger.ts'
 
 /** A guard of the framework's routes. */
 export interface PlacedGuard {
-  /** What `createAuthorizer()` has returned. */
-  readonly authorizer: object
+  /**
+   * What `createAuthorizer()` has returned; undefined where the framework has handlers whose guards it cannot name: then only
+   * the normalized path may get past them.
+   */
+  readonly authorizer: object | undefined
   /** Decoded path of the place that it guards, latin1; '' for the root. */
   readonly mount: string
 }

@@ -13,6 +13,7 @@ import {
   type ResponseBody,
 } from '@fastcgi/client'
 import { gatewayError } from '../error-status.ts'
+import { StatusError } from '../errors.ts'
 import type { GatewayLogger } from '../logger.ts'
 import {
   hasFinished,
@@ -25,6 +26,7 @@ import { dropBody } from '../request/unread-body.ts'
 import { abortResponse } from './abort-response.ts'
 import { BufferedBody, type BufferingRules } from './buffered-body.ts'
 import { withoutFields } from './field-list.ts'
+import { errorFields, type FieldRules } from './field-rules.ts'
 import type { GatewayCallback, GatewayResponse, ResponseStart } from './gateway-response.ts'
 import { type OffloadField, offloadFields } from './offload-fields.ts'
 import { PipedBody } from './piped-body.ts'
@@ -40,6 +42,10 @@ export interface ResponderContext {
   readonly done: GatewayCallback
   /** Limits of response buffering, and its default. @default no buffering, even if the application asks for it */
   readonly buffering?: BufferingRules | undefined
+  /** The option `responseHeaders`. */
+  readonly rules?: FieldRules | undefined
+  /** Whether a status becomes an error in place of the response. @default none does */
+  readonly intercepts?: ((status: number) => boolean) | undefined
   /** The spooled request body, whose temporary file is closed when the exchange ends. */
   readonly spooled: Readable | undefined
   /** Makes the response that a field such as X-Sendfile asks for. Returns undefined if the options do not allow it. */
@@ -77,7 +83,8 @@ export class Responder extends AsyncResource implements DispatchHandler {
   #received = 0
   #body: ResponseBody | undefined
   #delivered = false
-  #isOffloaded = false
+  /** Whether something else is sent in place of the response. */
+  #isReplaced = false
   #finished = false
   #discardTimer: NodeJS.Timeout | undefined
 
@@ -113,7 +120,8 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
-    const fields = responseFields(headers, this.#context.req.httpVersionMajor >= 2)
+    const { req, rules, intercepts } = this.#context
+    const fields = responseFields(headers, req.httpVersionMajor >= 2, rules)
     for (const warning of fields.warnings) this.#warn(warning)
     // Statuses above 599 are invalid (RFC 9110 §15); Fastify and node:http2 throw on them.
     if (status > 599)
@@ -121,6 +129,11 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.#status = status
     this.#reason = reason
     this.#fields = fields
+    if (intercepts?.(status)) {
+      this.#delivered = this.#isReplaced = true
+      this.#done(gatewayError(new StatusError(status, errorFields(fields.headers))), undefined)
+      return
+    }
     const offload = offloadFields(headers, fields.offloadFields, statusGiven)
     if (offload.length > 0) this.#offload(offload)
   }
@@ -187,8 +200,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
     }
     const response = this.runInAsyncScope(() => offload?.(fields, start))
     if (response === undefined) return
-    this.#delivered = true
-    this.#isOffloaded = true
+    this.#delivered = this.#isReplaced = true
     response.then(
       (given) => this.#done(undefined, given),
       (error) => this.#done(gatewayError(error), undefined),
@@ -196,7 +208,7 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   #hasNoBody(): boolean {
-    if (this.#isOffloaded) return true
+    if (this.#isReplaced) return true
     return this.#context.req.method === 'HEAD' || this.#status === 204 || this.#status === 304
   }
 

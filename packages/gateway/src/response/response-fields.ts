@@ -2,6 +2,7 @@
 // dropped.
 
 import { connectionOptions } from './field-list.ts'
+import type { FieldRules } from './field-rules.ts'
 import { checkedLastModified } from './last-modified.ts'
 import { HTTP2_SINGLE_FIELDS, SINGLE_FIELDS } from './repeated-fields.ts'
 
@@ -107,8 +108,13 @@ const NONE: string[] = []
  * Sorts the fields of a response.
  * @param flat name, value, name, value…
  * @param isHTTP2 whether the response is sent over HTTP/2. node:http2 throws when some fields are set twice.
+ * @param rules of the option `responseHeaders`.
  */
-export function responseFields(flat: readonly string[], isHTTP2: boolean): ResponseFields {
+export function responseFields(
+  flat: readonly string[],
+  isHTTP2: boolean,
+  rules?: FieldRules,
+): ResponseFields {
   const headers: string[] = []
   const fields: ResponseFields = {
     headers,
@@ -124,7 +130,8 @@ export function responseFields(flat: readonly string[], isHTTP2: boolean): Respo
     const name = flat[at] ?? ''
     const value = flat[at + 1] ?? ''
     const { lower, kind } = nameInfo(name)
-    if (kind === 'dropped' || hopByHop?.has(lower)) continue
+    if (kind === 'dropped' || hopByHop?.has(lower) || rules?.ignored.has(lower)) continue
+    if (rules?.hidden.has(lower) && isPassedOn(kind)) continue
     if (kind === 'repeatable' || (kind === 'single-http2' && !isHTTP2)) headers.push(name, value)
     else if (SINGLE_KINDS.has(kind)) {
       if (single.includes(lower)) {
@@ -139,11 +146,17 @@ export function responseFields(flat: readonly string[], isHTTP2: boolean): Respo
       warn(fields, `${name}: ${value}; dropped, as CGI does not allow it (RFC 3875 §6.3.4)`)
     else fields.buffering = BUFFERING.get(value.toLowerCase())
   }
+  if (rules !== undefined) headers.push(...rules.added)
   if (contentLength.length > 0) {
     fields.contentLength = Number(contentLength[1])
-    headers.push(...contentLength)
+    if (!rules?.hidden.has('content-length')) headers.push(...contentLength)
   }
   return fields
+}
+
+/** Whether fields of a kind have no other use than to be passed on. */
+function isPassedOn(kind: Kind): boolean {
+  return kind !== 'content-length' && (kind === 'repeatable' || SINGLE_KINDS.has(kind))
 }
 
 function warn(fields: ResponseFields, what: string): void {

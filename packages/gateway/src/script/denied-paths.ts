@@ -7,13 +7,17 @@ export class DeniedPaths {
     this.#rules = rules.map((text) => ({ text, ...compile(fold(text)) }))
   }
 
-  /** The rule that denies a path, or undefined. @param path decoded and normalized, latin1. */
-  find(path: string): string | undefined {
+  /**
+   * The rule that denies a path, or undefined.
+   * @param path decoded and normalized, latin1.
+   * @param byName whether rules for names apply, too.
+   */
+  find(path: string, byName = true): string | undefined {
     if (this.#rules.length === 0) return undefined
     const folded = foldPath(path)
     const names = folded.split('/')
     return this.#rules.find(({ pattern, ofNames }) =>
-      ofNames ? names.some((name) => pattern.test(name)) : pattern.test(folded),
+      ofNames ? byName && names.some((name) => pattern.test(name)) : pattern.test(folded),
     )?.text
   }
 }

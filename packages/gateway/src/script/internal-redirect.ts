@@ -41,6 +41,10 @@ export function internalRequest<Source>(
   const method = request.req.method === 'HEAD' ? 'HEAD' : 'GET'
   const ofBody = { CONTENT_TYPE: null, HTTP_CONTENT_ENCODING: null }
   const env = { ...request.env, ...ofBody, REQUEST_METHOD: method }
-  const inner = { request: { ...request, env }, target: { ...target, path, query } }
+  // Where the embedding code has named a script, it has not named what that script leads to.
+  const inner = {
+    request: { ...request, env, script: undefined },
+    target: { ...target, path, query },
+  }
   return { ...inner, logger: routed.logger, method, mount, path, done, chain }
 }

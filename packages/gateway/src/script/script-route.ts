@@ -7,6 +7,7 @@ import type { Env } from '../environment/environment-input.ts'
 import type { Offload } from '../files/offload.ts'
 import type { StaticFile } from '../files/static-file.ts'
 import type { BufferingRules } from '../response/buffered-body.ts'
+import type { FieldRules } from '../response/field-rules.ts'
 import type { Resolution } from './script-resolver.ts'
 
 /** The params that name a script: SCRIPT_NAME, PATH_INFO, SCRIPT_FILENAME, DOCUMENT_ROOT. Text is latin1. */
@@ -22,11 +23,17 @@ export interface ScriptRoute<Source> {
   readonly dispatcher: Dispatcher
   readonly environment: Environment
   readonly buffering: BufferingRules
+  /** The option `responseHeaders`. */
+  readonly rules: FieldRules | undefined
+  /** The option `interceptErrors`. */
+  readonly intercepts: ((status: number) => boolean) | undefined
   /** Whether local redirects of the application are followed by the gateway (option `localRedirect`). */
   readonly localRedirect: boolean
   readonly offload: Offload<ScriptRoute<Source>>
   /** Resolves a path below the mount point. */
   resolve(path: string): Resolution | Promise<Resolution>
+  /** The name that a script with an extension of `mapExtensions` is treated as; undefined for all others. */
+  mappedName(script: string): string | undefined
   /** The static file at a path below the root. */
   staticFile(path: string): StaticFile
   /** The params that the `env` function returns for a request. */

@@ -16,6 +16,11 @@ import type { ScriptNames, ScriptRoute } from './script-route.ts'
 
 /** Runs the internal redirects that applications ask for. The gateway implements it. */
 export interface InternalRedirects<Source> {
+  /**
+   * Applies `deny` to the path of X-Accel-Redirect, and asks the guards that cover it. @returns the response of a guard that
+   * refuses; undefined if the path is allowed. @throws PathDeniedError
+   */
+  checkLocation(routed: RoutedRequest<Source>, path: string): Promise<GatewayResponse | undefined>
   /** Runs a path on an internal route (X-Accel-Redirect). */
   rerun(
     routed: RoutedRequest<Source>,
@@ -92,6 +97,8 @@ export class ScriptRunner<Source> {
       scriptFilename,
       done,
       buffering: route.buffering,
+      rules: route.rules,
+      intercepts: route.intercepts,
       spooled,
       offload: (fields, start) => this.#offload(routed, route, scriptFilename, fields, start),
     })
@@ -131,7 +138,8 @@ export class ScriptRunner<Source> {
       return undefined
     }
     const rerun = (to: InternalRun<ScriptRoute<Source>>) => this.#redirects.rerun(routed, to)
-    return route.offload.fulfil(field, { req, res, logger, scriptFilename, rerun }, start)
+    const check = (path: string) => this.#redirects.checkLocation(routed, path)
+    return route.offload.fulfil(field, { req, res, logger, scriptFilename, check, rerun }, start)
   }
 
   /** Ends a request that failed before it was dispatched. */
