@@ -119,6 +119,17 @@ t.test('options of the gateway by their own names', async (t) => {
     serverName: '5',
     accessLog: true,
   })
+  t.strictSame(
+    values(
+      '--set-header',
+      'Cache-Control: max-age=5',
+      '--set-header',
+      'X-A:b',
+      '--hide-header',
+      'x',
+    ),
+    { responseHeaders: { set: { 'Cache-Control': 'max-age=5', 'X-A': 'b' }, hide: ['x'] } },
+  )
   t.strictSame(values('--php', 'php-cgi', '--php-workers', '3', '--ini', 'a=b', '--tls-key', 'k'), {
     php: { program: 'php-cgi', workers: 3, ini: { a: 'b' } },
     https: { key: 'k' },
