@@ -1,41 +1,30 @@
-// The connections of a server, so that it can end without a request being lost.
-import type { RequestListener, Server } from 'node:http'
+// Ends a server without a request being lost.
+import { type RequestListener, Server } from 'node:http'
 import type { Http2SecureServer, Http2Session } from 'node:http2'
-import { Server as NetServer, type Socket } from 'node:net'
-import { Server as TLSServer, type TLSSocket } from 'node:tls'
+import { Server as NetServer } from 'node:net'
 
-/** The servers that `fastcgi serve` uses. */
+/** The servers that `fastcgi serve` uses. That of HTTP/2 has connections of HTTP/1.1, too. */
 export type AnyServer = Server | Http2SecureServer
+
+/** Milliseconds between two looks for connections that have become idle. */
+const INTERVAL = 50
 
 /** Knows the connections of a server, and ends them. */
 export class Connections {
-  /** Sockets of HTTP/1, each with the number of its running requests. */
-  readonly #sockets = new Map<Socket, number>()
   readonly #sessions = new Set<Http2Session>()
   #ending = false
-  #closesIdle = false
 
-  /** Counts the requests of a handler. Once the server ends, each response says that its connection ends, too. */
-  count(handler: RequestListener): RequestListener {
+  /** Wraps a handler: once the server ends, each response of HTTP/1.1 says that its connection ends, too. */
+  follow(handler: RequestListener): RequestListener {
     return (req, res) => {
-      if (req.httpVersionMajor === 1) {
-        const { socket } = req
-        this.#sockets.set(socket, (this.#sockets.get(socket) ?? 0) + 1)
-        if (this.#ending && !res.headersSent) res.setHeader('Connection', 'close')
-        res.once('close', () => this.#finished(socket))
-      }
+      if (this.#ending && req.httpVersionMajor === 1 && !res.headersSent)
+        res.setHeader('Connection', 'close')
       handler(req, res)
     }
   }
 
-  /** Follows the connections of a server. */
+  /** Follows the sessions of HTTP/2. */
   watch(server: AnyServer): void {
-    const isSecure = server instanceof TLSServer
-    server.on(isSecure ? 'secureConnection' : 'connection', (socket: Socket | TLSSocket) => {
-      if ('alpnProtocol' in socket && socket.alpnProtocol === 'h2') return
-      this.#sockets.set(socket, 0)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
     server.on('session', (session: Http2Session) => {
       this.#sessions.add(session)
       session.once('close', () => this.#sessions.delete(session))
@@ -44,34 +33,26 @@ export class Connections {
 
   /**
    * Accepts no more connections; resolves when the last one has ended.
-   * @param closesIdle whether idle connections are closed at once. If not, the next request of each is still answered, so
-   * that none is lost that the client is just sending; they end by their keep-alive timeout.
+   * @param closesIdle whether idle connections are closed. If not, the next request of each is still answered, so that none is
+   * lost that the client is just sending; they end by their keep-alive timeout.
    */
-  end(server: AnyServer, closesIdle: boolean): Promise<void> {
+  async end(server: AnyServer, closesIdle: boolean): Promise<void> {
     this.#ending = true
-    this.#closesIdle = closesIdle
     // The close() of node:http would also close idle connections, on which a request may be about to arrive.
     const closed = new Promise<void>((resolve) => {
       NetServer.prototype.close.call(server, () => resolve())
     })
     for (const session of this.#sessions) session.close()
-    if (closesIdle) this.#closeIdle()
-    return closed
+    const closeIdle = (): void => Server.prototype.closeIdleConnections.call(server)
+    if (closesIdle) closeIdle()
+    const timer = closesIdle ? setInterval(closeIdle, INTERVAL) : undefined
+    await closed
+    clearInterval(timer)
   }
 
   /** Breaks off all connections. */
-  destroy(): void {
+  destroy(server: AnyServer): void {
     for (const session of this.#sessions) session.destroy()
-    for (const socket of this.#sockets.keys()) socket.destroy()
-  }
-
-  #finished(socket: Socket): void {
-    const running = (this.#sockets.get(socket) ?? 1) - 1
-    if (this.#sockets.has(socket)) this.#sockets.set(socket, running)
-    if (this.#closesIdle && running === 0) socket.end()
-  }
-
-  #closeIdle(): void {
-    for (const [socket, running] of this.#sockets) if (running === 0) socket.destroy()
+    Server.prototype.closeAllConnections.call(server)
   }
 }

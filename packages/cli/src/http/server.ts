@@ -43,14 +43,14 @@ export async function startServer(
   const site = await createSite(settings, logger)
   const connections = new Connections()
   const page = withStatusPage(site.handler, settings.statusPage, snapshots)
-  const handler = connections.count(withAccessLog(page, settings))
+  const handler = connections.follow(withAccessLog(page, settings))
   const server = createAnyServer(handler, settings)
   connections.watch(server)
   const stopWatching = settings.https && reloadCertificate(server, settings.https, logger)
   const end = async (closesIdle: boolean): Promise<void> => {
     stopWatching?.()
     const { grace } = settings
-    const timer = grace === 0 ? undefined : setTimeout(() => connections.destroy(), grace)
+    const timer = grace === 0 ? undefined : setTimeout(() => connections.destroy(server), grace)
     await connections.end(server, closesIdle)
     clearTimeout(timer)
     await site.close()
