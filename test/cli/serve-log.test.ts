@@ -59,7 +59,7 @@ t.test('on a terminal the log is for people, and Ctrl+C ends it', PTY, async (t)
   let interrupted = false
   child.stdout.setEncoding('utf8').on('data', (text) => {
     output += text
-    if (interrupted || !output.includes('serves')) return
+    if (interrupted || !output.includes('remedy:')) return
     interrupted = true
     child.stdin.write('\x03')
   })
