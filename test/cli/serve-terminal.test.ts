@@ -30,8 +30,8 @@ const PATHS =
 
 let terminals = 0
 
-/** A terminal of its own. */
-function terminal(t: Test, cwd: string) {
+/** A terminal of its own, with a shell that waits for input. */
+async function terminal(t: Test, cwd: string) {
   const server = ['-L', `fcgi-${process.pid}-${++terminals}`]
   const tmux = (...args: string[]): string =>
     execFileSync(TMUX ?? '', [...server, ...args], {
@@ -80,7 +80,7 @@ function general(session: string): string {
 
 t.test('start, ten requests, a notice, a failure, the end', { skip }, async (t) => {
   const cwd = t.testdir(SITE)
-  const { type, screen } = terminal(t, cwd)
+  const { type, screen } = await terminal(t, cwd)
   type(`'${process.execPath}' '${MAIN}' serve`, 'Enter')
   await until('the line', () => screen().includes('fastcgi: http'))
   const [url = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(screen()) ?? []
@@ -100,7 +100,7 @@ t.test('closing the terminal ends it, although SIGHUP reloads', { skip }, async 
   const cwd = t.testdir({ 'index.php': '' })
   const temporary = mkdtempSync(join(tmpdir(), 'fcgi-'))
   t.teardown(() => rmSync(temporary, { recursive: true, force: true }))
-  const { type, screen, close } = terminal(t, cwd)
+  const { type, screen, close } = await terminal(t, cwd)
   type(`TMPDIR=${temporary} '${process.execPath}' '${MAIN}' serve --port 0`, 'Enter')
   await until('the line', () => screen().includes('fastcgi: http'))
   const [primary = 0] = processesOf(temporary)

@@ -68,19 +68,34 @@ t.test('SIGHUP under load: no request fails, the workers are others', PHP_FPM, a
   await stop(t, served)
 })
 
-t.test('SIGHUP with other settings of PHP', PHP_FPM, async (t) => {
-  const file = 'fastcgi.config.json'
-  const config = (memory: string) => JSON.stringify({ php: { ini: { memory_limit: memory } } })
+t.test('SIGHUP with other settings of PHP, in a module', PHP_FPM, async (t) => {
+  const file = 'fastcgi.config.mjs'
+  const config = (memory: string, workers: number) =>
+    `export default { workers: ${workers}, php: { ini: { memory_limit: '${memory}' } } }`
   const cwd = t.testdir({
     'index.php': `<?php echo ini_get('memory_limit');`,
-    [file]: config('70M'),
+    [file]: config('70M', 1),
   })
   const served = await serveWith(t, { cwd, args: PORT })
   t.equal(await ask(`${served.url}/`, false), '70M')
-  writeFileSync(join(cwd, file), config('80M'))
+  for (const [memory, workers] of [
+    ['80M', 2],
+    ['90M', 1],
+  ] as const) {
+    writeFileSync(join(cwd, file), config(memory, workers))
+    const reloads = served.stderr().split('"reloaded"').length
+    served.child.kill('SIGHUP')
+    await until('the reload', () => served.stderr().split('"reloaded"').length > reloads)
+    t.equal(await ask(`${served.url}/`, false), memory)
+    await until('its workers', () => workersOf(served).length === workers)
+  }
+  writeFileSync(join(cwd, file), 'export default {\n\n  workers: none }')
   served.child.kill('SIGHUP')
-  await until('the reload', () => served.stderr().includes('"reloaded"'))
-  t.equal(await ask(`${served.url}/`, false), '80M')
+  await until('the refusal', () => served.stderr().includes('not reloaded'))
+  t.match(
+    served.stderr(),
+    `not reloaded, all stays as it was: ${cwd}/${file}:3: none is not defined`,
+  )
   await stop(t, served)
 })
 

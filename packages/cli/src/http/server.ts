@@ -78,7 +78,10 @@ function createAnyServer(handler: RequestListener, settings: Settings): AnyServe
 }
 
 function urlOf(server: AnyServer, { https }: Settings): string {
-  const { address, family, port } = server.address() as AddressInfo
+  const where = server.address() as AddressInfo | string
+  // systemd may pass a unix socket.
+  if (typeof where === 'string') return `unix:${where}`
+  const { address, family, port } = where
   const host = family === 'IPv6' ? `[${address}]` : address
   return `${https === undefined ? 'http' : 'https'}://${host}:${port}`
 }

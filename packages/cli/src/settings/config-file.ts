@@ -62,12 +62,17 @@ function parseJSON(file: string, source: string): unknown {
   throw new OptionError(`${file}:${lineAt(source, first.offset)}: no JSON: ${what.toLowerCase()}`)
 }
 
+/** How often modules have been imported: Node keeps a module under its URL, and a reload needs it anew. */
+let imports = 0
+
 async function importModule(file: string): Promise<unknown> {
+  const url = `${pathToFileURL(file).href}${imports === 0 ? '' : `?${imports}`}`
+  imports++
   try {
-    const module = await import(pathToFileURL(file).href)
+    const module = await import(url)
     return module.default ?? {}
   } catch (error) {
-    const line = error instanceof SyntaxError ? syntaxErrorLine(file) : thrownLine(error, file)
+    const line = error instanceof SyntaxError ? syntaxErrorLine(file) : thrownLine(error, url)
     throw new OptionError(`${file}${line}: ${(error as Error | undefined)?.message ?? error}`)
   }
 }
@@ -84,11 +89,11 @@ function syntaxErrorLine(file: string): string {
   }
 }
 
-function thrownLine(error: unknown, file: string): string {
+function thrownLine(error: unknown, url: string): string {
   const { stack = '' } = error as { stack?: string }
-  const at = stack.indexOf(pathToFileURL(file).href)
-  const [line] = /:\d+/.exec(stack.slice(at + pathToFileURL(file).href.length)) ?? []
-  return at === -1 || line === undefined ? '' : line
+  const at = stack.indexOf(`${url}:`)
+  const [line = ''] = at === -1 ? [] : (/:\d+/.exec(stack.slice(at + url.length)) ?? [])
+  return line
 }
 
 /** The same error with the line on which the option of its message stands. */
