@@ -148,6 +148,7 @@ t.test('the environment', async (t) => {
       FASTCGI_REUSE: 'false',
       FASTCGI_PHP_WORKERS: '2',
       FASTCGI_GRACE: '',
+      FASTCGI_CONFIG: '/x.json',
       FASTCGI_MAX_CONECTIONS: '7',
       FASTCGI_SERVICE_HOST: '10.0.0.1',
       FASTCGI_PORT: 'tcp://10.0.0.1:80',

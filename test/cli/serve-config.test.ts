@@ -46,6 +46,17 @@ t.test('the command line wins over the environment, and that over the file', asy
   })
 })
 
+t.test('listen and port: the later one wins', async (t) => {
+  const directory = t.testdir({ 'fastcgi.config.json': '{ "listen": "0.0.0.0:1" }' })
+  t.match(await settings([directory]), { listen: { host: '0.0.0.0', port: 1 } })
+  t.match(await settings([directory], { FASTCGI_PORT: '2' }), {
+    listen: { host: '127.0.0.1', port: 2 },
+  })
+  t.match(await settings([directory, '--listen', '3'], { FASTCGI_PORT: '2' }), {
+    listen: { port: 3 },
+  })
+})
+
 t.test('paths are relative to the file; --config, FASTCGI_CONFIG', async (t) => {
   const directory = t.testdir({
     etc: {

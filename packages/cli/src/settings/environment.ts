@@ -20,6 +20,8 @@ export function environmentOptions(env: NodeJS.ProcessEnv): EnvironmentOptions {
   for (const [variable, text] of Object.entries(env)) {
     if (!variable.startsWith(PREFIX) || text === undefined || text === '') continue
     if (OF_KUBERNETES.test(variable) || text.startsWith('tcp://')) continue
+    // The path of the configuration file, which is no option of a configuration.
+    if (variable === 'FASTCGI_CONFIG') continue
     const found = optionPlace(optionName(variable))
     if (found === undefined || variable === 'FASTCGI_LOGGER')
       warnings.push(`the environment variable ${variable} is no option${suggestion(variable)}`)

@@ -68,9 +68,18 @@ export async function loadSettings(
   const { config = env.FASTCGI_CONFIG } = args
   const file = await readConfigFile(directory, config === '' ? undefined : config)
   const sources = [file?.values ?? {}, environment.values, args.values]
-  const values = sources.reduce(merge, {}) as ServeConfig
+  const values = sources.reduce(mergeSource, {}) as ServeConfig
   const settings = complete(values, directory, isTerminal)
   return { ...settings, file: file?.file, warnings: environment.warnings }
+}
+
+/** Adds what a later source says. `listen` and `port` are two names of one thing. @throws OptionError if a source has both. */
+function mergeSource(base: ConfigValues, over: ConfigValues): ConfigValues {
+  if (over.listen !== undefined && over.port !== undefined)
+    throw new OptionError('options --listen and --port: give one of them')
+  const { listen, port, ...others } = base
+  const isNew = over.listen !== undefined || over.port !== undefined
+  return merge(isNew ? others : base, over)
 }
 
 /** Later values win; objects are merged by property. */
@@ -94,23 +103,11 @@ function complete(
   directory: string,
   isTerminal: boolean,
 ): Omit<Settings, 'file' | 'warnings'> {
+  checkTogether(config)
   const { listen, port, workers, route = '.php', site, ...others } = config
   const { adapter, accessLog, dev, grace, http2, https, logLevel, php, ...more } = others
   const { statusPage, trustProxy, root: given, ...gateway } = more
   const everyPath = route === '/'
-  if (everyPath && site !== undefined)
-    throw new OptionError('option --site goes with --route .php: it concerns files of the root')
-  if (listen !== undefined && port !== undefined)
-    throw new OptionError('options --listen and --port: give one of them')
-  if (gateway.upstream === undefined && everyPath)
-    throw new OptionError('option --route / needs --upstream: PHP has scripts')
-  if ((https?.cert === undefined) !== (https?.key === undefined))
-    throw new OptionError('options --tls-cert and --tls-key: give both of them')
-  if (trustProxy !== undefined && adapter === 'http')
-    throw new OptionError(
-      'option --trust-proxy goes with --adapter fastify or express: node:http knows no proxies',
-    )
-  checkUpstreams(gateway.upstream)
   const root = rootDirectory(given, directory, everyPath)
   const kind = everyPath ? undefined : siteOf(root, site)
   const where = listenAddress(listen, port)
@@ -119,12 +116,7 @@ function complete(
     listen: where,
     workers: workers === 'auto' ? availableParallelism() : (workers ?? 1),
     adapter: adapter ?? 'fastify',
-    accessLog:
-      accessLog === true
-        ? isTerminal
-          ? 'line'
-          : 'json'
-        : (accessLog ?? (isTerminal ? 'line' : false)),
+    accessLog: accessLogOf(accessLog, isTerminal),
     dev: isDev,
     grace: grace ?? 10_000,
     http2: http2 ?? true,
@@ -147,6 +139,26 @@ function complete(
   } as const
   checkGatewayOptions('fastcgi serve', settings.gateway)
   return settings
+}
+
+/** @throws OptionError for options that exclude or need each other. */
+function checkTogether({ route, site, upstream, https, trustProxy, adapter }: ServeConfig): void {
+  if (route === '/' && site !== undefined)
+    throw new OptionError('option --site goes with --route .php: it concerns files of the root')
+  if (route === '/' && upstream === undefined)
+    throw new OptionError('option --route / needs --upstream: PHP has scripts')
+  if ((https?.cert === undefined) !== (https?.key === undefined))
+    throw new OptionError('options --tls-cert and --tls-key: give both of them')
+  if (trustProxy !== undefined && adapter === 'http')
+    throw new OptionError(
+      'option --trust-proxy goes with --adapter fastify or express: node:http knows no proxies',
+    )
+  checkUpstreams(upstream)
+}
+
+function accessLogOf(given: ServeConfig['accessLog'], isTerminal: boolean): Settings['accessLog'] {
+  if (given === true) return isTerminal ? 'line' : 'json'
+  return given ?? (isTerminal ? 'line' : false)
 }
 
 /** @throws OptionError for an address that cannot be one; other kinds of upstreams are checked by the gateway. */
