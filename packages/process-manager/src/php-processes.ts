@@ -8,8 +8,8 @@ import { primaryGroup } from './spawning/identity.ts'
 
 /** Options of {@link phpProcesses}. */
 export interface PhpProcessesOptions {
-  /** Name or path of php-fpm or php-cgi. @default php-fpm if it is found, else php-cgi */
-  program?: string | undefined
+  /** Name or path of php-fpm or php-cgi, or what `choosePhp()` has found. @default php-fpm if it is found, else php-cgi */
+  program?: string | FoundPhp | undefined
   /** Requests at a time, 1 to 10000. @default twice the number of processors, at least 4 */
   workers?: number | undefined
   ini?: PhpIni | undefined
@@ -42,7 +42,7 @@ export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
     throw new OptionError(
       `phpProcesses: option workers must be a whole number, 1 to 10000; got ${workers}`,
     )
-  const php = choosePhp(program)
+  const php = typeof program === 'object' ? program : choosePhp(program)
   const group = user === undefined ? undefined : (options.group ?? String(primaryGroup(user)))
   if (php.kind === 'php-fpm')
     return {

@@ -60,5 +60,7 @@ t.test('phpProcesses(): one socket for all workers', (t) => {
   const fpm = phpProcesses({ workers: 3, user: 'nobody', group: 'nobody' })
   t.match(fpm, { workers: 3, php: { kind: 'php-fpm' }, options: { concurrency: 3, processes: 1 } })
   t.ok(phpProcesses({ program: 'php-cgi' }).workers >= 4)
+  const found = { kind: 'php-cgi', file: '/opt/any-name' } as const
+  t.match(phpProcesses({ program: found }).options, { command: ['/opt/any-name'] })
   t.end()
 })

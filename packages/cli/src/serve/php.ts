@@ -22,7 +22,8 @@ export interface RunningPhp {
 
 /** Finds PHP and starts it. @throws OptionError if there is none; an error if it does not start. */
 export async function startPhp({ php, root }: Settings, logger: Logger): Promise<RunningPhp> {
-  const { file: program } = choosePhp(php?.program)
+  // First, because without PHP nothing else matters.
+  const program = choosePhp(php?.program)
   const user = php?.user ?? userFor(root)
   const found = phpProcesses({ ...php, program, user })
   // What PHP says about its start and end is of interest only if something is wrong.

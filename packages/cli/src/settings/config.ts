@@ -47,8 +47,10 @@ export interface ServeConfig extends Omit<GatewayOptions<never>, 'root'> {
   site?: SiteName | undefined
   /** Node processes that serve on the same port, 1 to 256; `'auto'` for one per processor. @default 1 */
   workers?: number | 'auto' | undefined
-  /** PHP that is started if there is no `upstream`. */
-  php?: Omit<PhpProcessesOptions, 'group'> | undefined
+  /** PHP that is started if there is no `upstream`; `program` is php-fpm or php-cgi, by name or path. */
+  php?:
+    | (Omit<PhpProcessesOptions, 'group' | 'program'> & { program?: string | undefined })
+    | undefined
   /**
    * Proxies in front whose X-Forwarded-* fields are believed: their number, or addresses, networks and `'loopback'`, as
    * Fastify and Express take them. @default none
