@@ -1,20 +1,13 @@
 // Finds PHP and runs it for one run of the example or of the tests. Types: php.d.mts.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  accessSync,
-  constants,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { findPhpWasm, phpWasm } from '@fastcgi/php-wasm'
+import { findPhp } from '@fastcgi/process-manager'
 
 const windows = process.platform === 'win32'
 const asRoot = process.getuid?.() === 0
@@ -28,34 +21,9 @@ const OUTPUT_LIMIT = 65_536
 /** The longest path of a socket that every system takes, in bytes (macOS 103, Linux 107). */
 const SOCKET_PATH_LIMIT = 103
 
-/** Where servers lie that are not in everybody's PATH. */
-const DIRECTORIES = '/usr/sbin /usr/local/sbin /usr/local/bin /opt/homebrew/sbin /opt/homebrew/bin'
-
-export const findPhpFpm = () => find('php-fpm')
-export const findPhpCgi = () => find('php-cgi')
+export const findPhpFpm = () => findPhp(['php-fpm'])?.file
+export const findPhpCgi = () => findPhp(['php-cgi'])?.file
 export { findPhpWasm }
-
-/** The program without a version in its name, else the one with the highest; among equals, the first in PATH. */
-function find(name) {
-  const path = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
-  const pattern = new RegExp(`^${name}(?:(\\d+)\\.(\\d+))?${windows ? '\\.exe' : ''}$`, 'i')
-  return [...path, ...DIRECTORIES.split(' ')]
-    .flatMap((directory) => programs(directory, pattern))
-    .sort((a, b) => (a.version === b.version ? 0 : b.version - a.version))
-    .at(0)?.file
-}
-
-function programs(directory, pattern) {
-  return (attempt(() => readdirSync(directory)) ?? []).flatMap((name) => {
-    const [match, major, minor] = pattern.exec(name) ?? []
-    const version = major === undefined ? Infinity : Number(major) * 1000 + Number(minor)
-    const file = join(directory, name)
-    const usable = match !== undefined && version >= 8000 && executable(file)
-    return usable ? [{ file, version }] : []
-  })
-}
-
-const executable = (file) => attempt(() => accessSync(file, constants.X_OK) ?? true)
 
 function attempt(action) {
   try {

@@ -1,6 +1,6 @@
 // Options that describe a FastCGI request, for `fastcgi request` and `fastcgi ping`.
 import { createReadStream, statSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, extname } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { type FastCGIRequest, OptionError } from '@fastcgi/client'
 import {
@@ -9,7 +9,7 @@ import {
   type OptionValues,
   oneOf,
   wholeNumber,
-} from './command-line.ts'
+} from '../command-line.ts'
 
 const ROLES = ['responder', 'authorizer', 'filter'] as const
 
@@ -22,6 +22,7 @@ export const REQUEST_OPTIONS = {
   param: { type: 'string', multiple: true },
   role: { type: 'string' },
   body: { type: 'string' },
+  send: { type: 'string', short: 'd' },
   data: { type: 'string' },
   timeout: { type: 'string' },
   help: { type: 'boolean', short: 'h' },
@@ -35,6 +36,8 @@ export const REQUEST_OPTIONS_USAGE = `  --upstream ADDRESS         unix:/run/php
   --param NAME=VALUE         any other param, or another value for one of these; can be repeated
   --role ROLE                responder (default), authorizer or filter
   --body FILE | -            STDIN: content of a file, or of stdin
+  -d, --send TEXT | @FILE    STDIN: this text, or the content of a file, or of stdin (@-)
+                             CONTENT_TYPE: by the ending of the file; of a text JSON if it is that, else a form
   --data FILE                DATA, for a filter`
 
 /** Values of {@link REQUEST_OPTIONS}. */
@@ -54,7 +57,7 @@ export async function requestOf(values: RequestValues): Promise<FastCGIRequest> 
   if (script === undefined && param.length === 0)
     throw missingOption('script', '/var/www/site/index.php')
   const given = param.map(pairOf)
-  const body = await bodyOf(values.body)
+  const { body, type } = await bodyOf(values)
   const method = values.method ?? (body === null ? 'GET' : 'POST')
   const params: Record<string, string | number> = {
     GATEWAY_INTERFACE: 'CGI/1.1',
@@ -66,7 +69,7 @@ export async function requestOf(values: RequestValues): Promise<FastCGIRequest> 
     REQUEST_METHOD: method,
     QUERY_STRING: query,
     ...(script === undefined ? {} : scriptParams(script, query)),
-    ...(body === null ? {} : { CONTENT_LENGTH: body.length }),
+    ...(body === null ? {} : { CONTENT_LENGTH: body.length, CONTENT_TYPE: type }),
     ...Object.fromEntries(given),
   }
   return { role, params, body, ...(data === undefined ? {} : { data: dataOf(data) }) }
@@ -88,9 +91,43 @@ function pairOf(text: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)]
 }
 
-async function bodyOf(file: string | undefined): Promise<Buffer | null> {
-  if (file === undefined) return null
-  return readable('body', () => buffer(file === '-' ? process.stdin : createReadStream(file)))
+/** The request body and its CONTENT_TYPE. */
+async function bodyOf({
+  body,
+  send,
+}: RequestValues): Promise<{ body: Buffer | null; type: string }> {
+  if (body !== undefined && send !== undefined)
+    throw new OptionError('options --body and --send: give one of them')
+  if (send !== undefined && !send.startsWith('@'))
+    return { body: Buffer.from(send), type: isJSON(send) ? JSON_TYPE : FORM_TYPE }
+  const [file, name] = send === undefined ? [body, 'body'] : [send.slice(1), 'send']
+  if (file === undefined) return { body: null, type: '' }
+  const read = () => buffer(file === '-' ? process.stdin : createReadStream(file))
+  return { body: await readable(name, read), type: typeOf(file) }
+}
+
+const FORM_TYPE = 'application/x-www-form-urlencoded'
+const JSON_TYPE = 'application/json'
+const TYPES: Readonly<Record<string, string>> = {
+  '.json': JSON_TYPE,
+  '.xml': 'application/xml',
+  '.txt': 'text/plain',
+  '.html': 'text/html',
+  '.csv': 'text/csv',
+  '.form': FORM_TYPE,
+}
+
+function typeOf(file: string): string {
+  return TYPES[extname(file).toLowerCase()] ?? 'application/octet-stream'
+}
+
+/** Whether a text is a JSON object or array; a number or a word may as well be a form. */
+function isJSON(text: string): boolean {
+  try {
+    return /^\s*[[{]/.test(text) && JSON.parse(text) !== undefined
+  } catch {
+    return false
+  }
 }
 
 function dataOf(file: string): NonNullable<FastCGIRequest['data']> {

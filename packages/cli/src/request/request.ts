@@ -1,7 +1,7 @@
 // The command `fastcgi request`: sends one request and prints the response.
 import { pipeline } from 'node:stream/promises'
 import { FastCGIClient, type FastCGIRequest, type FastCGIResponse } from '@fastcgi/client'
-import { parseOptions, runCommand, upstreamAddress } from './command-line.ts'
+import { parseOptions, runCommand, upstreamAddress } from '../command-line.ts'
 import { REQUEST_OPTIONS, REQUEST_OPTIONS_USAGE, requestOf, timeoutOf } from './request-options.ts'
 
 const USAGE = `fastcgi request --upstream ADDRESS --script FILE [options]
@@ -16,7 +16,7 @@ const OPTIONS = { ...REQUEST_OPTIONS, head: { type: 'boolean' } } as const
 /** `fastcgi request`: sends one request; prints the response to stdout, and STDERR of the application to stderr. */
 export async function request(args: string[]): Promise<void> {
   await runCommand('request', async () => {
-    const values = parseOptions(args, OPTIONS)
+    const { values } = parseOptions(args, OPTIONS)
     if (values.help) {
       console.log(USAGE)
       return

@@ -10,9 +10,9 @@ import {
 import { constants } from 'node:os'
 import { OptionError } from '@fastcgi/client'
 import { type Exit, type Foreground, runForeground, spawnDetached } from '@fastcgi/process-manager'
-import { runCommand } from './command-line.ts'
+import { runCommand } from '../command-line.ts'
+import { version } from '../version.ts'
 import { parseSpawnOptions, SPAWN_USAGE, type SpawnCommand } from './spawn-options.ts'
-import { version } from './version.ts'
 
 /** `fastcgi spawn`: takes the options of spawn-fcgi, and `--supervise`. */
 export async function spawn(args: string[]): Promise<void> {
