@@ -3,13 +3,12 @@ import { spawnSync } from 'node:child_process'
 import { chmodSync, existsSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { findPhpWasm } from '@fastcgi/php-wasm'
 import t from 'tap'
+import { CAN_HIDE_PHP, withoutPhp } from '../helpers/hidden-php.ts'
 import { ENV, MAIN, serveWith, stop } from '../helpers/serve-command.ts'
 import { scaled } from '../helpers/time-limit.ts'
 import { until } from '../helpers/wait.ts'
-
-const UNSHARE = '/usr/bin/unshare'
-const isRoot = process.getuid?.() === 0
 
 interface Ran {
   status: number | null
@@ -22,18 +21,14 @@ function run(cwd: string, args: readonly string[], command: readonly string[] = 
   return spawnSync(file, all, { cwd, env: ENV, encoding: 'utf8', timeout: scaled(10_000) })
 }
 
-const canHide = isRoot && spawnSync(UNSHARE, ['-m', 'true']).status === 0
-const noPhp = canHide ? false : 'hiding PHP needs root and unshare(1)'
-
-t.test('no PHP', { skip: noPhp }, async (t) => {
+t.test('no PHP', CAN_HIDE_PHP, async (t) => {
   const cwd = t.testdir({ 'index.php': '' })
-  // In this namespace the directories of PHP are empty.
-  const hide =
-    'mount -t tmpfs none /usr/sbin; mount -t tmpfs none /usr/local/sbin; PATH=/nowhere exec "$@"'
-  const ran = run(cwd, ['--port', '0'], [UNSHARE, '-m', '/bin/sh', '-c', hide, 'sh'])
+  // In this namespace the directories of PHP are empty, and that of its WebAssembly.
+  const ran = run(cwd, ['--port', '0'], withoutPhp(findPhpWasm()?.directory ?? ''))
   t.equal(
     ran.stderr,
-    'fastcgi serve: there is no PHP on this machine; install it with: apt install php-fpm\n',
+    'fastcgi serve: there is no PHP on this machine; install it with: apt install php-fpm; ' +
+      'or, slow but enough to try: npm i @fastcgi/php-wasm @php-wasm/node-8-3\n',
   )
   t.equal(ran.status, 2)
 })
@@ -110,7 +105,8 @@ t.test('an upstream that is down', async (t) => {
   await stop(t, served)
 })
 
-const asOther = isRoot ? false : 'a socket that may not be used needs another user'
+const asOther =
+  process.getuid?.() === 0 ? false : 'a socket that may not be used needs another user'
 
 t.test('a socket without permission', { skip: asOther }, async (t) => {
   const cwd = t.testdir({ 'index.php': '' })

@@ -35,14 +35,17 @@ export interface ServeOptions {
   cwd?: string
   env?: Record<string, string>
   uid?: number
+  /** A command that runs it. */
+  within?: readonly string[]
 }
 
 /** The same with a working directory and variables of the environment. */
 export async function serveWith(
   t: Test,
-  { args = [], cwd, env, uid }: ServeOptions,
+  { args = [], cwd, env, uid, within: outer = [] }: ServeOptions,
 ): Promise<Served> {
-  const child = spawn(process.execPath, [MAIN, 'serve', ...args], {
+  const [file = '', ...all] = [...outer, process.execPath, MAIN, 'serve', ...args]
+  const child = spawn(file, all, {
     cwd,
     uid,
     env: { ...ENV, ...env },

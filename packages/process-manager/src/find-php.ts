@@ -1,19 +1,26 @@
-// Finds the PHP of this machine: php-fpm or php-cgi.
+// Finds the PHP of this machine: php-fpm, php-cgi, or PHP compiled to WebAssembly.
 import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { basename, delimiter, join, resolve } from 'node:path'
 import { OptionError } from '@fastcgi/client'
+import { INSTALL_PHP_WASM, loadPhpWasm } from './php-wasm.ts'
 
-/** How a PHP serves requests: php-fpm manages its children itself; php-cgi is started with PHP_FCGI_CHILDREN. */
-export type PhpKind = 'php-fpm' | 'php-cgi'
+/**
+ * How a PHP serves requests: php-fpm manages its children itself; php-cgi is started with PHP_FCGI_CHILDREN, and so is PHP
+ * compiled to WebAssembly, which is slow.
+ */
+export type PhpKind = 'php-fpm' | 'php-cgi' | 'php-wasm'
 
 /** A PHP that was found. */
 export interface FoundPhp {
   readonly kind: PhpKind
-  /** Absolute path of the program. */
+  /** Absolute path of the program; of php-wasm, of the package with the build of PHP. */
   readonly file: string
 }
 
-const KINDS: readonly PhpKind[] = ['php-fpm', 'php-cgi']
+const PROGRAMS: readonly PhpKind[] = ['php-fpm', 'php-cgi']
+const KINDS: readonly PhpKind[] = [...PROGRAMS, 'php-wasm']
+/** What names PHP compiled to WebAssembly where a program is asked for. */
+const WASM = 'wasm'
 const WINDOWS = process.platform === 'win32'
 /** Directories of servers, which are not in everybody's PATH. */
 const DIRECTORIES = [
@@ -26,12 +33,13 @@ const DIRECTORIES = [
 
 /**
  * Finds PHP 8 or newer in PATH and in the directories of servers: php-fpm where there is one, else php-cgi; the program
- * without a version in its name (`php-fpm`), else the one of the highest version (`php-fpm8.4`).
- * @param kinds what to look for, in order of preference. @default php-fpm, php-cgi
+ * without a version in its name (`php-fpm`), else the one of the highest version (`php-fpm8.4`). Without both, PHP compiled to
+ * WebAssembly, if `@fastcgi/php-wasm` is installed.
+ * @param kinds what to look for, in order of preference. @default php-fpm, php-cgi, php-wasm
  */
 export function findPhp(kinds: readonly PhpKind[] = KINDS): FoundPhp | undefined {
   for (const kind of kinds) {
-    const file = findProgram(kind)
+    const file = kind === 'php-wasm' ? loadPhpWasm()?.findPhpWasm()?.directory : findProgram(kind)
     if (file !== undefined) return { kind, file }
   }
   return undefined
@@ -39,17 +47,26 @@ export function findPhp(kinds: readonly PhpKind[] = KINDS): FoundPhp | undefined
 
 /**
  * The PHP to start: the given one, else what {@link findPhp} finds. This is the one place that decides which PHP is taken.
- * @param program name or path of php-fpm or php-cgi.
+ * @param program name or path of php-fpm or php-cgi, or `'wasm'`.
  * @throws OptionError if there is none, with the package to install, or if the program is not php-fpm or php-cgi.
  */
 export function choosePhp(program?: string): FoundPhp {
-  const php = program === undefined ? findPhp() : phpProgram(program)
+  const php =
+    program === undefined || program === WASM
+      ? findPhp(program === WASM ? ['php-wasm'] : KINDS)
+      : phpProgram(program)
   if (php !== undefined) return php
-  throw new OptionError(`there is no PHP on this machine; install it with: ${installCommand()}`)
+  if (program === WASM)
+    throw new OptionError(
+      `there is no PHP compiled to WebAssembly; install it with: ${INSTALL_PHP_WASM}`,
+    )
+  throw new OptionError(
+    `there is no PHP on this machine; install it with: ${installCommand()}; or, slow but enough to try: ${INSTALL_PHP_WASM}`,
+  )
 }
 
 function phpProgram(program: string): FoundPhp {
-  const kind = KINDS.find((name) => basename(program).toLowerCase().includes(name))
+  const kind = PROGRAMS.find((name) => basename(program).toLowerCase().includes(name))
   if (kind === undefined)
     throw new OptionError(
       `${program} is not php-fpm or php-cgi; the PHP of the command line cannot serve requests`,

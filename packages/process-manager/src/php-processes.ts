@@ -4,13 +4,17 @@ import { OptionError } from '@fastcgi/client'
 import { choosePhp, type FoundPhp } from './find-php.ts'
 import type { ProcessManagerOptions } from './options.ts'
 import { type PhpIni, phpCgi, phpFpm } from './php.ts'
+import { loadPhpWasm } from './php-wasm.ts'
 import { primaryGroup } from './spawning/identity.ts'
 
 /** Options of {@link phpProcesses}. */
 export interface PhpProcessesOptions {
-  /** Name or path of php-fpm or php-cgi, or what `choosePhp()` has found. @default php-fpm if it is found, else php-cgi */
+  /**
+   * Name or path of php-fpm or php-cgi, `'wasm'`, or what `choosePhp()` has found.
+   * @default php-fpm if it is found, else php-cgi, else PHP compiled to WebAssembly
+   */
   program?: string | FoundPhp | undefined
-  /** Requests at a time, 1 to 10000. @default twice the number of processors, at least 4 */
+  /** Requests at a time, 1 to 10000. @default twice the number of processors, at least 4; compiled to WebAssembly: 2, of 100 MB each */
   workers?: number | undefined
   ini?: PhpIni | undefined
   /** Requests after which a worker is replaced; 0: never. @default 0 for php-fpm, 500 for php-cgi */
@@ -37,12 +41,12 @@ export interface PhpProcesses {
  */
 export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
   const { program, ini, user, maxRequests } = options
-  const workers = options.workers ?? Math.max(4, 2 * availableParallelism())
+  const php = typeof program === 'object' ? program : choosePhp(program)
+  const workers = options.workers ?? defaultWorkers(php)
   if (!Number.isInteger(workers) || workers < 1 || workers > 10_000)
     throw new OptionError(
       `phpProcesses: option workers must be a whole number, 1 to 10000; got ${workers}`,
     )
-  const php = typeof program === 'object' ? program : choosePhp(program)
   const group = user === undefined ? undefined : (options.group ?? String(primaryGroup(user)))
   if (php.kind === 'php-fpm')
     return {
@@ -50,6 +54,15 @@ export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
       workers,
       options: phpFpm({ program: php.file, children: workers, ini, maxRequests, user, group }),
     }
+  const wasm = php.kind === 'php-wasm' ? loadPhpWasm()?.phpWasm({ ini, maxRequests }) : undefined
+  if (wasm !== undefined) {
+    const env = { ...wasm.env, PHP_FCGI_CHILDREN: workers }
+    return { php, workers, options: { ...wasm, env, user, group } }
+  }
   const cgi = phpCgi({ program: php.file, ini, maxRequests, children: workers })
   return { php, workers, options: { ...cgi, user, group } }
+}
+
+function defaultWorkers({ kind }: FoundPhp): number {
+  return kind === 'php-wasm' ? 2 : Math.max(4, 2 * availableParallelism())
 }

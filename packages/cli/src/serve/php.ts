@@ -5,6 +5,7 @@ import { OptionError } from '@fastcgi/client'
 import {
   choosePhp,
   createProcessManager,
+  type FoundPhp,
   type ProcessManager,
   phpProcesses,
   primaryGroup,
@@ -42,9 +43,15 @@ export async function startPhp({ php, root }: Settings, logger: Logger): Promise
   const as = user === undefined ? '' : ` as ${user}`
   return {
     addresses: manager.processes.map(({ address }) => address),
-    title: `${found.php.file} (${found.workers} workers${as})`,
+    title: `${titleOf(found.php)} (${found.workers} workers${as})`,
     close: () => manager.close(),
   }
+}
+
+function titleOf({ kind, file }: FoundPhp): string {
+  return kind === 'php-wasm'
+    ? 'PHP compiled to WebAssembly, which is slow: for trying and tests'
+    : file
 }
 
 function firstStart(manager: ProcessManager): Promise<void> {

@@ -10,7 +10,8 @@ Serves a directory of PHP: finds and starts PHP, recognizes the kind of site, an
   --port N                   port on 127.0.0.1; 0: any free one
   --listen HOST:PORT         address to listen on (PORT alone: on 127.0.0.1; [::1]:8080 for IPv6)
   --site NAME                kind of site: ${SITE_NAMES.join(', ')}
-  --php PROGRAM              php-fpm or php-cgi to start (default: what is found)
+  --php PROGRAM              php-fpm or php-cgi to start (default: what is found); wasm: PHP compiled to WebAssembly,
+                             which is slow, from the packages @fastcgi/php-wasm and @php-wasm/node-8-3
   --php-workers N            requests that it serves at a time (default: twice the processors, at least 4)
   --php-user USER            user that scripts run as, for root
   --ini NAME=VALUE           directive of php.ini; can be repeated
