@@ -41,12 +41,9 @@ export interface PhpProcesses {
  */
 export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
   const { program, ini, user, maxRequests } = options
+  checkWorkers(options.workers)
   const php = typeof program === 'object' ? program : choosePhp(program)
   const workers = options.workers ?? defaultWorkers(php)
-  if (!Number.isInteger(workers) || workers < 1 || workers > 10_000)
-    throw new OptionError(
-      `phpProcesses: option workers must be a whole number, 1 to 10000; got ${workers}`,
-    )
   const group = user === undefined ? undefined : (options.group ?? String(primaryGroup(user)))
   if (php.kind === 'php-fpm')
     return {
@@ -61,6 +58,13 @@ export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
   }
   const cgi = phpCgi({ program: php.file, ini, maxRequests, children: workers })
   return { php, workers, options: { ...cgi, user, group } }
+}
+
+function checkWorkers(workers = 1): void {
+  if (!Number.isInteger(workers) || workers < 1 || workers > 10_000)
+    throw new OptionError(
+      `phpProcesses: option workers must be a whole number, 1 to 10000; got ${workers}`,
+    )
 }
 
 function defaultWorkers({ kind }: FoundPhp): number {
