@@ -1,6 +1,6 @@
 /**
  * Runs benchmarks, each in its own process, and writes docs/speed.md from their results.
- * npm run bench [-- NAME… [-- OPTION…]]: micro gateway spread php transfer connections; all without a name.
+ * npm run bench [-- NAME… [-- OPTION…]]: micro gateway cache spread php transfer connections; all without a name.
  */
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
@@ -10,6 +10,7 @@ import { writeDocument } from './lib/document.ts'
 const BENCHMARKS: Readonly<Record<string, readonly string[]>> = {
   micro: ['--expose-gc', '--max-semi-space-size=128', '--min-semi-space-size=128'],
   gateway: [],
+  cache: [],
   spread: [],
   php: [],
   transfer: [],

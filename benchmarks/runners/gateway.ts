@@ -26,6 +26,9 @@ const FLOORS: Readonly<Record<string, string>> = {
   'http-multiplexed': 'bare-http',
   fastify: 'bare-fastify',
   express: 'bare-express',
+  'http-cached': 'bare-http',
+  'fastify-cached': 'bare-fastify',
+  'express-cached': 'bare-express',
 }
 
 const { values, positionals } = parseArgs({

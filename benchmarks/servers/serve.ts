@@ -3,6 +3,7 @@
  * options as JSON. On the message 'memory' from its parent it collects garbage and answers with process.memoryUsage().
  */
 import { createServer, type RequestListener } from 'node:http'
+import { MemoryCacheStore } from '@fastcgi/cache'
 import { fastcgiProxy as expressProxy } from '@fastcgi/express'
 import fastcgiProxy from '@fastcgi/fastify'
 import { createGateway } from '@fastcgi/gateway'
@@ -13,6 +14,10 @@ import fastify, { type FastifyInstance } from 'fastify'
 const [kind = '', port = '', upstream = '', root = '', more = '{}'] = process.argv.slice(2)
 const options = { upstream, root, ...JSON.parse(more) }
 const BODY = Buffer.alloc(1024, 'x')
+const CACHE = {
+  valid: { 200: 86_400_000 },
+  store: new MemoryCacheStore({ maxSize: 1_073_741_824 }),
+}
 
 /** Servers by kind. Those called bare answer themselves, which is the lower bound for a gateway in Node. */
 const KINDS: Record<string, () => void | Promise<void>> = {
@@ -22,6 +27,17 @@ const KINDS: Record<string, () => void | Promise<void>> = {
       res.end(BODY)
     }),
   http: () => listen(createGateway(options).handler),
+  // With a cache, whatever the application says.
+  'http-cached': () => listen(createGateway({ ...options, cache: CACHE }).handler),
+  'fastify-cached': () =>
+    start(async (app) => {
+      await app.register(fastcgiProxy, { ...options, cache: CACHE })
+    }),
+  'express-cached': () => {
+    const app = express().disable('x-powered-by')
+    app.use(expressProxy({ ...options, cache: CACHE }))
+    listen(app)
+  },
   // With multiplexing: many requests on few connections, for applications that support it.
   'http-multiplexed': () =>
     listen(createGateway({ ...options, multiplex: true, maxConnections: 4 }).handler),

@@ -5,7 +5,7 @@ import type { Workplace } from '../lib/workplace.ts'
 export type WebServer = (place: Workplace, port: number) => string[]
 
 /** @param idle number of idle connections kept to the application; 0: a new one for each request, the default of nginx. */
-function nginx(place: Workplace, port: number, idle: number): string[] {
+function nginx(place: Workplace, port: number, idle: number, isCached = false): string[] {
   const { directory, socket, root } = place
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
     .map((name) => `${name}_temp_path ${directory}/nginx-${name};`)
@@ -16,6 +16,7 @@ function nginx(place: Workplace, port: number, idle: number): string[] {
 events { worker_connections 16384; }
 http {
   access_log off; client_max_body_size 0; keepalive_requests 100000000; keepalive_timeout 1h; ${temporary}
+  ${isCached ? `fastcgi_cache_path ${directory}/nginx-cache keys_zone=pages:64m;` : ''}
   upstream app { server unix:${socket}; ${idle === 0 ? '' : `keepalive ${idle};`} }
   server {
     listen 127.0.0.1:${port} backlog=4096; root ${root};
@@ -23,6 +24,7 @@ http {
       include /etc/nginx/fastcgi_params;
       fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
       fastcgi_keep_conn ${idle === 0 ? 'off' : 'on'}; fastcgi_request_buffering off; fastcgi_max_temp_file_size 0;
+      ${isCached ? 'fastcgi_cache pages; fastcgi_cache_valid 200 1d; fastcgi_cache_key $scheme$host$request_uri;' : ''}
       fastcgi_pass app;
     }
     location /files/ { internal; sendfile on; alias ${place.files.directory}/; }
@@ -36,6 +38,7 @@ http {
 /** The web servers by name. The name up to a dash is the command that `isInstalled` checks. */
 export const WEB_SERVERS: Readonly<Record<string, WebServer>> = {
   nginx: (place, port) => nginx(place, port, 64),
+  'nginx-cached': (place, port) => nginx(place, port, 64, true),
   'nginx-no-keepalive': (place, port) => nginx(place, port, 0),
 
   haproxy: (place, port) => {

@@ -9,6 +9,7 @@ import {
   type AuthorizerOptions,
   createAuthorizer,
   createGateway,
+  type GatewayCache,
   type GatewayOptions,
   variablesOfRequest,
 } from '@fastcgi/gateway'
@@ -50,6 +51,8 @@ export interface RunningAdapter {
   port: number
   url: string
   server: Server
+  /** The cache of the proxy, with the option `cache`. */
+  cache: GatewayCache | undefined
   /** Lines the gateway reported. */
   log: string[]
   close(): Promise<void>
@@ -69,7 +72,8 @@ export async function startAdapter(
   let closed: Promise<void> | undefined
   const close = (): Promise<void> => (closed ??= started.close())
   t.teardown(close)
-  return { name, port, url: `http://127.0.0.1:${port}`, server: started.server, log, close }
+  const { server, cache } = started
+  return { name, port, url: `http://127.0.0.1:${port}`, server, cache, log, close }
 }
 
 /** Runs the same test once per adapter; that PHP is another one makes no difference to them. */
@@ -83,7 +87,7 @@ export async function eachAdapter(
 }
 
 type Logger = NonNullable<GatewayOptions['logger']>
-type Started = { server: Server; close(): Promise<void> }
+type Started = { server: Server; cache: GatewayCache | undefined; close(): Promise<void> }
 
 const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promise<Started>> = {
   async fastify(options, logger) {
@@ -119,7 +123,7 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
       ...(prefix && { prefix }),
     })
     await app.listen({ host: '127.0.0.1', port: 0 })
-    return { server: app.server, close: () => app.close() }
+    return { server: app.server, cache: app.fastcgiCache(), close: () => app.close() }
   },
   async express(options, logger) {
     const { prefix, fastify: _, fastifyOptions: __, express: extend, trustProxy, ...more } = options
@@ -133,7 +137,7 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
     if (node !== undefined) app.all('/node', (req, res) => node(req, res, req.fastcgi?.variables))
     const proxy = expressProxy({ ...rest, guards: proxyGuards, logger })
     app.use(prefix ?? '/', proxy)
-    return listen(createServer(app), async () => {
+    return listen(createServer(app), proxy.cache, async () => {
       await guard?.close()
       await proxy.close()
     })
@@ -159,19 +163,23 @@ const STARTERS: Record<AdapterName, (o: AdapterOptions, logger: Logger) => Promi
     }
     const handler = (req: IncomingMessage, res: ServerResponse): void =>
       guard === undefined ? behind(req, res) : guard.handler(req, res, () => behind(req, res))
-    return listen(createServer(handler), async () => {
+    return listen(createServer(handler), gateway.cache, async () => {
       await guard?.close()
       await gateway.close()
     })
   },
 }
 
-async function listen(server: Server, closeProxy: () => Promise<void>): Promise<Started> {
+async function listen(
+  server: Server,
+  cache: GatewayCache | undefined,
+  closeProxy: () => Promise<void>,
+): Promise<Started> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const close = async (): Promise<void> => {
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
     await closeProxy()
   }
-  return { server, close }
+  return { server, cache, close }
 }

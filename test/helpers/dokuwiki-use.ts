@@ -34,7 +34,7 @@ export async function useIt(t: Test, browser: Browser, url: string): Promise<voi
   t.strictSame([...new Set(complaints)], [`403: ${url}${BAIT}`], 'nothing else went wrong')
 }
 
-async function install(page: Page, url: string): Promise<void> {
+export async function install(page: Page, url: string): Promise<void> {
   await page.goto(`${url}install.php`)
   await page.locator('#title').fill('Wiki of the test')
   await page.locator('#superuser').fill('ada')
@@ -46,7 +46,7 @@ async function install(page: Page, url: string): Promise<void> {
   await page.getByText('The configuration was finished successfully').waitFor()
 }
 
-async function logIn(t: Test, page: Page, url: string): Promise<void> {
+export async function logIn(t: Test, page: Page, url: string): Promise<void> {
   await page.goto(url)
   await page.getByRole('link', { name: 'Log In' }).click()
   // Its script puts the cursor there, perhaps while something is written elsewhere.

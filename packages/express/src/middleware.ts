@@ -4,6 +4,7 @@ import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import {
   type ClientInfo,
   type Gateway,
+  type GatewayCache,
   isGone,
   type RequestVariables,
   writeResponse,
@@ -36,6 +37,8 @@ export interface FastCGIMiddleware {
   close(): Promise<void>
   /** The dispatchers that send the requests: balancers by name, pools by address. */
   readonly dispatchers: Readonly<Record<string, Dispatcher>>
+  /** What has been stored of the responses; undefined without the option `cache`. */
+  readonly cache: GatewayCache | undefined
   /** Counters of these dispatchers. */
   readonly stats: Readonly<Record<string, DispatcherStats>>
 }
@@ -67,6 +70,7 @@ export function createMiddleware(gateway: Gateway<ExpressRequest>): FastCGIMiddl
   const properties = {
     close: { value: () => gateway.close() },
     dispatchers: { get: () => gateway.dispatchers, enumerable: true },
+    cache: { get: () => gateway.cache, enumerable: true },
     stats: { get: () => gateway.stats, enumerable: true },
   }
   return Object.defineProperties(middleware, properties) as FastCGIMiddleware

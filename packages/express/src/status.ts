@@ -1,7 +1,7 @@
 // The status page as Express middleware.
 import type { ServerResponse } from 'node:http'
 import { createStatus, type StatusOptions, writeResponse } from '@fastcgi/gateway'
-import { FORM_LIMIT, isHttp2, joinDispatchers } from '@fastcgi/gateway/internal'
+import { FORM_LIMIT, isHttp2, joinCaches, joinDispatchers } from '@fastcgi/gateway/internal'
 import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
 
 /** Options of {@link fastcgiStatus}. */
@@ -24,7 +24,8 @@ export type StatusMiddleware = (
  */
 export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
   const dispatchers = dispatchersOf(options.dispatchers)
-  const status = createStatus<ExpressRequest>({ ...options, dispatchers }, 'fastcgiStatus')
+  const caches = options.caches ?? cachesOf(options.dispatchers)
+  const status = createStatus<ExpressRequest>({ ...options, dispatchers, caches }, 'fastcgiStatus')
   return (req, res, next) => {
     if ((req.url ?? '/').split('?', 1)[0] !== '/') {
       next()
@@ -55,6 +56,12 @@ function dispatchersOf(given: FastCGIStatusOptions['dispatchers']): StatusOption
   if (isMiddleware(given)) return () => joinDispatchers([given])
   if (isList(given)) return () => joinDispatchers(given)
   return given
+}
+
+/** The caches of middleware. */
+function cachesOf(given: FastCGIStatusOptions['dispatchers']): StatusOptions['caches'] {
+  const shown = isMiddleware(given) ? [given] : isList(given) ? given : []
+  return () => joinCaches(shown)
 }
 
 function isMiddleware(given: FastCGIStatusOptions['dispatchers']): given is FastCGIMiddleware {

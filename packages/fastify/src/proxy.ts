@@ -1,6 +1,12 @@
 // The plugin fastcgiProxy: a gateway as Fastify routes, and reply.fastcgi().
 import { OptionError } from '@fastcgi/client'
-import { createGateway, type Env, type Gateway, type GatewayOptions } from '@fastcgi/gateway'
+import {
+  createGateway,
+  type Env,
+  type Gateway,
+  type GatewayCache,
+  type GatewayOptions,
+} from '@fastcgi/gateway'
 import type {
   FastifyInstance,
   FastifyPluginAsync,
@@ -32,6 +38,14 @@ export interface FastCGIReplyOptions {
 }
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /**
+     * The cache of a proxy (option `cache`), for its counters and for purging; undefined if it has none.
+     * @param proxy `name` or `prefix` of the proxy; required if several are registered.
+     * @throws OptionError if several proxies are registered and none is selected, or the selected one does not exist.
+     */
+    fastcgiCache(proxy?: string): GatewayCache | undefined
+  }
   interface FastifyReply {
     /**
      * Answers this request with the response of the FastCGI application.
@@ -97,9 +111,13 @@ function addToScope(
   if (!instance.hasReplyDecorator('fastcgi')) {
     const gateways: Gateways = new Map()
     instance.decorate(GATEWAYS, { getter: () => gateways })
+    instance.decorate(
+      'fastcgiCache',
+      (proxy?: string) => selectGateway('fastcgiCache', gateways, proxy).cache,
+    )
     instance.decorateReply('fastcgi', function fastcgi(this: FastifyReply, path, options = {}) {
       const { request } = this
-      respond(selectGateway(gateways, options.proxy), request, this, {
+      respond(selectGateway('reply.fastcgi', gateways, options.proxy), request, this, {
         mount: '',
         script: path,
         env: options.env,
@@ -117,14 +135,18 @@ function addToScope(
 }
 
 /** The gateway of that name; without a name, the only one. */
-function selectGateway(gateways: Gateways, name: string | undefined): Gateway<FastifyRequest> {
+function selectGateway(
+  where: string,
+  gateways: Gateways,
+  name: string | undefined,
+): Gateway<FastifyRequest> {
   const [first, second] = gateways.values()
   const chosen =
     name === undefined ? (second === undefined ? first : undefined) : gateways.get(name)
   if (chosen !== undefined) return chosen
   const names = [...gateways.keys()].join(', ')
   throw new OptionError(
-    `reply.fastcgi: ${name === undefined ? 'several proxies are registered' : `no proxy is called ${name}`}; ` +
+    `${where}: ${name === undefined ? 'several proxies are registered' : `no proxy is called ${name}`}; ` +
       `choose one of ${names} (option proxy)`,
   )
 }

@@ -27,7 +27,7 @@ export function respond(
   gateway: Gateway<FastifyRequest>,
   request: FastifyRequest,
   reply: FastifyReply,
-  options: RespondOptions,
+  { mount, script, env, parsedBody }: RespondOptions,
   pass: () => void = () => reply.callNotFound(),
 ): void {
   gateway.handle(
@@ -37,10 +37,13 @@ export function respond(
       source: request,
       url: request.originalUrl,
       rewrittenUrl: routedUrlOf(request),
-      client: clientOf(request),
+      client: new FastifyClient(request),
       logger: request.log,
       placedGuards: placedGuardsOf(request.server),
-      ...options,
+      mount,
+      script,
+      env,
+      parsedBody,
     },
     (error, response) => {
       // The client has disconnected; Fastify would log that the reply could not be sent.
@@ -58,8 +61,21 @@ export function routedUrlOf({ originalUrl, raw }: FastifyRequest): string {
   return url === originalUrl || url === routableUrl(originalUrl) ? originalUrl : url
 }
 
-function clientOf(request: FastifyRequest): ClientInfo {
-  return { address: request.ip, scheme: request.protocol, host: request.host }
+/** The client; the address is looked up only where it is needed, which it is not for an answer of the cache. */
+class FastifyClient implements ClientInfo {
+  readonly #request: FastifyRequest
+  readonly scheme: string
+  readonly host: string
+
+  constructor(request: FastifyRequest) {
+    this.#request = request
+    this.scheme = request.protocol
+    this.host = request.host
+  }
+
+  get address(): string {
+    return this.#request.ip
+  }
 }
 
 function send(reply: FastifyReply, response: GatewayResponse): void {

@@ -1,7 +1,7 @@
 // The plugin fastcgiStatus: the status page as Fastify routes.
 import { OptionError } from '@fastcgi/client'
 import { createStatus, type StatusOptions } from '@fastcgi/gateway'
-import { FORM_LIMIT } from '@fastcgi/gateway/internal'
+import { FORM_LIMIT, joinCaches } from '@fastcgi/gateway/internal'
 import type {
   FastifyPluginAsync,
   FastifyRequest,
@@ -9,6 +9,7 @@ import type {
   RouteHandlerMethod,
 } from 'fastify'
 import { fastcgiDispatchers } from './dispatchers.ts'
+import { gatewaysOf } from './proxy.ts'
 import { setReplyFields } from './respond.ts'
 
 /** Options of {@link fastcgiStatus}: those of the status page, and those of the plugin. */
@@ -29,9 +30,14 @@ export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (sc
   // The same object holds the options of register().
   const { path, logLevel, logSerializers, prefix, ...options } = given as FastCGIStatusOptions &
     RegisterOptions
+  const caches = () => joinCaches(gatewaysOf(scope) ?? [])
   const found = () => fastcgiDispatchers(scope)
   const status = createStatus<FastifyRequest>(
-    { ...options, dispatchers: options.dispatchers ?? found },
+    {
+      ...options,
+      dispatchers: options.dispatchers ?? found,
+      caches: options.caches ?? (options.dispatchers === undefined ? caches : {}),
+    },
     'fastcgiStatus',
   )
   if (options.dispatchers === undefined)

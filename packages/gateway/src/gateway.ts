@@ -2,6 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
+import type { GatewayCache } from './cache/caches.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
 import type { GatewayCallback } from './response/gateway-response.ts'
 
@@ -31,6 +32,8 @@ export interface Gateway<Source = IncomingMessage> {
   close(): Promise<void>
   /** The dispatchers that carry the requests: balancers by their name, pools by their address. */
   readonly dispatchers: Readonly<Record<string, Dispatcher>>
+  /** What has been stored of the responses; undefined without the option `cache`. */
+  readonly cache?: GatewayCache | undefined
   /** The counters of each dispatcher, by the same names. */
   readonly stats: Readonly<Record<string, DispatcherStats>>
 }

@@ -4,7 +4,10 @@ import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { containedLogger } from '@fastcgi/client/internal'
+import { grantsOf } from './authorizer/granted-requests.ts'
 import { PathGuards } from './authorizer/path-guards.ts'
+import { UnguardedCache } from './authorizer/unguarded-cache.ts'
+import { Caches, type GatewayCache } from './cache/caches.ts'
 import type { RequestTarget } from './environment/environment-input.ts'
 import {
   type ErrorPageOptions,
@@ -44,7 +47,7 @@ import { type InternalRedirect, internalRequest, localTarget } from './script/in
 import type { RoutedRequest } from './script/routed-request.ts'
 import type { Resolution } from './script/script-resolver.ts'
 import type { ScriptRoute } from './script/script-route.ts'
-import { type InternalRedirects, ScriptRunner } from './script/script-runner.ts'
+import { type FoundScript, type InternalRedirects, ScriptRunner } from './script/script-runner.ts'
 import { statsOf, Upstreams } from './upstreams.ts'
 
 /**
@@ -73,6 +76,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #runner: ScriptRunner<Source>
   readonly #logger: GatewayLogger | false | undefined
   readonly #upstreams: Upstreams
+  readonly #caches: Caches<Source>
+  readonly #unguardedCache: UnguardedCache<Source>
   readonly #sendTimeout: SendTimeout
   readonly #errorPage: ErrorPageOptions | undefined
 
@@ -82,11 +87,18 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const pool = poolOptions(options as GatewayOptions<never>)
     this.#upstreams = new Upstreams(where, pool, options.clusters ?? {})
     const { maxParamsSize = 131_072, spoolDirectory = tmpdir() } = options
+    this.#caches = new Caches(options.logger)
     const locations: Array<InternalLocation<ScriptRoute<Source>>> = []
     const makeRoute = ({ match, ...over }: RouteMatch<Source>): Route<Source> => {
       const route = { ...base, ...over }
       const dispatcher = this.#upstreams.get(route.upstream)
-      const context = { maxParamsSize, spoolDirectory, dispatcher, locations }
+      const context = {
+        maxParamsSize,
+        spoolDirectory,
+        dispatcher,
+        locations,
+        caches: this.#caches,
+      }
       return new Route(where, match, route, context)
     }
     this.#routes = (routes ?? [{ match: '/' }]).map(makeRoute)
@@ -97,6 +109,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
     this.#denied = new DeniedPaths(options.deny ?? [])
     this.#guards = new PathGuards(where, options.guards ?? [])
+    this.#unguardedCache = new UnguardedCache(this.#routes, options)
     this.#logger = options.logger
     this.#sendTimeout = new SendTimeout(options.timeouts?.send)
     this.#runner = new ScriptRunner(bodyRules(options, spoolDirectory), this)
@@ -133,6 +146,11 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
         done(undefined, SERVER_OPTIONS)
         return
       }
+      const hit = this.#unguardedCache.hit(request)
+      if (hit !== undefined) {
+        done(undefined, hit)
+        return
+      }
       ;({ target, mount, path } = parseMountedTarget(
         request.url,
         request.rewrittenUrl,
@@ -165,6 +183,10 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   get dispatchers(): Readonly<Record<string, Dispatcher>> {
     return this.#upstreams.all
+  }
+
+  get cache(): GatewayCache | undefined {
+    return this.#caches.isEmpty ? undefined : this.#caches
   }
 
   get stats(): Readonly<Record<string, DispatcherStats>> {
@@ -233,7 +255,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   #handleResolution(
     routed: RoutedRequest<Source>,
-    route: ScriptRoute<Source>,
+    route: Route<Source>,
     found: Resolution,
     at: number,
   ): void {
@@ -242,11 +264,19 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
     else if (found.kind === 'script')
-      this.#checkTarget(routed, route, found, () => this.#runner.run(routed, route, found))
+      this.#checkTarget(routed, route, found, () => this.#runScript(routed, route, found))
     else if (found.kind === 'directory') redirectToDirectory(routed)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
       this.#checkTarget(routed, route, found, () => this.#sendFile(routed, route, found.path))
     else this.#route(routed, at + 1)
+  }
+
+  /** Runs a script, or answers from the cache. An internal redirect is not cached: its URL is not what the client asked for. */
+  #runScript(routed: RoutedRequest<Source>, route: Route<Source>, found: FoundScript): void {
+    const run = (each: RoutedRequest<Source>): void => this.#runner.run(each, route, found)
+    const isPersonal = route.hasOwnParams || grantsOf(routed.request.req) !== undefined
+    if (route.cache === undefined || routed.chain !== undefined) run(routed)
+    else route.cache.serve(routed, isPersonal, run)
   }
 
   #sendFile(routed: RoutedRequest<Source>, route: ScriptRoute<Source>, path: string): void {

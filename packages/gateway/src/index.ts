@@ -7,6 +7,9 @@
 export { createAuthorizer } from './authorizer/authorizer.ts'
 export type { AuthorizerOptions, DecisionCacheOptions } from './authorizer/options.ts'
 export type { Phase } from './authorizer/phases.ts'
+// The cache.
+export type { GatewayCache } from './cache/caches.ts'
+export type { CacheOption, CacheOptions } from './cache/options.ts'
 // For adapters: the request they pass in, the response they get, and the function that writes it.
 export type { ClientInfo, Env } from './environment/environment-input.ts'
 export { type RequestVariables, variablesOfRequest } from './environment/request-variables.ts'
@@ -28,6 +31,7 @@ export type { PathInfoMode } from './script/path-info.ts'
 export { sites } from './script/sites.ts'
 // The status page.
 export {
+  type Caches,
   createStatus,
   type Dispatchers,
   type Status,

@@ -18,7 +18,7 @@ export { setFields } from './response/repeated-fields.ts'
 export { fold } from './script/denied-paths.ts'
 // For adapters of the status page.
 export { FORM_LIMIT } from './status/actions.ts'
-export { joinDispatchers } from './status/join-dispatchers.ts'
+export { joinCaches, joinDispatchers } from './status/join-dispatchers.ts'
 // For a status of several processes.
 export { mergeSnapshots } from './status/merge-snapshots.ts'
 export { Rates } from './status/rates.ts'

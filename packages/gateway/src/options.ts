@@ -17,6 +17,7 @@ import {
   text,
   timeoutChecks,
 } from '@fastcgi/client/internal'
+import { type CacheOption, cacheCheck } from './cache/options.ts'
 import type { Env } from './environment/environment-input.ts'
 import { paramName } from './environment/header-params.ts'
 import type { GatewayLogger } from './logger.ts'
@@ -176,6 +177,11 @@ export interface RouteOptions<Source = IncomingMessage> {
    * `x-sendfile`). @default off
    */
   sendfile?: SendfileOptions | undefined
+  /**
+   * Store what the application allows to be stored, and answer from it (nginx `fastcgi_cache`); an object says more. Routes
+   * with the same object share their responses. @default false
+   */
+  cache?: CacheOption<Source> | undefined
   /** Name of a param that is set to 1 if `sendfile` is on, e.g. `'MOD_X_SENDFILE_ENABLED'`. @default none */
   sendfileParam?: string | undefined
 }
@@ -302,6 +308,7 @@ export const routeChecks: Checks = {
   ),
   buffering: anyOf(flag, shape({ memory: integer(0), file: integer(0) })),
   localRedirect: flag,
+  cache: cacheCheck,
   ...responseChecks,
   brokenScriptFilename: flag,
   fixRootScriptName: flag,

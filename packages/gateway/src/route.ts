@@ -1,6 +1,8 @@
 // One route of a gateway: turns its options into the parts that resolve paths, make params and reach the application.
 
 import type { Dispatcher } from '@fastcgi/client'
+import type { Caches } from './cache/caches.ts'
+import type { RouteCache } from './cache/route-cache.ts'
 import { Environment, envOf } from './environment/environment.ts'
 import type { Env } from './environment/environment-input.ts'
 import { reservedParams } from './environment/reserved-params.ts'
@@ -24,6 +26,7 @@ export interface RouteContext<Source> {
   readonly dispatcher: Dispatcher
   /** Targets of X-Accel-Redirect; the gateway adds to the array after it has made the routes. */
   readonly locations: ReadonlyArray<InternalLocation<ScriptRoute<Source>>>
+  readonly caches: Caches<Source>
 }
 
 /** One route: which paths are scripts, which params they get, and which application runs them. */
@@ -35,6 +38,9 @@ export class Route<Source> implements ScriptRoute<Source> {
   readonly intercepts: ((status: number) => boolean) | undefined
   readonly localRedirect: boolean
   readonly offload: Offload<ScriptRoute<Source>>
+  readonly cache: RouteCache<Source> | undefined
+  /** Whether params depend on the request, beside those that the environment makes of it. */
+  readonly hasOwnParams: boolean
   readonly #root: string | undefined
   readonly #resolver: ScriptResolver
   readonly #documentRoot: DocumentRoot | undefined
@@ -87,6 +93,8 @@ export class Route<Source> implements ScriptRoute<Source> {
       this.rules,
     )
     this.environment = environmentOf(options, maxParamsSize)
+    this.cache = context.caches.get(options.cache)
+    this.hasOwnParams = typeof options.env === 'function'
   }
 
   /** Resolves a path below the mount point. */

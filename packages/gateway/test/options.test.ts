@@ -28,6 +28,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   mapExtensions: [{ php3: '.php' }, "{ '.php3': '.php' }"],
   buffering: [{ disk: 7 }, 'true or false, or an object with memory, file; not disk'],
   localRedirect: ['on', 'true or false'],
+  cache: [{ valid: { 600: 1 } }, 'an object whose valid is an object of milliseconds by status'],
   responseHeaders: [{ ignore: ['x-powered-by'] }, 'one of x-accel-buffering, x-accel-redirect'],
   interceptErrors: [[302], 'true or false, or an array, each item a whole number, 400 to 599'],
   pathInfo: ['lazy', 'one of "script", "first-dot", "last-dot", "full", "all"'],

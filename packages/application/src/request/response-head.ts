@@ -18,8 +18,19 @@ export function toCgiHead(head: string, statusFirst: boolean): string | undefine
   const code = head.slice(9, lineEnd)
   if (code.startsWith('1')) return undefined
   const status = `Status: ${code}\r\n`
-  const fields = head.slice(lineEnd + 2, -2).replace(OMITTED_FIELDS, '')
+  const all = head.slice(lineEnd + 2, -2)
+  const fields = withoutNominated(all).replace(OMITTED_FIELDS, '')
   return statusFirst ? `${status}${fields}\r\n` : `${fields}${status}\r\n`
+}
+
+/** Drops the fields that Connection lists: they are hop-by-hop, too (RFC 9110 §7.6.1). */
+function withoutNominated(fields: string): string {
+  const listed = /^connection[ \t]*:(.*)\r\n/im.exec(fields)?.[1]?.toLowerCase()
+  if (listed === undefined || /^[ \t]*(?:close|keep-alive)[ \t]*$/.test(listed)) return fields
+  const names = new Set(listed.split(/[\s,]+/))
+  return fields.replace(/^([^:\r\n]+?)[ \t]*:.*\r\n/gm, (line, name: string) =>
+    names.has(name.toLowerCase()) ? '' : line,
+  )
 }
 
 /** A complete CGI response whose body is the reason phrase of its status. */

@@ -61,6 +61,11 @@ export class PathGuards<Source> {
   /** Asks about the path of a request, and calls `allowed` when every guard has let it through. */
   checkPath(routed: RoutedRequest<Source>, allowed: () => void): void {
     const { request, mount, path, target, chain } = routed
+    const hasGuards = this.#guards.length > 0 || request.placedGuards !== undefined
+    if (!hasGuards && chain === undefined) {
+      allowed()
+      return
+    }
     const whole = mount + path
     const matching = this.#guards.filter(({ patterns }) => patterns.covers(path))
     if (chain !== undefined) {

@@ -30,6 +30,8 @@ export interface RequestTarget {
 /** The input to the params of one request. Text is latin1, one character per byte, except in `extra`. */
 export interface EnvironmentInput {
   readonly req: IncomingMessage
+  /** The fields to send. @default those of the request */
+  readonly headers?: Readonly<Record<string, string | string[] | undefined>>
   readonly target: RequestTarget
   readonly client: ClientInfo
   /** SCRIPT_NAME; undefined for authorizers, which do not get it (FastCGI 1.0 §6.3). */

@@ -1,11 +1,12 @@
 // Builds the params of a request: RFC 3875 §4 and what nginx's fastcgi.conf sends.
 
+import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { OptionError } from '@fastcgi/client'
 import { NameValueEncoder } from '@fastcgi/protocol'
 import { addAddresses, ConnectionParams, plainAddress } from './connection-params.ts'
-import type { ClientInfo, Env, EnvironmentInput } from './environment-input.ts'
+import type { ClientInfo, Env, EnvironmentInput, RequestTarget } from './environment-input.ts'
 import { HeaderParams } from './header-params.ts'
 import { ParamWriter } from './param-writer.ts'
 import type { ReservedParams } from './reserved-params.ts'
@@ -134,9 +135,9 @@ export class Environment {
   }
 
   #addHeaders(writer: ParamWriter, facts: EnvironmentInput): void {
-    const { headers } = facts.req
+    const { headers = facts.req.headers } = facts
     // Fields listed in Connection are hop-by-hop, too (RFC 9110 §7.6.1).
-    const { connection } = headers
+    const { connection } = facts.req.headers
     const named =
       connection === undefined || connection === 'keep-alive' || connection === 'close'
         ? undefined
@@ -148,9 +149,15 @@ export class Environment {
       if (facts.dropContentEncoding && field === 'content-encoding') continue
       writer.add(name, typeof value === 'string' ? value : value.join(', '))
     }
-    const host = facts.target.authority || headers[':authority'] || headers.host
-    if (typeof host === 'string') writer.add('HTTP_HOST', host)
+    const host = hostFieldOf(facts.req, facts.target)
+    if (host !== '') writer.add('HTTP_HOST', host)
   }
+}
+
+/** The host that a client names in the target or in Host (HTTP_HOST); '' if it names none. */
+export function hostFieldOf({ headers }: IncomingMessage, { authority }: RequestTarget): string {
+  const host = authority || headers[':authority'] || headers.host
+  return typeof host === 'string' ? host : ''
 }
 
 function entriesOf(env: Env): Array<readonly [string, string]> {

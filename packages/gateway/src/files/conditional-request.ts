@@ -2,12 +2,12 @@
 
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** The validators of a file (RFC 9110 §8.8). */
+/** The validators of a whole response (RFC 9110 §8.8). */
 export interface Validators {
   /** ETag as it is sent, quotes and `W/` included. */
-  readonly etag: string
+  readonly etag: string | undefined
   /** Last-Modified as it is sent. */
-  readonly lastModified: string
+  readonly lastModified: string | undefined
 }
 
 /** Result of the conditions: send the file, answer 304, or answer 412. */
@@ -23,7 +23,9 @@ export function evaluateConditions(headers: IncomingHttpHeaders, current: Valida
 
   const ifNoneMatch = headers['if-none-match']
   if (ifNoneMatch !== undefined)
-    return matches(ifNoneMatch, opaqueTag(current.etag), opaqueTag) ? 'not-modified' : 'send'
+    return matches(ifNoneMatch, current.etag && opaqueTag(current.etag), opaqueTag)
+      ? 'not-modified'
+      : 'send'
   const changed = isChangedSince(headers['if-modified-since'], current.lastModified)
   return changed === false ? 'not-modified' : 'send'
 }
@@ -52,8 +54,8 @@ function matches(
 }
 
 /** The ETag if it is strong, else undefined. Only strong ones guarantee identical bytes (RFC 9110 §8.8.3.2). */
-function strong(etag: string): string | undefined {
-  return etag.startsWith('W/') ? undefined : etag
+function strong(etag: string | undefined): string | undefined {
+  return etag?.startsWith('W/') ? undefined : etag
 }
 
 /** The ETag without `W/`, for weak comparison. */
@@ -62,7 +64,10 @@ function opaqueTag(etag: string): string {
 }
 
 /** Undefined if there is no condition or it is not a valid date; the field is then ignored. */
-function isChangedSince(condition: string | undefined, lastModified: string): boolean | undefined {
+function isChangedSince(
+  condition: string | undefined,
+  lastModified: string | undefined,
+): boolean | undefined {
   const since = parseDate(condition)
   const changed = parseDate(lastModified)
   return since === undefined || changed === undefined ? undefined : changed > since

@@ -42,6 +42,8 @@ export interface ResponderContext {
   readonly done: GatewayCallback
   /** Limits of response buffering, and its default. @default no buffering, even if the application asks for it */
   readonly buffering?: BufferingRules | undefined
+  /** Set if the cache has asked, which wants the response even if the client disconnects. */
+  readonly cacheRun?: { received: readonly string[] } | undefined
   /** The option `responseHeaders`. */
   readonly rules?: FieldRules | undefined
   /** Whether a status becomes an error in place of the response. @default none does */
@@ -91,14 +93,16 @@ export class Responder extends AsyncResource implements DispatchHandler {
   constructor(context: ResponderContext) {
     super('FASTCGI')
     this.#context = context
-    onClientDisconnect(context.req, context.res, this.#onDisconnect)
+    if (context.cacheRun === undefined)
+      onClientDisconnect(context.req, context.res, this.#onDisconnect)
   }
 
   /** The control of the exchange. */
   set control(control: DispatchControl) {
     this.#control = control
     // The client may have disconnected before the exchange could be aborted.
-    if (isGone(this.#context.req, this.#context.res)) this.#onDisconnect()
+    const { req, res, cacheRun } = this.#context
+    if (cacheRun === undefined && isGone(req, res)) this.#onDisconnect()
   }
 
   onStart(attempt: Attempt): void {
@@ -120,8 +124,11 @@ export class Responder extends AsyncResource implements DispatchHandler {
   }
 
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
-    const { req, rules, intercepts } = this.#context
-    const fields = responseFields(headers, req.httpVersionMajor >= 2, rules)
+    const { req, rules, intercepts, cacheRun } = this.#context
+    if (cacheRun !== undefined) cacheRun.received = headers
+    // What is stored may be sent over HTTP/2 later.
+    const isHTTP2 = cacheRun !== undefined || req.httpVersionMajor >= 2
+    const fields = responseFields(headers, isHTTP2, rules)
     for (const warning of fields.warnings) this.#warn(warning)
     // Statuses above 599 are invalid (RFC 9110 §15); Fastify and node:http2 throw on them.
     if (status > 599)
@@ -290,7 +297,8 @@ export class Responder extends AsyncResource implements DispatchHandler {
   #fail(error: FastCGIError): void {
     if (this.#body !== undefined) {
       if (error.code !== 'FCGI_ABORTED') this.#log(`response broken off: ${error.message}`, error)
-      abortResponse(this.#context.req, this.#context.res)
+      const { req, res, cacheRun } = this.#context
+      if (cacheRun === undefined) abortResponse(req, res)
       this.#body.destroy(error)
     } else if (!this.#delivered) {
       this.#delivered = true

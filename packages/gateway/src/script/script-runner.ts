@@ -90,9 +90,11 @@ export class ScriptRunner<Source> {
     }
     const { scriptFilename } = names
     publishScript(req, scriptFilename)
+    const { cacheRun } = routed
     const responder = new Responder({
       req,
       res,
+      cacheRun,
       logger: routed.logger,
       scriptFilename,
       done,
@@ -102,7 +104,7 @@ export class ScriptRunner<Source> {
       spooled,
       offload: (fields, start) => this.#offload(routed, route, scriptFilename, fields, start),
     })
-    responder.control = route.dispatcher.dispatch(
+    const control = route.dispatcher.dispatch(
       {
         params,
         script: scriptFilename,
@@ -115,6 +117,8 @@ export class ScriptRunner<Source> {
       },
       responder,
     )
+    if (cacheRun !== undefined) cacheRun.control = control
+    responder.control = control
   }
 
   /** The response in place of the application's body; undefined if the options do not allow it. */
@@ -126,6 +130,7 @@ export class ScriptRunner<Source> {
     start: ResponseStart,
   ): Promise<GatewayResponse> | undefined {
     const [first] = fields
+    if (routed.cacheRun !== undefined) routed.cacheRun.isShareable = false
     if (first?.name === 'location')
       return this.#redirects.followLocation(routed, route, first.value)
     const { req, res } = routed.request
@@ -151,7 +156,7 @@ export class ScriptRunner<Source> {
 }
 
 function encodeParams<Source>(
-  { request, target }: RoutedRequest<Source>,
+  { request, target, cacheRun }: RoutedRequest<Source>,
   route: ScriptRoute<Source>,
   names: ScriptNames,
   { length, parsed, contentType }: RequestBody,
@@ -159,6 +164,7 @@ function encodeParams<Source>(
   const { req, client } = request
   return route.environment.encode({
     req,
+    headers: cacheRun?.fields ?? req.headers,
     target,
     client,
     ...names,

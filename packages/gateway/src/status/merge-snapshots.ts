@@ -2,6 +2,7 @@
 
 import { quantileOf } from '@fastcgi/client/internal'
 import {
+  type CacheSnapshot,
   type DispatcherSnapshot,
   finite,
   type MemberSnapshot,
@@ -13,7 +14,7 @@ import {
 const STATES = ['ok', 'recovering', 'draining', 'disabled', 'stopped', 'failed']
 
 /**
- * The sum of snapshots. Dispatchers and members of the same name are one; counters and rates are added. Age and process id
+ * The sum of snapshots. Dispatchers, members and caches of the same name are one; counters and rates are added. Age and process id
  * are those of the first.
  */
 export function mergeSnapshots(
@@ -21,7 +22,8 @@ export function mergeSnapshots(
 ): StatusSnapshot {
   const all = snapshots.flatMap(({ dispatchers }) => dispatchers)
   const dispatchers = byName(all).map((same) => same.reduce(addDispatchers))
-  return { ...snapshots[0], dispatchers }
+  const caches = byName(snapshots.flatMap(({ caches }) => caches))
+  return { ...snapshots[0], dispatchers, caches: caches.map((same) => same.reduce(addCaches)) }
 }
 
 /** Groups of the same name, in order of appearance. */
@@ -37,6 +39,15 @@ function addDispatchers(a: DispatcherSnapshot, b: DispatcherSnapshot): Dispatche
     stats: addNumbers(a.stats, b.stats),
     requestsPerSecond: addNullable(a.requestsPerSecond, b.requestsPerSecond),
     members: byName([...a.members, ...b.members]).map((same) => same.reduce(addMembers)),
+  }
+}
+
+function addCaches(a: CacheSnapshot, b: CacheSnapshot): CacheSnapshot {
+  return {
+    ...a,
+    stats: addNumbers(a.stats, b.stats),
+    entries: addNullable(a.entries, b.entries),
+    bytes: addNullable(a.bytes, b.bytes),
   }
 }
 

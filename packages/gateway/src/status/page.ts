@@ -5,6 +5,7 @@ import { actionsOf, addForm, type FormContext } from './forms.ts'
 import { html, Markup } from './html.ts'
 import { ago, bytes, count, milliseconds, rate, seconds } from './number-format.ts'
 import type {
+  CacheSnapshot,
   DispatcherSnapshot,
   MemberSnapshot,
   StatusSnapshot,
@@ -30,7 +31,7 @@ export interface PageOptions {
 /** Makes the page. It contains no script and loads no other resource. */
 export function statusPage(snapshot: StatusSnapshot, options: PageOptions): string {
   const { title, refresh, paused, styleNonce, error } = options
-  const { dispatchers, pid, uptime, at } = snapshot
+  const { dispatchers, caches, pid, uptime, at } = snapshot
   const page = html`<!doctype html>
 <html lang="en">
 <head>
@@ -51,6 +52,7 @@ ${refresh > 0 && !paused && html`<meta http-equiv="refresh" content="${refresh}"
 ${error !== undefined && html`<p class="alert" role="alert"><b>Nothing was changed.</b> ${error} <a href="?">Back to the page</a></p>`}
 ${dispatchers.length === 0 && html`<p>There is nothing to show.</p>`}
 ${dispatchers.map((dispatcher) => section(dispatcher, options, at))}
+${caches.map(cacheSection)}
 </main>
 </body>
 </html>
@@ -82,9 +84,31 @@ ${forms && addForm(forms)}
 `
 }
 
+function cacheSection({ name, stats, entries, bytes: used }: CacheSnapshot): Markup {
+  const known =
+    entries === null || used === null
+      ? []
+      : ([
+          ['Entries', count(entries)],
+          ['Bytes', bytes(used)],
+        ] as const)
+  const events = Object.entries(stats).map(
+    ([event, times]) => [event[0]?.toUpperCase() + event.slice(1), count(times)] as const,
+  )
+  return html`<section>
+<div class="top"><h2><bdi>${name}</bdi></h2><span class="kind">cache</span></div>
+<dl class="sums">
+${[...events, ...known].map(([title, value]) => figure(title, value))}
+</dl>
+</section>
+`
+}
+
+function figure(name: string, value: Markup | string): Markup {
+  return html`<div><dt>${name}</dt><dd>${value}</dd></div>`
+}
+
 function totals({ stats, requestsPerSecond, method }: DispatcherSnapshot): Markup {
-  const figure = (name: string, value: Markup | string): Markup =>
-    html`<div><dt>${name}</dt><dd>${value}</dd></div>`
   return html`<dl class="sums">
 ${method !== null && figure('Method', method)}
 ${figure('Requests', count(stats.requests))}

@@ -2,6 +2,7 @@
 
 import { BUCKETS } from '@fastcgi/client/internal'
 import type {
+  CacheSnapshot,
   DispatcherSnapshot,
   MemberSnapshot,
   StatusSnapshot,
@@ -37,6 +38,7 @@ export function prometheusText(snapshot: StatusSnapshot): string {
     ...memberMetrics(members),
     ...memberTimes(members),
     ...poolMetrics(dispatchers, members),
+    ...cacheMetrics(snapshot.caches),
   ].join('')
 }
 
@@ -140,6 +142,23 @@ function poolMetrics(
       pools.map(({ labels, stats }): Sample => [labels, stats[gauge]]),
     ),
   )
+}
+
+/** What happened to requests, as counters of one metric; and what is stored. */
+function cacheMetrics(caches: readonly CacheSnapshot[]): string[] {
+  const events = caches.flatMap(({ name, stats }) =>
+    Object.entries(stats).map(([event, count]): Sample => [{ cache: name, event }, count]),
+  )
+  const known = caches.filter(({ bytes }) => bytes !== null)
+  return [
+    metric('fastcgi_cache_events_total', 'counter', 'What the cache did with requests', events),
+    metric('fastcgi_cache_entries', 'gauge', 'URLs with a stored response', [
+      ...known.map(({ name, entries }): Sample => [{ cache: name }, entries ?? 0]),
+    ]),
+    metric('fastcgi_cache_bytes', 'gauge', 'Bytes of stored responses', [
+      ...known.map(({ name, bytes }): Sample => [{ cache: name }, bytes ?? 0]),
+    ]),
+  ]
 }
 
 function metric(name: string, type: string, help: string, samples: readonly Sample[]): string {

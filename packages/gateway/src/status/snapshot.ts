@@ -1,5 +1,6 @@
 // Collects the figures of the status as plain data, from which the formats are made.
 
+import type { CacheStats } from '@fastcgi/cache'
 import {
   Balancer,
   type Dispatcher,
@@ -13,6 +14,7 @@ import {
   Pool,
 } from '@fastcgi/client'
 import type { Histogram } from '@fastcgi/client/internal'
+import type { GatewayCache } from '../cache/caches.ts'
 import type { Rates } from './rates.ts'
 
 /** Distribution of durations, in milliseconds. */
@@ -63,6 +65,16 @@ export interface DispatcherSnapshot {
   readonly members: readonly MemberSnapshot[]
 }
 
+/** The cache of a gateway. */
+export interface CacheSnapshot {
+  readonly name: string
+  readonly stats: Readonly<CacheStats>
+  /** URLs with a stored response; null if the store does not say. */
+  readonly entries: number | null
+  /** Bytes in use; null if the store does not say. */
+  readonly bytes: number | null
+}
+
 /** The status at one moment, as plain data. */
 export interface StatusSnapshot {
   /** Time in ISO 8601. */
@@ -72,12 +84,14 @@ export interface StatusSnapshot {
   /** Seconds since the process started. */
   readonly uptime: number
   readonly dispatchers: readonly DispatcherSnapshot[]
+  readonly caches: readonly CacheSnapshot[]
 }
 
-/** Takes a snapshot of dispatchers. */
+/** Takes a snapshot of dispatchers and caches. */
 export function takeSnapshot(
   dispatchers: Readonly<Record<string, Dispatcher>>,
   rates: Rates,
+  caches: Readonly<Record<string, GatewayCache>> = {},
 ): StatusSnapshot {
   const now = performance.now()
   return {
@@ -87,6 +101,12 @@ export function takeSnapshot(
     dispatchers: Object.entries(dispatchers).map(([name, dispatcher]) =>
       dispatcherSnapshot(name, dispatcher, rates, now),
     ),
+    caches: Object.entries(caches).map(([name, { stats, usage }]) => ({
+      name,
+      stats: { ...stats },
+      entries: usage?.entries ?? null,
+      bytes: usage?.bytes ?? null,
+    })),
   }
 }
 

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Dispatcher, OptionError } from '@fastcgi/client'
 import { type Check, checkOptions, integer, text } from '@fastcgi/client/internal'
+import type { GatewayCache } from '../cache/caches.ts'
 import { ActionError, Actions } from './actions.ts'
 import { type Format, isFormat, negotiate } from './content-negotiation.ts'
 import { lighttpdCounters } from './lighttpd-counters.ts'
@@ -14,10 +15,15 @@ import { type StatusSnapshot, takeSnapshot } from './snapshot.ts'
 /** Dispatchers by name. */
 export type Dispatchers = Readonly<Record<string, Dispatcher>>
 
+/** Caches by name; those that are undefined are left out. */
+export type Caches = Readonly<Record<string, GatewayCache | undefined>>
+
 /** Options of {@link createStatus}. `Source` is the framework's request. */
 export interface StatusOptions<Source = StatusRequest> {
   /** Dispatchers to show, by name, or a function that is called for each request and returns them. Required. */
   dispatchers: Dispatchers | (() => Dispatchers)
+  /** Caches of gateways to show, by name, or a function that returns them: `{ site: gateway.cache }`. @default none */
+  caches?: Caches | (() => Caches) | undefined
   /**
    * Who may change members of balancers by the page's forms (Apache balancer-manager): a function that returns true for a
    * request that may, from what the authentication of your application has found out about it. Everyone else gets the page
@@ -69,7 +75,7 @@ const POLICY = "default-src 'none'; frame-ancestors 'none'"
 const record: Check = (value) =>
   typeof value === 'function' || (typeof value === 'object' && value !== null)
     ? undefined
-    : 'an object of dispatchers by name, or a function that returns one'
+    : 'an object by name, or a function that returns one'
 
 const permission: Check = (value) =>
   value === false || typeof value === 'function'
@@ -88,6 +94,7 @@ export function createStatus<Source = StatusRequest>(
 ): Status<Source> {
   checkOptions(where, options, {
     dispatchers: record,
+    caches: record,
     actions: permission,
     title: text,
     refresh: integer(0, 86_400),
@@ -118,6 +125,7 @@ export function showSnapshot(
 
 class DispatcherStatus<Source> implements Status<Source> {
   readonly #dispatchers: () => Dispatchers
+  readonly #caches: () => Caches
   readonly #mayChange: ((request: Source) => boolean) | undefined
   readonly #actions = new Actions()
   readonly #title: string
@@ -125,12 +133,14 @@ class DispatcherStatus<Source> implements Status<Source> {
   readonly #snapshot: () => StatusSnapshot
 
   constructor(
-    { dispatchers, actions, title, refresh }: StatusOptions<Source>,
+    { dispatchers, caches = {}, actions, title, refresh }: StatusOptions<Source>,
     snapshot?: () => StatusSnapshot,
   ) {
     const rates = new Rates()
-    this.#snapshot = snapshot ?? (() => takeSnapshot(this.#dispatchers(), rates))
+    this.#snapshot =
+      snapshot ?? (() => takeSnapshot(this.#dispatchers(), rates, present(this.#caches())))
     this.#dispatchers = typeof dispatchers === 'function' ? dispatchers : () => dispatchers
+    this.#caches = typeof caches === 'function' ? caches : () => caches
     this.#mayChange = actions || undefined
     this.#title = title ?? 'FastCGI status'
     this.#refresh = refresh ?? 5
@@ -219,6 +229,11 @@ class DispatcherStatus<Source> implements Status<Source> {
     const page = this.#show(parsed, { status, message })
     return { ...page, headers: [...page.headers, ...headers] }
   }
+}
+
+function present(caches: Caches): Record<string, GatewayCache> {
+  const given = Object.entries(caches).filter(([, cache]) => cache !== undefined)
+  return Object.fromEntries(given as Array<[string, GatewayCache]>)
 }
 
 function parseURL(url: string): URL | undefined {
