@@ -1,9 +1,10 @@
-// Run by `npm start [-- --express] [--embedded]`: starts PHP, and the example app in front of it. Without PHP, or with
-// --embedded, it starts a FastCGI application in Node instead. The environment variables PORT and HOST set the address.
+// Run by `npm start [-- --express] [--wasm | --embedded]`: starts PHP, and the example app in front of it. Without PHP, or with
+// --wasm, it starts PHP compiled to WebAssembly; with --embedded, a FastCGI application in Node instead. The environment
+// variables PORT and HOST set the address.
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { fileURLToPath } from 'node:url'
-import { findPhpCgi, findPhpFpm, startPhpCgi, startPhpFpm } from '../scripts/php.mjs'
+import { findPhpCgi, findPhpFpm, startPhpCgi, startPhpFpm, startPhpWasm } from '../scripts/php.mjs'
 import { createApplication } from './embedded/application.js'
 import { createApp as createExpressApp } from './legacy-php/express.js'
 import { createApp as createFastifyApp } from './legacy-php/fastify.js'
@@ -25,12 +26,16 @@ await run(chooseStart()).catch((error) => fail(explain(error)))
 
 /** @returns {() => Promise<Backend>} */
 function chooseStart() {
+  if (process.argv.includes('--embedded')) {
+    console.log('PHP is not used: a FastCGI application in Node answers in its place.')
+    return startEmbedded
+  }
   const startPhp = findPhpFpm() ? startPhpFpm : findPhpCgi() ? startPhpCgi : undefined
-  if (startPhp !== undefined && !process.argv.includes('--embedded'))
+  if (startPhp !== undefined && !process.argv.includes('--wasm'))
     return () => startPhp({ children: 2 })
-  const why = startPhp === undefined ? `There is no PHP (${install}).` : 'PHP is not used.'
-  console.log(`${why} A FastCGI application in Node answers in its place: examples/embedded.`)
-  return startEmbedded
+  if (startPhp === undefined) console.log(`There is no PHP (${install}).`)
+  console.log('PHP compiled to WebAssembly runs the pages, which is slow: see docs/php-wasm.md.')
+  return () => startPhpWasm({ children: 2 })
 }
 
 /** @returns {Promise<Backend>} */

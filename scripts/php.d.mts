@@ -39,6 +39,7 @@ export interface PhpCgiOptions extends PhpOptions {
   env?: Record<string, string> | undefined
 }
 
+export { findPhpWasm } from '@fastcgi/php-wasm'
 export function findPhpFpm(): string | undefined
 export function findPhpCgi(): string | undefined
 
@@ -47,3 +48,6 @@ export function startPhpFpm(options?: PhpFpmOptions): Promise<PhpProcess>
 
 /** Runs php-cgi as a FastCGI server; resolves when it accepts connections. */
 export function startPhpCgi(options?: PhpCgiOptions): Promise<PhpProcess>
+
+/** Runs PHP compiled to WebAssembly, with an instance for each of `children`; resolves when it accepts connections. */
+export function startPhpWasm(options?: PhpCgiOptions): Promise<PhpProcess>

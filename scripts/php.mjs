@@ -1,19 +1,13 @@
 // Finds PHP and runs it for one run of the example or of the tests. Types: php.d.mts.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  accessSync,
-  constants,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { findPhpWasm, phpWasm } from '@fastcgi/php-wasm'
+import { findPhp } from '@fastcgi/process-manager'
 
 const windows = process.platform === 'win32'
 const asRoot = process.getuid?.() === 0
@@ -27,33 +21,9 @@ const OUTPUT_LIMIT = 65_536
 /** The longest path of a socket that every system takes, in bytes (macOS 103, Linux 107). */
 const SOCKET_PATH_LIMIT = 103
 
-/** Where servers lie that are not in everybody's PATH. */
-const DIRECTORIES = '/usr/sbin /usr/local/sbin /usr/local/bin /opt/homebrew/sbin /opt/homebrew/bin'
-
-export const findPhpFpm = () => find('php-fpm')
-export const findPhpCgi = () => find('php-cgi')
-
-/** The program without a version in its name, else the one with the highest; among equals, the first in PATH. */
-function find(name) {
-  const path = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
-  const pattern = new RegExp(`^${name}(?:(\\d+)\\.(\\d+))?${windows ? '\\.exe' : ''}$`, 'i')
-  return [...path, ...DIRECTORIES.split(' ')]
-    .flatMap((directory) => programs(directory, pattern))
-    .sort((a, b) => (a.version === b.version ? 0 : b.version - a.version))
-    .at(0)?.file
-}
-
-function programs(directory, pattern) {
-  return (attempt(() => readdirSync(directory)) ?? []).flatMap((name) => {
-    const [match, major, minor] = pattern.exec(name) ?? []
-    const version = major === undefined ? Infinity : Number(major) * 1000 + Number(minor)
-    const file = join(directory, name)
-    const usable = match !== undefined && version >= 8000 && executable(file)
-    return usable ? [{ file, version }] : []
-  })
-}
-
-const executable = (file) => attempt(() => accessSync(file, constants.X_OK) ?? true)
+export const findPhpFpm = () => findPhp(['php-fpm'])?.file
+export const findPhpCgi = () => findPhp(['php-cgi'])?.file
+export { findPhpWasm }
 
 function attempt(action) {
   try {
@@ -99,6 +69,21 @@ export async function startPhpCgi(options = {}) {
     ],
     env: { PHP_FCGI_CHILDREN: String(children), PHP_FCGI_MAX_REQUESTS: '0', ...options.env },
   }))
+}
+
+export async function startPhpWasm(options = {}) {
+  const { children = 2, ini = {} } = options
+  return start(options, process.execPath, 0, (address, directory) => {
+    const [, ...command] = phpWasm({ ini: { 'session.save_path': directory, ...ini } }).command
+    const [host, port] = address.split(':')
+    const listen = address.startsWith('unix:')
+      ? `-unix=${address.slice('unix:'.length)}`
+      : [`-host=${host}`, `-port=${port}`]
+    // What it keeps in the temporary directory goes with the run, also if it is killed.
+    const own = { NODE_OPTIONS: '', PHP_FCGI_CHILDREN: String(children), TMPDIR: directory }
+    const env = { ...own, ...options.env }
+    return { args: [...command, listen].flat(), env }
+  })
 }
 
 /** Sessions end with the run, and need no directory that only a package's own user may write. */

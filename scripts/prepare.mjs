@@ -12,7 +12,7 @@ requireNode(20, 19)
 if (!installed()) install()
 if (process.argv.includes('--fresh-tests')) node('scripts/clean.mjs', ...compiledTests())
 // Who runs an example waits for what it needs, not for the tests.
-const projects = process.argv.includes('--packages') ? ['packages/cli', 'packages/application'] : []
+const projects = process.argv.includes('--packages') ? ['packages/cli', 'packages/php-wasm'] : []
 node('node_modules/typescript/bin/tsc', '-b', ...projects)
 
 function requireNode(major, minor) {

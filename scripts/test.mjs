@@ -1,9 +1,10 @@
-// Runs the compiled tests: node scripts/test.mjs [--fast] [FILE or FOLDER of tests…]
+// Runs the compiled tests: node scripts/test.mjs [--fast | --wasm] [FILE or FOLDER of tests…]
 // Most files run side by side; those of test/alone measure shares and times, and run one by one with nothing beside them.
-// --fast leaves out test/alone, every file that needs a program of the system, and long random runs.
+// --fast leaves out test/alone, every file that needs a program of the system, and long random runs. --wasm runs those of
+// PHP, with PHP compiled to WebAssembly in the place of php-fpm.
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { isAlone, isFast, listTests, selectTests } from './testing/files.mjs'
+import { isAlone, isFast, listTests, PHP_TESTS, selectTests } from './testing/files.mjs'
 import { Machine } from './testing/machine.mjs'
 import { printFile, printSummary } from './testing/report.mjs'
 import { runFile } from './testing/run-file.mjs'
@@ -34,9 +35,12 @@ process.exitCode = results.every(({ failures }) => failures.length === 0) ? 0 : 
 
 function chooseFiles() {
   try {
-    const unknown = args.find((arg) => arg.startsWith('--') && arg !== '--fast')
-    if (unknown !== undefined) throw new Error(`unknown option ${unknown}; there is --fast`)
-    const selected = selectTests(listTests(), given)
+    const unknown = args.find((arg) => arg.startsWith('--') && !['--fast', '--wasm'].includes(arg))
+    if (unknown !== undefined)
+      throw new Error(`unknown option ${unknown}; there are --fast and --wasm`)
+    if (args.includes('--wasm')) process.env.FCGI_TEST_PHP = 'wasm'
+    const isAnyPhp = args.includes('--wasm') && given.length === 0
+    const selected = selectTests(listTests(), isAnyPhp ? PHP_TESTS : given)
     return args.includes('--fast') ? selected.filter(isFast) : selected
   } catch (error) {
     console.error(error.message)

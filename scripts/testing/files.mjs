@@ -12,6 +12,14 @@ const RANDOM_RUNS = [
   'client/multiplexing-pair',
 ]
 
+/** The tests of what PHP does, whichever PHP it is. */
+export const PHP_TESTS = [
+  'test/php',
+  'test/files',
+  'test/authorizer/programs.test.ts',
+  'test/sites/dokuwiki-mounted.test.ts',
+]
+
 /** All files of tests; those of test/ first, which take longer. */
 export function listTests() {
   const directories = ['test', ...readdirSync('packages').map((name) => `packages/${name}/test`)]

@@ -17,8 +17,16 @@ t.test('fairness', NEEDS_FPM, async (t) => {
     // Age limits a connection too, and here only the number is of interest.
     const { address: upstream, count } = await countConnections(t, php)
     const { port } = await startAdapter(t, adapter, { upstream, root: SITE, maxAge: 0 })
-    for (let n = 0; n < 10; n++) t.equal((await ask(port, '/pid.php')).status, 200)
-    t.equal(count(), 1)
+    // The connection of a script that is run for the first time is closed, to measure its after-work; on a busy machine that
+    // may take several requests.
+    const ten = async () => {
+      const before = count()
+      for (let n = 0; n < 10; n++) t.equal((await ask(port, '/pid.php')).status, 200)
+      return count() - before
+    }
+    let made = 10
+    for (let round = 0; round < 50 && made > 0; round++) made = await ten()
+    t.equal(made, 0)
   })
 
   await eachAdapter(t, '16 clients on two workers', async (t, adapter) => {

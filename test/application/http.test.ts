@@ -1,6 +1,6 @@
 /** What listeners find on req and res: what they find under node:http. */
 import { once } from 'node:events'
-import { type IncomingHttpHeaders, Server, type ServerResponse } from 'node:http'
+import { type IncomingHttpHeaders, IncomingMessage, Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createServer, type FastCGIRequest, fastcgiContext } from '@fastcgi/application'
 import t from 'tap'
@@ -51,8 +51,25 @@ t.test('req', async (t) => {
   t.equal(seen.fastcgi.keepConnection, true)
   t.equal(seen.fastcgi.params.SCRIPT_FILENAME, '/srv/ü')
   t.strictSame(seen.fastcgi.variables, { USER_NAME: 'ada' })
+  const raw = seen.fastcgi.rawParams
+  const at = raw.indexOf('SCRIPT_FILENAME')
+  t.equal(raw[at + 1], '/srv/\xc3\xbc', 'each character is a byte')
   t.equal(fastcgiContext(seen), seen.fastcgi)
   t.ok(createServer() instanceof Server)
+})
+
+t.test('req.signal, also where IncomingMessage has one of its own', async (t) => {
+  const own = Object.getOwnPropertyDescriptor(IncomingMessage.prototype, 'signal')
+  Object.defineProperty(IncomingMessage.prototype, 'signal', { get: () => 0, configurable: true })
+  t.teardown(() => {
+    if (own === undefined) Reflect.deleteProperty(IncomingMessage.prototype, 'signal')
+    else Object.defineProperty(IncomingMessage.prototype, 'signal', own)
+  })
+  const { port } = await startServer(t, (req, res) =>
+    res.end(String(req.signal instanceof AbortSignal)),
+  )
+  const web = await connectTo(t, port)
+  t.equal((await web.get({ params: POST })).body, 'true')
 })
 
 t.test('HEAD, 204 and 304 have no body, and keep their fields', async (t) => {

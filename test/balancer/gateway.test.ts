@@ -7,6 +7,7 @@ import {
   eachAdapter,
   startAdapter,
 } from '../helpers/adapters.ts'
+import { KEPT } from '../helpers/kept.ts'
 import { type RawResponse, rawGet, rawRequest } from '../helpers/raw-http.ts'
 import { type Peer, type PeerRequest, startPeer, wellBehaved } from '../helpers/scripted-peer.ts'
 
@@ -108,6 +109,7 @@ eachAdapter(t, 'one cluster for several routes, made here or elsewhere', async (
   const app = await startAdapter(t, adapter, {
     checkLocal: false,
     root: '/srv',
+    ...KEPT,
     clusters: { own: { members: [a.address] }, shared },
     routes: [
       { match: '/a/', upstream: 'balancer://own' },

@@ -19,7 +19,7 @@ import {
   startPeer,
   stdoutRecords,
 } from '../helpers/scripted-peer.ts'
-import { within } from '../helpers/wait.ts'
+import { until, within } from '../helpers/wait.ts'
 
 const MAIN = fileURLToPath(new URL('../../../packages/cli/dist/main.js', import.meta.url))
 /** Without tap's loader, which would change what is on stderr, and without the cost of coverage. */
@@ -206,7 +206,7 @@ t.test('options that cannot be meant: exit code 2 and one line', async (t) => {
     [['ping'], /--upstream is missing/],
     [['ping', '--upstream', 'x'], /option --upstream: address "x"/],
     [['ping', ...at, '--timeout', '0'], /option --timeout must be a whole number/],
-    [['ping', ...at, '--head'], /Unknown option '--head'/],
+    [['ping', ...at, '--head'], /there is no option --head; --help shows all/],
     [['request', ...at], /option --script is missing/],
     [['request', ...at, '--param', 'X'], /option --param must be NAME=VALUE; got "X"/],
     [['request', ...at, '--script', '/x', '--role', 'king'], /must be one of responder/],
@@ -229,4 +229,65 @@ t.test('options that cannot be meant: exit code 2 and one line', async (t) => {
     t.equal(code, 0)
     t.match(stdout, new RegExp(`^fastcgi ${command} --upstream`))
   }
+})
+
+t.test('request -d: the body, and its type', async (t) => {
+  const file = (name: string): string => join(t.testdir({ [name]: 'x=1' }), name)
+  const peer = await peerOf(
+    t,
+    eachRequest(async (request, connection) => {
+      const { REQUEST_METHOD, CONTENT_TYPE } = request.params
+      const text = `${REQUEST_METHOD} ${CONTENT_TYPE} ${await request.stdin()}`
+      connection.write(response(text), endRecord())
+    }),
+  )
+  const ask = async (...args: string[]): Promise<string> =>
+    (
+      await run(
+        ['request', '--upstream', peer.address, '--script', '/x', '--no-head', ...args],
+        'in',
+      )
+    ).stdout
+  t.equal(await ask('-d', 'a=b'), 'POST application/x-www-form-urlencoded a=b')
+  t.equal(await ask('--send', '{"a":1}'), 'POST application/json {"a":1}')
+  t.equal(await ask('-d', '{a}'), 'POST application/x-www-form-urlencoded {a}')
+  t.equal(await ask('-d', `@${file('a.json')}`), 'POST application/json x=1')
+  t.equal(await ask('-d', `@${file('a.bin')}`), 'POST application/octet-stream x=1')
+  t.equal(await ask('--body', file('a.txt'), '--method', 'PUT'), 'PUT text/plain x=1')
+  t.equal(await ask('-d', '@-', '--param', 'CONTENT_TYPE=a/b'), 'POST a/b in')
+  const both = await run([
+    'request',
+    '--upstream',
+    'x:1',
+    '--script',
+    '/x',
+    '-d',
+    'a',
+    '--body',
+    'b',
+  ])
+  t.strictSame(
+    [both.code, both.stderr],
+    [2, 'fastcgi request: options --body and --send: give one of them\n'],
+  )
+})
+
+t.test('ping --watch: one line each, until a signal', FPM, async (t) => {
+  const fpm = await startPhpFpm({ children: 1 })
+  t.teardown(() => fpm.stop())
+  const args = [MAIN, 'ping', '--upstream', fpm.address, '--watch', '--interval', '20']
+  const child = spawn(process.execPath, args, { env: ENV })
+  t.teardown(() => child.kill('SIGKILL'))
+  let output = ''
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output += text
+  })
+  await until('answers', () => output.split('\n').length > 2)
+  await fpm.stop()
+  await until('no answer', () => output.includes('no answer'))
+  child.kill('SIGINT')
+  const [code] = await within('the end', once(child, 'close'))
+  t.equal(code, 1, 'that of the last answer')
+  t.match(output, /^\d{4}-\S+Z answers after \d+ ms: FCGI_MPXS_CONNS=0\n/)
+  t.match(output, /^\S+ no answer: cannot connect to unix:/m)
 })

@@ -81,19 +81,14 @@ t.test('--site, --deny, --index several times, --follow-symlinks', PHP_FPM, asyn
 })
 
 t.test('--reuse, --no-reuse', async (t) => {
-  for (const [flag, connections] of [
-    ['--reuse', 1],
-    ['--no-reuse', 2],
-  ] as const) {
+  for (const flag of ['--reuse', '--no-reuse']) {
     const peer = await startPeer(wellBehaved())
     t.teardown(() => peer.close())
     const options = ['--upstream', peer.address, '--root', site(t), flag]
     const served = await serve(t, ...options)
     await textOf(`${served.url}/hello.php`)
-    await textOf(`${served.url}/hello.php`)
     await stop(t, served)
     t.equal(peer.requests[0]?.keepConnection, flag === '--reuse')
-    t.equal(peer.connections.length, connections, flag)
   }
 })
 

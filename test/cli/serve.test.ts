@@ -1,4 +1,6 @@
 /** The command `fastcgi serve` as a process of its own, in front of a real php-fpm. */
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import t from 'tap'
 import { ADAPTERS } from '../helpers/adapters.ts'
 import { rawGet } from '../helpers/raw-http.ts'
@@ -34,7 +36,7 @@ for (const adapter of ADAPTERS)
     await stop(t, served)
     t.equal(
       served.stdout(),
-      `fastcgi: ${url}/ serves ${root} through ${upstream}\n`,
+      `fastcgi: ${url}/ serves ${root} (plain PHP) through ${upstream}\n`,
       'one line on stdout',
     )
     t.notMatch(served.stderr(), 'hello.php', 'no log of requests unless it is asked for')
@@ -76,5 +78,13 @@ t.test('the second signal ends it at once, of either kind', PHP_FPM, async (t) =
 
 /** Resolves when nobody listens any more. */
 async function refuses(port: number): Promise<void> {
-  while (await rawGet(port, '/style.css').catch(() => undefined));
+  for (;;) {
+    const socket = connect({ host: '127.0.0.1', port })
+    const isOpen = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      once(socket, 'error').then(() => false),
+    ]).catch(() => false)
+    socket.destroy()
+    if (!isOpen) return
+  }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { FastCGIClient, type FastCGIRequest, type PoolOptions } from '@fastcgi/client'
 import t, { type Test } from 'tap'
 import { findPhpFpm, type PhpFpmOptions, type PhpProcess, startPhpFpm } from '#php'
+import { KEPT } from '../helpers/kept.ts'
 import { poolOf, send, sent } from '../helpers/outcome.ts'
 import { needs } from '../helpers/require-program.ts'
 import { scaled } from '../helpers/time-limit.ts'
@@ -80,7 +81,7 @@ t.test('the useful things', options, async (t) => {
 })
 
 t.test('requests in a row use one connection', options, async (t) => {
-  const { client } = await phpAndClient(t, {}, { maxAge: 0 })
+  const { client } = await phpAndClient(t, {}, KEPT)
   const pids = new Set<string>()
   for (let n = 0; n < 10; n++) {
     const response = await client.request({ params: pid })
@@ -237,7 +238,7 @@ t.test('a slow reader holds the script back, and gets it all', options, async (t
 })
 
 t.test('an upload of 5 MB', options, async (t) => {
-  const { client } = await phpAndClient(t, { ini: { post_max_size: '20M' } })
+  const { client } = await phpAndClient(t, { ini: { post_max_size: '20M' } }, KEPT)
   const body = Buffer.alloc(5_000_000, 'z')
   const params = script('sum', "<?php echo md5(file_get_contents('php://input'));", {
     REQUEST_METHOD: 'POST',

@@ -25,7 +25,7 @@ for (const listen of ['unix', 'tcp'] as const)
     t.test(
       `${method} over ${listen}: a worker that dies later has begun; it runs once`,
       async (t) => {
-        const { peer, pool } = await peerAndPool(t, diesAfter(120), { listen })
+        const { peer, pool } = await peerAndPool(t, diesAfter(120), { listen, idleTimeout: 0 })
         const request = { params: { REQUEST_METHOD: method }, body: method === 'PUT' ? 'x' : null }
         t.equal((await sent(t, pool, request)).status, 200)
         const { error, attempts } = await sent(t, pool, request)

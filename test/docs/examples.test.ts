@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { FastCGIServer } from '@fastcgi/application'
 import t, { type Test } from 'tap'
-import { findPhpFpm, startPhpFpm } from '#php'
+import { findPhpFpm, startPhpFpm, startPhpWasm } from '#php'
 import { needs } from '../helpers/require-program.ts'
 import { until, within } from '../helpers/wait.ts'
 
@@ -74,6 +74,19 @@ const BACKENDS: Record<string, { needs: { skip: string | false }; start(): Promi
         cookie: /^PHPSESSID=.*path=\/legacy\/.*HttpOnly/i,
         notFound: 'PHP knows no such page.',
         report: /PHP [\d.]+.*\(fpm-fcgi\), process \d+/,
+      }
+    },
+  },
+  'legacy-php compiled to WebAssembly': {
+    needs: { skip: false },
+    async start() {
+      const php = await startPhpWasm({ children: 2 })
+      return {
+        address: php.address,
+        stop: () => php.stop(),
+        cookie: /^PHPSESSID=.*path=\/legacy\/.*HttpOnly/i,
+        notFound: 'PHP knows no such page.',
+        report: /PHP [\d.]+.*\(cgi-fcgi\), process \d+/,
       }
     },
   },
@@ -221,14 +234,15 @@ function runs(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
 }
 
-for (const [option, embedded] of [
-  ['--fastify', false],
-  ['--express', false],
-  ['--embedded', true],
+for (const [option, processes, says] of [
+  ['--fastify', 3, ''],
+  ['--express', 3, ''],
+  ['--wasm', 1, 'PHP compiled to WebAssembly runs the pages'],
+  ['--embedded', 0, 'a FastCGI application in Node answers in its place'],
 ] as const)
   t.test(
     `node examples/start.js ${option}: leaves nothing behind`,
-    embedded ? {} : PHP_FPM,
+    processes < 3 ? {} : PHP_FPM,
     async (t) => {
       const temporary = mkdtempSync(join(tmpdir(), 'start-'))
       t.teardown(() => rmSync(temporary, { recursive: true, force: true }))
@@ -254,13 +268,13 @@ for (const [option, embedded] of [
       const found = () => /http:\/\/127\.0\.0\.1:\d+/.exec(output)?.[0]
       await until('its address', () => found() !== undefined)
       const url = found()
-      if (embedded) t.match(output, 'A FastCGI application in Node answers in its place')
+      t.ok(output.includes(says), output)
       t.match(await (await fetch(`${url}/legacy/`)).text(), 'A legacy site')
 
       const left = descendants(child.pid ?? 0)
-      if (embedded) t.equal(left.length, 0, 'no other process')
+      if (processes === 0) t.equal(left.length, 0, 'no other process')
       else if (process.platform === 'linux')
-        t.ok(left.length >= 3, 'php-fpm and its two workers run')
+        t.ok(left.length >= processes, 'PHP and its workers run')
       child.kill('SIGTERM')
       t.same(await within('the exit', once(child, 'close')), [0, null])
       await until('all processes to end', () => !left.some(runs))

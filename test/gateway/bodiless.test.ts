@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import t from 'tap'
 import { eachAdapter } from '../helpers/adapters.ts'
 import { behind, whole } from '../helpers/behind.ts'
+import { KEPT } from '../helpers/kept.ts'
 import { rawConnect, rawRequest } from '../helpers/raw-http.ts'
 import { eachRequest, endRecord, type Script, stdoutRecords } from '../helpers/scripted-peer.ts'
 import { until, within } from '../helpers/wait.ts'
@@ -25,7 +26,7 @@ eachAdapter(
       ['GET', '304'],
       ['HEAD', '304'],
     ]) {
-      const { app, peer } = await behind(t, adapter, answersAnyway, { maxAge: 0 })
+      const { app, peer } = await behind(t, adapter, answersAnyway, KEPT)
       const socket = await rawConnect(app.port)
       let text = ''
       socket.setEncoding('latin1').on('data', (chunk) => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type AdapterName, eachAdapter } from '../helpers/adapters.ts'
 import { type Behind, behind, whole } from '../helpers/behind.ts'
+import { KEPT } from '../helpers/kept.ts'
 import { rawConnect } from '../helpers/raw-http.ts'
 import { eachRequest, type Script, stdoutRecords } from '../helpers/scripted-peer.ts'
 import { nothingEscapes } from '../helpers/strict.ts'
@@ -101,7 +102,7 @@ eachAdapter(t, 'a response that ends soon leaves the connection open', async (t,
     connection.write(stdoutRecords(Buffer.alloc(10_000)))
     connection.end()
   })
-  const { peer, send } = await behind(t, adapter, script, { maxAge: 0, idleTimeout: 0 })
+  const { peer, send } = await behind(t, adapter, script, KEPT)
   for (let n = 0; n < 3; n++) t.equal((await send('HEAD /x.php')).status, 200)
   await delay(200)
   await send('HEAD /x.php')

@@ -5,6 +5,7 @@ import { OptionError } from '@fastcgi/client'
 import { type FastCGIMiddleware, fastcgiProxy } from '@fastcgi/express'
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from 'express'
 import t, { type Test } from 'tap'
+import { KEPT } from '../helpers/kept.ts'
 import { rawGet, rawRequest } from '../helpers/raw-http.ts'
 import {
   eachRequest,
@@ -242,8 +243,8 @@ t.test('trust proxy', async (t) => {
 t.test('close(), stats and several instances', async (t) => {
   const { app, proxy, get, peer } = await started(t)
   const other = await started(t, () => 'other')
-  const one = proxy()
-  const two = proxy({ upstream: other.peer.address })
+  const one = proxy(KEPT)
+  const two = proxy({ upstream: other.peer.address, ...KEPT })
   await other.listen()
   app.use('/1', one)
   app.use('/2', two)

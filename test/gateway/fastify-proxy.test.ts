@@ -5,6 +5,7 @@ import { fastcgiProxy } from '@fastcgi/fastify'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { whole } from '../helpers/behind.ts'
+import { KEPT } from '../helpers/kept.ts'
 import {
   eachRequest,
   type Peer,
@@ -204,7 +205,7 @@ t.test('it closes what it made, and only that', async (t) => {
   const own = await started(t)
   const pool = new Pool(own.peer.address)
   t.teardown(() => pool.destroy())
-  app.register(fastcgiProxy, { prefix: '/1', ...route })
+  app.register(fastcgiProxy, { prefix: '/1', ...route, ...KEPT })
   app.register(fastcgiProxy, { prefix: '/2', ...own.route, upstream: pool })
   await app.inject('/1/a.php')
   await app.inject('/2/a.php')

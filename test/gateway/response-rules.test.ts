@@ -6,6 +6,7 @@ import type { GatewayError } from '@fastcgi/gateway'
 import t from 'tap'
 import { type AdapterOptions, eachAdapter } from '../helpers/adapters.ts'
 import { type Behind, behind, whole } from '../helpers/behind.ts'
+import { KEPT } from '../helpers/kept.ts'
 import { eachRequest, endRecord, stdoutRecords } from '../helpers/scripted-peer.ts'
 import { nothingEscapes } from '../helpers/strict.ts'
 import { until } from '../helpers/wait.ts'
@@ -172,7 +173,7 @@ await eachAdapter(t, 'interceptErrors: the application is let go', async (t, nam
       connection.write(stdoutRecords('Status: 500 Broken\r\n\r\n'))
       connection.write(stdoutRecords('page'), endRecord())
     }),
-    { interceptErrors: true },
+    { interceptErrors: true, ...KEPT },
   )
   await short.get()
   await short.get()

@@ -11,21 +11,26 @@ import {
   type PhpProcess,
   startPhpCgi,
   startPhpFpm,
+  startPhpWasm,
 } from '#php'
+import { ON_WASM } from './php-on-wasm.ts'
 import { needs } from './require-program.ts'
 
 /** Document root with one small script for each purpose. */
 export const SITE = join(process.cwd(), 'test/fixtures/php')
 
-export const NEEDS_FPM = needs('php-fpm', findPhpFpm())
-export const NEEDS_CGI = needs('php-cgi', findPhpCgi())
+export const NEEDS_FPM = ON_WASM ? needs('php-wasm', 'there') : needs('php-fpm', findPhpFpm())
+export const NEEDS_CGI = ON_WASM
+  ? { skip: 'php-wasm stands in for php-fpm' }
+  : needs('php-cgi', findPhpCgi())
 
 /** What a distribution's php.ini may say otherwise. */
 const INI = { display_errors: 0, log_errors: 1, output_buffering: 0, post_max_size: 0 }
 
 /** Starts php-fpm with two workers; it is stopped with the test. */
 export async function phpFpm(t: Test, options: PhpFpmOptions = {}): Promise<PhpProcess> {
-  const php = await startPhpFpm({ ...options, ini: { ...INI, ...options.ini } })
+  const startPhp = ON_WASM ? startPhpWasm : startPhpFpm
+  const php = await startPhp({ ...options, ini: { ...INI, ...options.ini } })
   t.teardown(() => php.stop())
   return php
 }

@@ -26,9 +26,31 @@ export interface Served {
 }
 
 /** Starts the command on a free port and waits for its first line. */
-export async function serve(t: Test, ...args: string[]): Promise<Served> {
-  const all = [MAIN, 'serve', '--listen', '127.0.0.1:0', ...args]
-  const child = spawn(process.execPath, all, { env: ENV, stdio: ['ignore', 'pipe', 'pipe'] })
+export function serve(t: Test, ...args: string[]): Promise<Served> {
+  return serveWith(t, { args: ['--listen', '127.0.0.1:0', ...args] })
+}
+
+export interface ServeOptions {
+  args?: readonly string[]
+  cwd?: string
+  env?: Record<string, string>
+  uid?: number
+  /** A command that runs it. */
+  within?: readonly string[]
+}
+
+/** The same with a working directory and variables of the environment. */
+export async function serveWith(
+  t: Test,
+  { args = [], cwd, env, uid, within: outer = [] }: ServeOptions,
+): Promise<Served> {
+  const [file = '', ...all] = [...outer, process.execPath, MAIN, 'serve', ...args]
+  const child = spawn(file, all, {
+    cwd,
+    uid,
+    env: { ...ENV, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   t.teardown(() => child.kill('SIGKILL'))
   const written = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
@@ -40,7 +62,7 @@ export async function serve(t: Test, ...args: string[]): Promise<Served> {
     child.stdout.on('data', () => written.stdout.includes('\n') && resolve()),
   )
   await within('the ready line', Promise.race([line, exited]), 30_000)
-  const url = /http:\/\/127\.0\.0\.1:\d+/.exec(written.stdout)?.[0]
+  const url = /https?:\/\/127\.0\.0\.1:\d+/.exec(written.stdout)?.[0]
   if (url === undefined) throw new Error(`not ready: ${written.stdout}${written.stderr}`)
   const { port } = new URL(url)
   const { stdout, stderr } = { stdout: () => written.stdout, stderr: () => written.stderr }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { eachAdapter, startAdapter } from '../helpers/adapters.ts'
 import { bodyOf, serverParams } from '../helpers/php-http.ts'
+import { skipsOnWasm } from '../helpers/php-on-wasm.ts'
 import { NEEDS_CGI, NEEDS_FPM, phpCgi, phpFpm, SITE } from '../helpers/php-site.ts'
 import { rawGet } from '../helpers/raw-http.ts'
 
@@ -23,6 +24,7 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'a missing script, and nobody looked', async (t, adapter) => {
+    if (skipsOnWasm(t, 'missing')) return
     const root = '/nowhere/at-all'
     const { port, log } = await startAdapter(t, adapter, { upstream, root, checkLocal: false })
     const { status, text } = await rawGet(port, '/missing.php')
@@ -55,6 +57,7 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'scripts whose names are no ASCII', async (t, adapter) => {
+    if (skipsOnWasm(t, 'names')) return
     const root = t.testdir()
     const script = '<?php echo bin2hex($_SERVER["SCRIPT_FILENAME"]);'
     // One in UTF-8, and one in latin1, as old sites have them.

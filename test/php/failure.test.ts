@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { type AdapterName, eachAdapter, startAdapter } from '../helpers/adapters.ts'
 import { ask, RawConversation } from '../helpers/php-http.ts'
+import { skipsOnWasm } from '../helpers/php-on-wasm.ts'
 import { NEEDS_CGI, NEEDS_FPM, phpCgi, phpFpm, SITE } from '../helpers/php-site.ts'
 import { until } from '../helpers/wait.ts'
 
@@ -52,6 +53,7 @@ async function brokenBodies(t: Test, upstream: string): Promise<void> {
     ['with Content-Length', '?length'],
   ])
     await eachAdapter(t, `a worker killed inside a body ${name}`, async (t, adapter) => {
+      if (skipsOnWasm(t, 'process')) return
       const { port, log } = await startAdapter(t, adapter, { upstream, root: SITE })
       const client = await RawConversation.start(
         port,
@@ -118,6 +120,7 @@ async function clientsThatGo(t: Test, upstream: string): Promise<void> {
       t,
       `a client that goes in the middle of its ${method}`,
       async (t, adapter) => {
+        if (method === 'PUT' && skipsOnWasm(t, 'body')) return
         const { port, file } = await start(t, adapter)
         const client = await RawConversation.start(
           port,

@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { eachAdapter } from '../helpers/adapters.ts'
 import { type ForkedGateway, forkGateway } from '../helpers/php-gateway.ts'
 import { ask, blocks, hashOf, hashOfBlocks, open } from '../helpers/php-http.ts'
+import { skipsOnWasm } from '../helpers/php-on-wasm.ts'
 import { NEEDS_FPM, phpFpm, SITE } from '../helpers/php-site.ts'
 import { delay, until, within } from '../helpers/wait.ts'
 
@@ -34,6 +35,7 @@ t.test('memory', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'an upload of 100 MB while all workers are busy', async (t, adapter) => {
+    if (skipsOnWasm(t, 'process')) return
     const directory = t.testdir()
     const env = { TEST_DIR: directory }
     const gateway = await forkGateway(t, adapter, { upstream, root: SITE, env })

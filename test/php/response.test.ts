@@ -5,7 +5,9 @@ import { join } from 'node:path'
 import { RecordType } from '@fastcgi/protocol'
 import t from 'tap'
 import { type AdapterName, eachAdapter, startAdapter } from '../helpers/adapters.ts'
+import { KEPT } from '../helpers/kept.ts'
 import { ask, RawConversation } from '../helpers/php-http.ts'
+import { skipsOnWasm } from '../helpers/php-on-wasm.ts'
 import {
   countConnections,
   NEEDS_CGI,
@@ -35,6 +37,7 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'status codes and reasons', async (t, adapter) => {
+    if (skipsOnWasm(t, 'reason')) return
     const { port } = await start(adapter, t)
     const statuses: Array<[number, string]> = [
       // PHP says no status where it is 200, and so no reason either.
@@ -90,6 +93,7 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
       const { port: counted } = await startAdapter(t, adapter, {
         upstream: counter.address,
         root: SITE,
+        ...KEPT,
       })
       const agent = new Agent({ keepAlive: true, maxSockets: 1 })
       t.teardown(() => agent.destroy())
@@ -105,7 +109,8 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'a fatal error is 500, and the process lives', async (t, adapter) => {
-    const { port, log } = await start(adapter, t)
+    const options = { upstream: php.address, root: SITE, ...KEPT } as const
+    const { port, log } = await startAdapter(t, adapter, options)
     const { status, headers } = await ask(port, '/fatal.php')
     t.equal(status, 500)
     t.match(log.join('\n'), /stderr of the application: .*Call to undefined function/)
@@ -114,6 +119,7 @@ t.test('php-fpm', NEEDS_FPM, async (t) => {
   })
 
   await eachAdapter(t, 'what PHP complains about is logged in whole lines', async (t, adapter) => {
+    if (skipsOnWasm(t, 'log')) return
     const { port, log } = await start(adapter, t)
     const { body } = await ask(port, '/notice.php')
     t.equal(body.toString(), 'answer')

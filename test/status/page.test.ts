@@ -178,3 +178,18 @@ t.test('dispatchers of several gateways', (t) => {
   t.equal(joined.default, one)
   t.end()
 })
+
+t.test('scripts that work on after their response are named, as text', async (t) => {
+  const afterWork = [{ script: `/srv/${HOSTILE}.php`, idempotent: false, milliseconds: 3000 }]
+  const dispatcher = new Proxy(stub(), {
+    get: (target, name) =>
+      name === 'stats' ? { ...target.stats, afterWork } : Reflect.get(target, name),
+  })
+  const status = createStatus({ dispatchers: { shop: dispatcher } })
+  const body = (url: string, accept: string): string =>
+    String(status.respond({ method: 'GET', url, headers: { accept } }).body)
+  const page = body('/', 'text/html')
+  t.match(page, /Scripts that work on after their response/)
+  t.notOk(page.includes(HOSTILE))
+  t.strictSame(JSON.parse(body('/', 'application/json')).dispatchers[0].stats.afterWork, afterWork)
+})

@@ -1,33 +1,47 @@
 // Parsing and checking of command line options, shared by the commands.
 import { type ParseArgsConfig, parseArgs } from 'node:util'
 import { OptionError, parseAddress } from '@fastcgi/client'
+import { similarName } from '@fastcgi/client/internal'
 
 type OptionsConfig = NonNullable<ParseArgsConfig['options']>
 
-/** Values of the options that were given. */
-export type OptionValues<Options extends OptionsConfig> = ReturnType<
-  typeof parseArgs<{ args: string[]; allowNegative: true; options: Options }>
->['values']
+type Parsed<Options extends OptionsConfig> = ReturnType<
+  typeof parseArgs<{
+    args: string[]
+    allowNegative: true
+    allowPositionals: boolean
+    options: Options
+  }>
+>
 
-/** Parses options. Flags can be negated: --no-reuse. @throws OptionError with a message of one line. */
+/** Values of the options that were given. */
+export type OptionValues<Options extends OptionsConfig> = Parsed<Options>['values']
+
+/**
+ * Parses options. Flags can be negated: --no-reuse.
+ * @param allowPositionals whether there may be arguments without a name.
+ * @throws OptionError with a message of one line.
+ */
 export function parseOptions<Options extends OptionsConfig>(
   args: string[],
   options: Options,
-): OptionValues<Options> {
+  allowPositionals = false,
+): { values: OptionValues<Options>; positionals: string[] } {
   try {
-    return parseArgs({ args, allowNegative: true as const, options }).values
+    return parseArgs({ args, allowNegative: true as const, allowPositionals, options })
   } catch (error) {
     throw new OptionError(inOneLine((error as Error).message, Object.keys(options)))
   }
 }
 
-/** The message of parseArgs without its further sentences of advice. */
+/** The message of parseArgs without its further sentences of advice, or with the name that may have been meant. */
 function inOneLine(message: string, names: string[]): string {
-  const [, name, what] = /^Option '(?:-\w, )?(--[a-z-]+).*?' (argument|does)/.exec(message) ?? []
+  const [, name, what] = /^Option '(?:-\w, )?(--[a-z.-]+).*?' (argument|does)/.exec(message) ?? []
   if (name !== undefined) return `option ${name} needs ${what === 'does' ? 'no' : 'a'} value`
-  const [first = message] = message.split(/\.\s/)
-  const known = names.map((name) => `--${name}`)
-  return /^Unknown option/.test(first) ? `${first}; there are ${known.join(', ')}` : first
+  const [, unknown] = /^Unknown option '(-[^']*)'/.exec(message) ?? []
+  if (unknown === undefined) return message.split(/\.\s/)[0] ?? message
+  const meant = similarName(unknown.replace(/^--?(no-)?/, ''), names)
+  return `there is no option ${unknown}; ${meant === undefined ? '--help shows all' : `did you mean --${meant}?`}`
 }
 
 /**

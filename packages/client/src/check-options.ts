@@ -1,5 +1,6 @@
 // Validation of option objects: one check per option, and errors that name the option, the value and what is allowed.
 import { OptionError } from './errors.ts'
+import { similarName } from './similar-name.ts'
 
 /** Validates a value: returns undefined when it is valid, else a description of valid values for the message. */
 export type Check = (value: unknown) => string | undefined
@@ -71,7 +72,7 @@ export function shape(checks: Checks): Check {
     for (const [name, item] of Object.entries(value)) {
       const check = Object.hasOwn(checks, name) ? checks[name] : undefined
       if (check === undefined)
-        return `an object with ${Object.keys(checks).join(', ')}; not ${name}`
+        return `an object with ${Object.keys(checks).join(', ')}; not ${name}${didYouMean(name, checks)}`
       const wanted = item === undefined ? undefined : check(item)
       if (wanted !== undefined) return `an object whose ${name} is ${wanted}`
     }
@@ -143,9 +144,16 @@ export function checkOptions(where: string, given: unknown, checks: Checks): voi
 
 function describeUnknown(name: string, checks: Checks): string {
   const newName = Object.hasOwn(RENAMED_OPTIONS, name) ? RENAMED_OPTIONS[name] : undefined
-  return newName === undefined
+  if (newName !== undefined) return `unknown option ${name}; here it is ${newName}`
+  const meant = similarName(name, Object.keys(checks))
+  return meant === undefined
     ? `unknown option ${name}; there are ${Object.keys(checks).join(', ')}`
-    : `unknown option ${name}; here it is ${newName}`
+    : `unknown option ${name}; did you mean ${meant}?`
+}
+
+function didYouMean(name: string, checks: Checks): string {
+  const meant = similarName(name, Object.keys(checks))
+  return meant === undefined ? '' : ` (did you mean ${meant}?)`
 }
 
 function show(value: unknown): string {

@@ -2,6 +2,16 @@ import type { Dispatching } from './exchange/handler.ts'
 import type { FastCGIRequest } from './exchange/request.ts'
 import type { FastCGIResponse } from './exchange/response.ts'
 
+/** A script that works on after the end of its response (`fastcgi_finish_request` of php-fpm). */
+export interface ScriptAfterWork {
+  /** SCRIPT_FILENAME, or the property `script` of its requests. */
+  script: string
+  /** Whether these are its requests with an idempotent method, or the others. */
+  idempotent: boolean
+  /** How long it usually works on, in milliseconds. */
+  milliseconds: number
+}
+
 /** Current numbers and counters of a dispatcher. */
 export interface DispatcherStats {
   /** Connections that are open or being opened. */
@@ -20,6 +30,8 @@ export interface DispatcherStats {
   failed: number
   /** Attempts beyond the first of a request, since the start. */
   retries: number
+  /** Scripts whose connections are not kept because they work on after their response; set by a pool that knows some. */
+  afterWork?: readonly ScriptAfterWork[]
 }
 
 /** The interface that clients, pools, balancers and process managers have in common. A dispatcher may wrap another. */

@@ -26,7 +26,7 @@ export type { Waiting } from './balancer/pending-requests.ts'
 // The client: requests to an address, a list of members, or any dispatcher.
 export { FastCGIClient } from './client.ts'
 // The interface that clients, pools, balancers and process managers have in common.
-export type { Dispatcher, DispatcherStats } from './dispatcher.ts'
+export type { Dispatcher, DispatcherStats, ScriptAfterWork } from './dispatcher.ts'
 // Errors of the client; each has a `code`.
 export {
   AbortedError,

@@ -4,7 +4,7 @@
  */
 
 // Latency histograms of balancer members, for the status page.
-export { BUCKETS, Histogram } from './balancer/members/histogram.ts'
+export { BUCKETS, Histogram, quantileOf } from './balancer/members/histogram.ts'
 // Base classes of dispatchers and of handlers that wrap another one.
 export { BaseDispatcher } from './base-dispatcher.ts'
 // Calls of functions that the user gives.
@@ -24,7 +24,10 @@ export {
   shape,
   text,
 } from './check-options.ts'
+// The errors of connections that could not be opened.
+export { connectError } from './connection/connection-errors.ts'
 export { publish } from './diagnostics.ts'
+export { systemCode } from './errors.ts'
 export { tellError } from './exchange/exchange.ts'
 export { ForwardingHandler } from './exchange/forwarding-handler.ts'
 // Lines of STDERR and of the output of processes.
@@ -32,3 +35,5 @@ export { escapeControls, StderrLines } from './exchange/stderr-lines.ts'
 // Loggers.
 export { containedLogger, type Logger } from './logger.ts'
 export { poolChecks, timeoutChecks } from './options.ts'
+// Suggestions for names that are wrong.
+export { similarName } from './similar-name.ts'

@@ -50,24 +50,27 @@ export interface PoolOptions {
    * early when it appears to block new connections, because it occupies a worker of the application. With `true`, a
    * kept connection is used only for requests that can be sent again: the application may close it at any time, and
    * php-fpm at `pm.max_requests` discards a request that arrives at that moment. With `'always'` it is used for all
-   * requests, and the caller accepts that risk. @default true
+   * requests, and the caller accepts that risk; it is then also kept after scripts that work on after their response, and
+   * where requests are rare. @default true
    */
   reuse?: boolean | 'always' | undefined
   /**
    * Maximum number of connections, 1 to 65535 (Apache `max`). `'auto'` learns how many connections the application
    * serves at the same time, up to 64. Further requests wait in the queue of the pool, in order of arrival, and not in
-   * the listen backlog of the socket. @default 'auto'
+   * the listen backlog of the socket; when none completes, they are sent on further connections, up to 64.
+   * @default 'auto'
    */
   maxConnections?: number | 'auto' | undefined
   /** Lower bound of `maxConnections: 'auto'` (Apache `min`, but no connections are opened in advance). @default 1 */
   minConnections?: number | undefined
   /** Number of idle connections that `idleTimeout` does not close (Apache `smax`). @default 0 */
   softMaxConnections?: number | undefined
-  /** How long an idle connection is kept; 0 for no limit (Apache `ttl`). It occupies a php-fpm child. @default 1000 */
+  /** How long an idle connection is kept; 0 for no limit (Apache `ttl`). It occupies a php-fpm child. @default 30 */
   idleTimeout?: number | undefined
   /**
    * Maximum age of a connection that is used again; 0 for no limit. It bounds how long the pool occupies a worker that
-   * other clients of the same application are waiting for. @default 500
+   * other clients of the same application are waiting for. Unless it is 0, connections are also closed after some
+   * milliseconds of use, and where requests are rare: see the README on slow scripts and after-work. @default 500
    */
   maxAge?: number | undefined
   /** Maximum requests on one connection; 0 for no limit. Keep it below php-fpm's `pm.max_requests`. @default 0 */
@@ -135,7 +138,7 @@ const DEFAULTS: PoolSettings = {
   maxConnections: 'auto',
   minConnections: 1,
   softMaxConnections: 0,
-  idleTimeout: 1000,
+  idleTimeout: 30,
   maxAge: 500,
   maxRequests: 0,
   fairness: 5,

@@ -2,9 +2,17 @@
 const built = (name: string): Promise<unknown> =>
   import(new URL(`../../dist/${name}.js`, import.meta.url).href)
 
-export const { ConcurrencyLimit } = (await built(
-  'pool/concurrency-limit',
-)) as typeof import('../src/pool/concurrency-limit.ts')
+export const { Backlog } = (await built('pool/backlog')) as typeof import('../src/pool/backlog.ts')
+
+export const { Scheduler } = (await built(
+  'pool/scheduler',
+)) as typeof import('../src/pool/scheduler.ts')
+
+export const { AfterWork } = (await built(
+  'pool/after-work',
+)) as typeof import('../src/pool/after-work.ts')
+
+export type Clock = import('../src/pool/clock.ts').Clock
 
 export const { StderrLines } = (await built(
   'exchange/stderr-lines',

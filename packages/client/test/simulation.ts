@@ -1,224 +1,291 @@
 /**
- * A php-fpm and the pools that use it, in virtual time: workers that serve one connection each until it is closed,
- * a backlog they take connections from in order, and pools that drive a ConcurrencyLimit the way Pool does.
+ * A php-fpm and the pools that use it, in virtual time: workers that serve one connection each until it is closed, a
+ * backlog from which they take connections in order, and pools that run the real Scheduler.
  */
-import { ConcurrencyLimit } from './internals.ts'
+import { Scheduler } from './internals.ts'
+import type { VirtualClock } from './virtual-clock.ts'
 
-/** Virtual time in milliseconds, and what happens in it. */
-export class Clock {
-  now = 0
-  readonly #events: Array<{ time: number; order: number; run: () => void }> = []
-  #order = 0
-
-  after(pause: number, run: () => void): void {
-    const event = { time: this.now + pause, order: this.#order++, run }
-    let at = this.#events.length
-    while (at > 0 && later(this.#events[at - 1], event)) at--
-    this.#events.splice(at, 0, event)
-  }
-
-  runUntil(end: number): void {
-    for (let event = this.#events[0]; event !== undefined && event.time <= end; ) {
-      this.#events.shift()
-      this.now = event.time
-      event.run()
-      event = this.#events[0]
-    }
-    this.now = end
-  }
-}
-
-function later(one: { time: number; order: number } | undefined, other: { time: number }): boolean {
-  return one !== undefined && one.time > other.time
-}
-
-/** A connection. */
-interface Seat {
-  readonly pool: SimulatedPool
-  readonly openedAt: number
-  request: Request | undefined
-  sentAt: number
-  taken: boolean
-  closed: boolean
+/** What a script does: milliseconds until its response, and milliseconds that it works on after it. */
+export interface Work {
+  readonly script?: string
+  readonly service: number
+  readonly after?: number
 }
 
 /** A request of a client. */
-interface Request {
-  readonly since: number
-  readonly service: number
-  done(): void
+export class SimulatedRequest {
+  expiresAt: number | undefined
+  previous: this | undefined
+  next: this | undefined
+  readonly needsNewConnection: boolean
+  readonly minCreatedAt = 0
+  /** When it was given to a pool; set by the pool. */
+  startedAt = 0
+  readonly idempotent = true
+  readonly work: Work
+  readonly done: () => void
+
+  get script(): string {
+    return this.work.script ?? ''
+  }
+
+  constructor(work: Work, done: () => void, needsNewConnection = false) {
+    this.work = work
+    this.done = done
+    this.needsNewConnection = needsNewConnection
+  }
 }
 
-/** From a connection being made, or a request being sent, to a worker looking at it. */
+/** From a connection being made, a request being sent or a connection being closed, to a worker looking at it. */
 const LATENCY = 0.05
+
+/** How long a worker of an application that takes a connection needs to look for the next. */
+const CLOSE_TIME = 0.2
+
+/** A connection. */
+class SimulatedConnection {
+  readonly createdAt: number
+  requests = 0
+  active = 0
+  closed = false
+  readonly hasRoom = false
+  capacity = 1
+  idleSince = 0
+  takenAt = 0
+  answeredIn = 0
+  script = ''
+  readonly idempotent = true
+  previousScript: string | undefined
+  readonly previousIdempotent = true
+  afterWork: number | undefined
+  /** Whether a worker has accepted it. */
+  taken = false
+  /** Until when its worker is busy with after-work. */
+  busyUntil = 0
+  finished = false
+  request: SimulatedRequest | undefined
+  sentAt = 0
+  readonly #pool: SimulatedPool
+
+  constructor(pool: SimulatedPool, now: number) {
+    this.#pool = pool
+    this.createdAt = now
+  }
+
+  get pool(): SimulatedPool {
+    return this.#pool
+  }
+
+  destroy(): void {
+    if (this.closed) return
+    this.closed = true
+    this.#pool.application.leave(this)
+    this.#pool.scheduler.onClosed(this)
+  }
+
+  finish(timeout: number): void {
+    this.finished = true
+    const { clock, application } = this.#pool
+    const rest = application.closesOnFin
+      ? Math.max(0, this.busyUntil - clock.now()) + CLOSE_TIME
+      : Number.POSITIVE_INFINITY
+    clock.set(
+      () => {
+        if (rest <= timeout && !this.closed) this.afterWork = clock.now() - this.idleSince
+        this.destroy()
+      },
+      Math.min(rest, timeout),
+    )
+  }
+}
 
 /** Workers that each hold one connection until it closes. */
 export class Application {
   workers: number
-  readonly #clock: Clock
-  readonly #backlog: Seat[] = []
+  /** Whether a worker closes its side of a connection that the pool has half-closed. */
+  closesOnFin = true
+  /** Milliseconds of work done from `begin` to `end`, after-work included. */
+  worked = 0
+  begin = 0
+  end = Number.POSITIVE_INFINITY
+  readonly #clock: VirtualClock
+  readonly #backlog: SimulatedConnection[] = []
   #busy = 0
 
-  constructor(clock: Clock, workers: number) {
+  constructor(clock: VirtualClock, workers: number) {
     this.#clock = clock
     this.workers = workers
   }
 
-  connect(seat: Seat): void {
-    this.#backlog.push(seat)
-    this.#clock.after(LATENCY, () => this.accept())
+  connect(connection: SimulatedConnection): void {
+    this.#backlog.push(connection)
+    this.#clock.set(this.accept, LATENCY)
   }
 
-  /** Free workers take connections. */
-  accept(): void {
+  /** Free workers take connections. A worker reads a connection even if it has been closed in the meantime. */
+  readonly accept = (): void => {
     while (this.#busy < this.workers) {
-      const seat = this.#backlog.shift()
-      if (seat === undefined) return
-      if (seat.closed) continue
+      const connection = this.#backlog.shift()
+      if (connection === undefined) return
+      if (connection.closed) continue
       this.#busy++
-      seat.taken = true
-      this.serve(seat)
+      connection.taken = true
+      this.serve(connection)
     }
   }
 
-  serve(seat: Seat): void {
-    const { request } = seat
-    if (request === undefined || !seat.taken) return
-    this.#clock.after(LATENCY + request.service, () => seat.pool.answered(seat))
+  /** Runs the request of a connection, as soon as its worker has done what it still has to do. */
+  serve(connection: SimulatedConnection): void {
+    const { request } = connection
+    if (request === undefined || !connection.taken) return
+    const { service, after = 0 } = request.work
+    const begin = Math.max(this.#clock.now(), connection.busyUntil)
+    const end = begin + LATENCY + service
+    connection.busyUntil = end + after
+    this.work(begin + LATENCY, connection.busyUntil)
+    this.#clock.set(() => connection.pool.answered(connection), end - this.#clock.now())
   }
 
-  close(seat: Seat): void {
-    if (!seat.taken) return
-    this.#busy--
-    this.#clock.after(LATENCY, () => this.accept())
+  /** Counts the work of one request. */
+  work(begin: number, end: number): void {
+    this.worked += Math.max(0, Math.min(this.end, end) - Math.max(this.begin, begin))
+  }
+
+  /** The pool has closed a connection. Its worker is free when it has looked. */
+  leave(connection: SimulatedConnection): void {
+    if (!connection.taken) return
+    const rest = Math.max(0, connection.busyUntil - this.#clock.now())
+    this.#clock.set(
+      () => {
+        this.#busy--
+        this.accept()
+      },
+      rest + (connection.finished ? 0 : CLOSE_TIME),
+    )
   }
 }
 
-/** Does what Pool does, without sockets. */
-export class SimulatedPool {
-  readonly limit: InstanceType<typeof ConcurrencyLimit<Seat>>
-  readonly #clock: Clock
-  readonly #application: Application
-  readonly #maxAge: number
-  readonly #all = new Set<Seat>()
-  readonly #idle: Seat[] = []
-  readonly #queue: Request[] = []
-  #probing = false
-  #yielding = false
+/** Options of a {@link SimulatedPool}. */
+export interface SimulatedOptions {
+  most?: number | 'auto'
+  fairness?: number
+  maxAge?: number
+  idleTimeout?: number
+}
+
+/** What the clients of the simulation send their requests to. */
+export interface Target {
+  dispatch(request: SimulatedRequest): void
+}
+
+/** The real scheduler, with simulated connections. */
+export class SimulatedPool implements Target {
+  readonly clock: VirtualClock
+  readonly application: Application
+  readonly scheduler: InstanceType<typeof Scheduler<SimulatedConnection, SimulatedRequest>>
   /** Connections made. */
   opened = 0
 
-  constructor(
-    clock: Clock,
-    application: Application,
-    { most = 'auto' as number | 'auto', fairness = 5, maxAge = 500 } = {},
-  ) {
-    this.limit = new ConcurrencyLimit({ most, least: 1, fairness })
-    this.#clock = clock
-    this.#application = application
-    this.#maxAge = maxAge
+  constructor(clock: VirtualClock, application: Application, options: SimulatedOptions = {}) {
+    const { most = 'auto', fairness = 5, maxAge = 500, idleTimeout = 30 } = options
+    this.clock = clock
+    this.application = application
+    const others = { queueTimeout: 0, maxRequests: 0, softMaxConnections: 0, least: 1, reuse: true }
+    this.scheduler = new Scheduler(
+      { most, fairness, maxAge, idleTimeout, ...others },
+      {
+        shares: false,
+        maxConnections: Number.POSITIVE_INFINITY,
+        full: false,
+        closing: false,
+        create: (now) => new SimulatedConnection(this, now),
+        open: (connection, request) => {
+          this.opened++
+          this.#send(connection, request)
+          application.connect(connection)
+        },
+        run: (connection, request) => {
+          this.#send(connection, request)
+          application.serve(connection)
+        },
+        onQueueTimeout() {},
+      },
+      clock,
+    )
+  }
+
+  get limit(): number {
+    return this.scheduler.limit
   }
 
   get connections(): number {
-    return this.#all.size
+    return this.scheduler.connections.size
   }
 
-  dispatch(request: Request): void {
-    for (let seat = this.#idle.pop(); seat !== undefined; seat = this.#idle.pop()) {
-      if (!this.#isOld(seat)) {
-        this.#send(seat, request)
-        return
-      }
-      this.#close(seat)
-    }
-    if (this.#all.size < this.limit.value) this.#open(request)
-    else {
-      this.#queue.push(request)
-      this.#scheduleProbe()
-    }
+  dispatch(request: SimulatedRequest): void {
+    const now = this.clock.now()
+    request.startedAt = now
+    if (!this.scheduler.start(request, now)) this.scheduler.enqueue(request, now)
   }
 
-  answered(seat: Seat): void {
-    const { now } = this.#clock
-    const { request } = seat
-    this.limit.answered(seat, now - seat.sentAt)
-    seat.request = undefined
-    if (this.#isOld(seat) || this.limit.mustYield(now)) this.#close(seat)
-    else {
-      const next = this.#queue.shift()
-      if (next !== undefined) this.#send(seat, next)
-      else {
-        this.#idle.push(seat)
-        this.#scheduleYield()
-      }
-    }
+  /** A response has arrived completely. */
+  answered(connection: SimulatedConnection): void {
+    const now = this.clock.now()
+    const { request } = connection
+    connection.request = undefined
+    connection.active = 0
+    this.scheduler.onAnswer(connection, now - connection.sentAt, now)
+    this.scheduler.onIdle(connection, now)
     request?.done()
   }
 
-  #scheduleYield(): void {
-    const pause = this.#yielding ? undefined : this.limit.starvesIn(this.#clock.now)
-    if (pause === undefined) return
-    this.#yielding = true
-    this.#clock.after(pause, () => {
-      this.#yielding = false
-      while (this.#idle.length > 0 && this.limit.mustYield(this.#clock.now)) {
-        const seat = this.#idle.shift()
-        if (seat !== undefined) this.#close(seat)
-      }
-      if (this.#idle.length > 0) this.#scheduleYield()
-    })
+  #send(connection: SimulatedConnection, request: SimulatedRequest): void {
+    if (connection.requests++ > 0) connection.previousScript = connection.script
+    connection.script = request.work.script ?? ''
+    connection.request = request
+    connection.active = 1
+    connection.sentAt = this.clock.now()
+  }
+}
+
+/**
+ * A gateway without reuse, and a work-conserving ideal: requests are served in order of arrival. A new connection costs
+ * time only for requests that no gateway can send on a kept one.
+ */
+export class WithoutReuse implements Target {
+  readonly #clock: VirtualClock
+  readonly #application: Application
+  readonly #waiting: SimulatedRequest[] = []
+  #busy = 0
+
+  constructor(clock: VirtualClock, application: Application) {
+    this.#clock = clock
+    this.#application = application
   }
 
-  #isOld(seat: Seat): boolean {
-    return this.#maxAge !== 0 && this.#clock.now - seat.openedAt >= this.#maxAge
+  dispatch(request: SimulatedRequest): void {
+    this.#waiting.push(request)
+    this.#clock.set(this.accept, LATENCY)
   }
 
-  #open(request: Request): Seat {
-    const { now } = this.#clock
-    const seat: Seat = {
-      pool: this,
-      openedAt: now,
-      request,
-      sentAt: now,
-      taken: false,
-      closed: false,
+  readonly accept = (): void => {
+    while (this.#busy < this.#application.workers) {
+      const request = this.#waiting.shift()
+      if (request === undefined) return
+      this.#busy++
+      const { service, after = 0 } = request.work
+      const begin = this.#clock.now() + LATENCY
+      this.#application.work(begin, begin + service + after)
+      this.#clock.set(() => request.done(), LATENCY + service)
+      const reconnects = after > 0 || request.needsNewConnection
+      this.#clock.set(
+        () => {
+          this.#busy--
+          this.accept()
+        },
+        LATENCY + service + after + (reconnects ? CLOSE_TIME : 0),
+      )
     }
-    this.opened++
-    this.#all.add(seat)
-    this.limit.opened(seat, now)
-    this.#application.connect(seat)
-    return seat
-  }
-
-  #send(seat: Seat, request: Request): void {
-    seat.request = request
-    seat.sentAt = this.#clock.now
-    this.#application.serve(seat)
-  }
-
-  #close(seat: Seat): void {
-    seat.closed = true
-    this.#all.delete(seat)
-    this.limit.closed(seat)
-    this.#application.close(seat)
-    while (this.#queue.length > 0 && this.#all.size < this.limit.value) {
-      const request = this.#queue.shift()
-      if (request !== undefined) this.#open(request)
-    }
-    if (this.#queue.length > 0) this.#scheduleProbe()
-  }
-
-  #scheduleProbe(): void {
-    const pause = this.#probing ? undefined : this.limit.nextProbeIn(this.#clock.now)
-    if (pause === undefined) return
-    this.#probing = true
-    this.#clock.after(pause, () => {
-      this.#probing = false
-      const { now } = this.#clock
-      const request = this.limit.mayProbe(now) ? this.#queue.shift() : undefined
-      if (request !== undefined) this.limit.probing(this.#open(request), now)
-      if (this.#queue.length > 0) this.#scheduleProbe()
-    })
   }
 }
 
@@ -228,12 +295,12 @@ export class Clients {
   readonly counts: number[]
   /** How long requests took, since {@link reset}. */
   times: number[] = []
-  readonly #clock: Clock
+  readonly #clock: VirtualClock
   readonly #since: number[]
 
   constructor(
-    clock: Clock,
-    pool: SimulatedPool,
+    clock: VirtualClock,
+    pool: Target,
     count: number,
     service: (client: number) => number,
   ) {
@@ -242,19 +309,16 @@ export class Clients {
     this.#since = new Array(count).fill(0)
     for (let client = 0; client < count; client++) {
       const next = () => {
-        const since = clock.now
+        const since = clock.now()
         this.#since[client] = since
-        pool.dispatch({
-          since,
-          service: service(client),
-          done: () => {
-            this.counts[client] = (this.counts[client] ?? 0) + 1
-            this.times.push(clock.now - since)
-            clock.after(0, next)
-          },
-        })
+        const done = () => {
+          this.counts[client] = (this.counts[client] ?? 0) + 1
+          this.times.push(clock.now() - since)
+          clock.set(next, 0)
+        }
+        pool.dispatch(new SimulatedRequest({ service: service(client) }, done))
       }
-      clock.after(client * 0.01, next)
+      clock.set(next, client * 0.01)
     }
   }
 
@@ -264,8 +328,8 @@ export class Clients {
 
   /** The longest time anybody waited or still waits. */
   get longest(): number {
-    const waiting = this.#since.map((since) => this.#clock.now - since)
-    return Math.max(...this.times, ...waiting)
+    const waiting = this.#since.map((since) => this.#clock.now() - since)
+    return this.times.reduce((most, time) => Math.max(most, time), Math.max(...waiting))
   }
 
   /** Counts from here. */

@@ -16,6 +16,8 @@ export {
   type FastCGIGuards,
   fastcgiAuthorizer,
 } from './authorizer.ts'
+// For metrics: what the plugins of a scope send requests with.
+export { fastcgiDispatchers } from './dispatchers.ts'
 export {
   type FastCGIProxyOptions,
   type FastCGIReplyOptions,

@@ -1,14 +1,14 @@
 // The plugin fastcgiStatus: the status page as Fastify routes.
 import { OptionError } from '@fastcgi/client'
 import { createStatus, type StatusOptions } from '@fastcgi/gateway'
-import { FORM_LIMIT, joinCaches, joinDispatchers } from '@fastcgi/gateway/internal'
+import { FORM_LIMIT, joinCaches } from '@fastcgi/gateway/internal'
 import type {
   FastifyPluginAsync,
   FastifyRequest,
   RegisterOptions,
   RouteHandlerMethod,
 } from 'fastify'
-import { authorizersOf } from './authorizer.ts'
+import { fastcgiDispatchers } from './dispatchers.ts'
 import { gatewaysOf } from './proxy.ts'
 import { setReplyFields } from './respond.ts'
 
@@ -31,7 +31,7 @@ export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (sc
   const { path, logLevel, logSerializers, prefix, ...options } = given as FastCGIStatusOptions &
     RegisterOptions
   const caches = () => joinCaches(gatewaysOf(scope) ?? [])
-  const found = () => joinDispatchers([...(gatewaysOf(scope) ?? []), ...authorizersOf(scope)])
+  const found = () => fastcgiDispatchers(scope)
   const status = createStatus<FastifyRequest>(
     {
       ...options,

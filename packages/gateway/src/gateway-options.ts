@@ -11,8 +11,10 @@ import {
   integer,
   listOf,
   oneOf,
+  shape,
 } from '@fastcgi/client/internal'
 import type { AuthorizerOptions } from './authorizer/options.ts'
+import type { ErrorPageOptions } from './error-page.ts'
 import type { Gateway } from './gateway.ts'
 import {
   absolute,
@@ -100,13 +102,21 @@ export interface GatewayOptions<Source = IncomingMessage>
   spoolMemory?: number | undefined
   /** Absolute path of the directory of temporary files (nginx `client_body_temp_path`). @default os.tmpdir() */
   spoolDirectory?: string | undefined
+  /**
+   * Answer failures with a page that says what happened: HTML for browsers, text or JSON for clients whose Accept prefers
+   * these. With `details: true` it also shows the cause, the script and what to look at, which name addresses and paths: for
+   * development only. Otherwise failures go to the error handler of the framework; under node:http they are a short text.
+   * @default false
+   */
+  errorPage?: boolean | ErrorPageOptions | undefined
 }
 
 const denied = expect(
   "a path that begins with '/', or a name without slashes",
   (value) => value.startsWith('/') || /^[^/]+$/.test(value),
 )
-const gatewayChecks: Checks = {
+/** Checks of all options of a gateway. */
+export const gatewayChecks: Checks = {
   ...routeChecks,
   ...sharedChecks,
   routes: (value) => (Array.isArray(value) && value.length > 0 ? undefined : 'an array of routes'),
@@ -123,6 +133,7 @@ const gatewayChecks: Checks = {
   maxBodySize: integer(0),
   spoolMemory: integer(0),
   spoolDirectory: absolute,
+  errorPage: anyOf(flag, shape({ details: flag })),
 }
 
 const guardChecks: Checks = {

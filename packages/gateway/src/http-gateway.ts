@@ -9,6 +9,12 @@ import { PathGuards } from './authorizer/path-guards.ts'
 import { UnguardedCache } from './authorizer/unguarded-cache.ts'
 import { Caches, type GatewayCache } from './cache/caches.ts'
 import type { RequestTarget } from './environment/environment-input.ts'
+import {
+  type ErrorPageOptions,
+  errorPageOptions,
+  notFoundPage,
+  withErrorPage,
+} from './error-page.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
 import { BadRequestError, FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
 import { staticFile } from './files/static-file.ts'
@@ -73,6 +79,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #caches: Caches<Source>
   readonly #unguardedCache: UnguardedCache<Source>
   readonly #sendTimeout: SendTimeout
+  readonly #errorPage: ErrorPageOptions | undefined
 
   constructor(options: GatewayOptions<Source>, where: string) {
     checkGatewayOptions(where, options)
@@ -106,13 +113,20 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     this.#logger = options.logger
     this.#sendTimeout = new SendTimeout(options.timeouts?.send)
     this.#runner = new ScriptRunner(bodyRules(options, spoolDirectory), this)
-    this.handler = createHandler(this as unknown as Gateway)
+    const errorPage = errorPageOptions(options.errorPage)
+    this.#errorPage = errorPage
+    this.handler = createHandler(
+      this as unknown as Gateway,
+      errorPage && ((req) => notFoundPage(req, errorPage)),
+    )
   }
 
   handle(request: GatewayRequest<Source>, callback: GatewayCallback): void {
     const { req, res } = request
     const logger = containedLogger(this.#logger ?? request.logger)
-    const done = containedCallback({ req, res, logger }, callback, this.#sendTimeout)
+    const answer =
+      this.#errorPage === undefined ? callback : withErrorPage(callback, req, this.#errorPage)
+    const done = containedCallback({ req, res, logger }, answer, this.#sendTimeout)
     if (!isPipelined(req, res)) this.#start(request, logger, done)
     else
       whenFirst(req, res, (error) => {

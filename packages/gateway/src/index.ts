@@ -14,6 +14,7 @@ export type { CacheOption, CacheOptions } from './cache/options.ts'
 export type { ClientInfo, Env } from './environment/environment-input.ts'
 export { type RequestVariables, variablesOfRequest } from './environment/request-variables.ts'
 // Errors.
+export type { ErrorPageOptions } from './error-page.ts'
 export { GatewayError } from './error-status.ts'
 export { AuthorizerError, BadRequestError, RootError, SendTimeoutError } from './errors.ts'
 // The gateway and its options.

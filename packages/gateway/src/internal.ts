@@ -3,6 +3,11 @@
  * @packageDocumentation
  */
 
+// Error pages, for requests that a framework or the command answers.
+export { errorAdvice } from './error-advice.ts'
+export { notFoundPage, statusErrorPage } from './error-page.ts'
+// The names and checks of a gateway's options, for options that come from a command line, an environment or a file.
+export { checkGatewayOptions, gatewayChecks } from './gateway-options.ts'
 // Address, scheme and host of the client, for servers without a framework.
 export { socketClient } from './node-handler.ts'
 // Whether a request came by node:http2.
@@ -14,3 +19,8 @@ export { fold } from './script/denied-paths.ts'
 // For adapters of the status page.
 export { FORM_LIMIT } from './status/actions.ts'
 export { joinCaches, joinDispatchers } from './status/join-dispatchers.ts'
+// For a status of several processes.
+export { mergeSnapshots } from './status/merge-snapshots.ts'
+export { Rates } from './status/rates.ts'
+export { type StatusSnapshot, takeSnapshot } from './status/snapshot.ts'
+export { showSnapshot } from './status/status.ts'

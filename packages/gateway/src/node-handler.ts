@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { ClientInfo } from './environment/environment-input.ts'
 import type { Gateway, NodeHandler } from './gateway.ts'
+import type { GatewayResponse } from './response/gateway-response.ts'
 import { writeError, writeResponse, writeText } from './write-response.ts'
 
 /** The client as the socket and the Host field show it, for servers without a framework that trusts proxies. */
@@ -16,8 +17,14 @@ export function socketClient(req: IncomingMessage): ClientInfo {
   }
 }
 
-/** Makes a request handler for node:http. Paths that are not the gateway's go to `next`, or get 404 without `next`. */
-export function createHandler(gateway: Gateway): NodeHandler {
+/**
+ * Makes a request handler for node:http. Paths that are not the gateway's go to `next`, or get 404 without `next`.
+ * @param notFound makes the page of that 404. @default a short text
+ */
+export function createHandler(
+  gateway: Gateway,
+  notFound?: (req: IncomingMessage) => GatewayResponse,
+): NodeHandler {
   return (req, res, next) => {
     const request = {
       req,
@@ -31,6 +38,7 @@ export function createHandler(gateway: Gateway): NodeHandler {
       if (error !== undefined) writeError(res, error)
       else if (response !== undefined) writeResponse(res, response)
       else if (next !== undefined) next()
+      else if (notFound !== undefined) writeResponse(res, notFound(req))
       else writeText(res, 404, 'Not Found', {})
     })
   }

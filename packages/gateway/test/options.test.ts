@@ -56,6 +56,10 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   maxBodySize: [-1, 'a whole number, 0 or more'],
   spoolMemory: [1.5, 'a whole number, 0 or more'],
   spoolDirectory: ['tmp', 'an absolute path'],
+  errorPage: [
+    { detail: true },
+    'true or false, or an object with details; not detail (did you mean details?)',
+  ],
   maxParamsSize: [10, 'a whole number, 1024 to 16777216'],
   logger: [{ info() {} }, 'info, warn and error'],
   reuse: ['on', 'true or false'],

@@ -3,6 +3,8 @@
  * @packageDocumentation
  */
 
+// The PHP of this machine.
+export { choosePhp, type FoundPhp, findPhp, type PhpKind } from './find-php.ts'
 // What a manager reports: log lines and events.
 export type { ProcessEvent, ProcessLogger } from './log.ts'
 // The manager: the processes of an application as one dispatcher.
@@ -10,6 +12,7 @@ export { createProcessManager, type ProcessFigures, ProcessManager } from './man
 export type { ManagerMode, ProcessManagerOptions, Start } from './options.ts'
 // Options for php-cgi and php-fpm.
 export { type PhpCgiOptions, type PhpFpmOptions, type PhpIni, phpCgi, phpFpm } from './php.ts'
+export { type PhpProcesses, type PhpProcessesOptions, phpProcesses } from './php-processes.ts'
 // Mode dynamic: several applications that share one maximum number of processes.
 export { DynamicGroup } from './policies/dynamic.ts'
 export type { DynamicOptions } from './policies/dynamic-rules.ts'

@@ -13,17 +13,22 @@ export interface PhpCgiOptions {
   ini?: PhpIni | undefined
   /** Requests after which a process exits and is replaced (PHP_FCGI_MAX_REQUESTS). @default 500, as in PHP */
   maxRequests?: number | undefined
+  /**
+   * Children of each process, which accept from its socket (PHP_FCGI_CHILDREN): requests that it serves at a time. @default
+   * none: one request at a time
+   */
+  children?: number | undefined
 }
 
 /**
- * Options for php-cgi processes that each serve one request at a time, without php-fpm:
+ * Options for php-cgi processes, without php-fpm, that each serve one request at a time, or `children` of them:
  * `createProcessManager({ ...phpCgi(), processes: 4 })`.
  */
 export function phpCgi(options: PhpCgiOptions = {}): ProcessManagerOptions {
-  const { program = 'php-cgi', ini = {}, maxRequests = 500 } = options
+  const { program = 'php-cgi', ini = {}, maxRequests = 500, children } = options
   return {
     command: [program, ...iniArguments(ini)],
-    env: { PHP_FCGI_MAX_REQUESTS: maxRequests },
+    env: { PHP_FCGI_MAX_REQUESTS: maxRequests, PHP_FCGI_CHILDREN: children },
   }
 }
 

@@ -22,6 +22,8 @@ export interface FastCGIContext {
   readonly role: RoleName
   /** All params as the web server sent them, decoded as UTF-8; the last one of several with the same name. */
   readonly params: Readonly<Record<string, string>>
+  /** All params in their order: name, value, name, value …; decoded as latin1, so that each character is one byte. */
+  readonly rawParams: readonly string[]
   /**
    * The params that are neither CGI meta-variables nor fields of the request: those that the configuration of the web
    * server (Apache `SetEnv`, nginx `fastcgi_param`) and its authorizers (`Variable-…`) added.
@@ -88,6 +90,10 @@ export class Context implements FastCGIContext {
   get params(): Readonly<Record<string, string>> {
     this.#params ??= Object.fromEntries(this.#source.params.decode('utf8'))
     return this.#params
+  }
+
+  get rawParams(): readonly string[] {
+    return this.#source.params.pairs('latin1').flat()
   }
 
   get variables(): Readonly<Record<string, string>> {

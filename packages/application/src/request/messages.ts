@@ -33,7 +33,8 @@ export function createRequest(
   addFields(req, head.rawHeaders)
   req._read = onRead
   req.fastcgi = fastcgi
-  req.signal = signal
+  // Not by assignment: newer IncomingMessages have a getter of that name.
+  Object.defineProperty(req, 'signal', { value: signal, configurable: true, writable: true })
   return req as FastCGIRequest
 }
 

@@ -4,7 +4,7 @@ import type { FastCGIError } from '@fastcgi/protocol'
 import { AbortedError, PrematureCloseError } from '../errors.ts'
 import { tellError } from '../exchange/exchange.ts'
 import type { Attempt, DispatchControl, DispatchHandler } from '../exchange/handler.ts'
-import { encodeParams } from '../exchange/params.ts'
+import { encodeParams, scriptOf } from '../exchange/params.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { isIdempotent } from '../exchange/retry.ts'
 import type { Member } from './members/member.ts'
@@ -47,6 +47,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   readonly #owner: ExchangeOwner
   readonly #params: Buffer
   readonly #idempotent: boolean
+  readonly #script: string
   #member: Member | undefined
   #control: DispatchControl | undefined
   #status = 0
@@ -72,6 +73,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#handler = handler
     this.#owner = owner
     this.#params = encodeParams(request.params)
+    this.#script = request.script ?? scriptOf(request.params)
     // Decided here, because the members receive encoded params, from which the method cannot be read.
     this.#idempotent = isIdempotent(request)
     request.signal?.addEventListener('abort', this.#onSignal, { once: true })
@@ -98,7 +100,13 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     member.counters.bytesSent += block.length + this.#bodyLength()
     const { signal: _, ...request } = this.request
     const control = member.dispatcher.dispatch(
-      { ...request, idempotent: this.#idempotent, body: this.body, params: block },
+      {
+        ...request,
+        idempotent: this.#idempotent,
+        script: this.#script,
+        body: this.body,
+        params: block,
+      },
       this,
     )
     if (this.#over) control.abort()

@@ -5,6 +5,8 @@ import type { PoolSettings } from '../options.ts'
 import type { ActiveRequest, Phase, RequestOwner } from './active-request.ts'
 import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
 import { connectError, lostError, timeoutError } from './connection-errors.ts'
+import { HalfClose } from './half-close.ts'
+import { PooledState } from './pooled-state.ts'
 import { RequestTable } from './request-table.ts'
 
 /** Receives the events of a connection; implemented by the pool. */
@@ -29,18 +31,7 @@ export interface ConnectionOwner {
  * Invariant: it is used again only when END_REQUEST was the last thing read and the whole request had been sent before,
  * or bytes of one request could be taken for those of the next. Otherwise it is closed with its last active request.
  */
-export class Connection implements SocketEvents, RequestOwner {
-  readonly createdAt: number
-  /** Maximum number of requests at the same time; set by the owner. */
-  capacity: number
-  /** Number of requests started. */
-  requests = 0
-  /** performance.now() when it was closed; 0 before that. */
-  closedAt = 0
-  /** performance.now() when it became idle; maintained by the owner. */
-  idleSince = 0
-  /** performance.now() of the last read. */
-  readAt = 0
+export class Connection extends PooledState implements SocketEvents, RequestOwner {
   /** Whether the socket is established. */
   connected = false
   /** Whether the application reads nothing any more. */
@@ -58,6 +49,7 @@ export class Connection implements SocketEvents, RequestOwner {
   /** Whether it accepts no new requests and is closed with the last active one. */
   #retired = false
   #socketError: Error | undefined
+  #halfClose: HalfClose | undefined
 
   constructor(
     address: Address,
@@ -66,11 +58,10 @@ export class Connection implements SocketEvents, RequestOwner {
     capacity: number,
     now: number,
   ) {
+    super(now, capacity)
     this.#address = address
     this.#settings = settings
     this.#owner = owner
-    this.capacity = capacity
-    this.createdAt = now
     this.#socket = new ApplicationSocket(this)
     this.#requests = new RequestTable(this, this.#socket)
     this.#reader = new RecordReader(this.#requests)
@@ -80,11 +71,6 @@ export class Connection implements SocketEvents, RequestOwner {
     })
     this.#socket.on('end', this.#onLost)
     this.#socket.on('close', this.#onLost)
-  }
-
-  /** Whether it was closed, so that nothing can be sent on it. */
-  get closed(): boolean {
-    return this.closedAt !== 0
   }
 
   /** Number of active requests. */
@@ -113,7 +99,7 @@ export class Connection implements SocketEvents, RequestOwner {
   /** Sends a request, as soon as the connection is established. @param keep whether KEEP_CONN is set. */
   run(exchange: Exchange, keep: boolean, now: number): void {
     const request = this.#requests.take(exchange)
-    this.requests++
+    this.noteRequest(exchange)
     this.#keep = keep
     // Without KEEP_CONN the application closes the connection.
     if (!keep) this.#retired = true
@@ -125,6 +111,12 @@ export class Connection implements SocketEvents, RequestOwner {
   destroy(error?: FastCGIError): void {
     if (error !== undefined) this.#fail(() => error)
     else this.#close()
+  }
+
+  /** Half-closes the connection after the last response, and closes it at the latest after `timeout` milliseconds. */
+  finish(timeout: number): void {
+    this.#retired = true
+    this.#halfClose = new HalfClose(this.#socket, this.readAt, timeout, () => this.#close())
   }
 
   #send(request: ActiveRequest, exchange: Exchange, reused: boolean, now: number): void {
@@ -259,6 +251,7 @@ export class Connection implements SocketEvents, RequestOwner {
   #close(): void {
     if (this.closed) return
     this.closedAt = performance.now()
+    this.#halfClose?.stop()
     for (const request of this.#requests) request.close()
     this.#socket.destroy()
     this.#owner.onClosed(this)
@@ -318,6 +311,7 @@ export class Connection implements SocketEvents, RequestOwner {
   }
 
   readonly #onLost = (): void => {
+    if (!this.closed) this.afterWork = this.#halfClose?.elapsed()
     this.#fail((request, exchange) => this.#lossError(request, exchange))
   }
 

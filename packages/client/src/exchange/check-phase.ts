@@ -9,6 +9,10 @@ export interface CheckPhaseTask {
 
 let tasks: CheckPhaseTask[] = []
 let scheduled = false
+/** Number of check phases so far. */
+let phases = 0
+let running = false
+let marked = false
 
 /**
  * Runs a task in the check phase of the current iteration of the event loop, after all readable sockets have been read.
@@ -23,6 +27,21 @@ export function runInCheckPhase(task: CheckPhaseTask): void {
   schedule()
 }
 
+/**
+ * Returns the number of the check phase in which a write that is queued now happens, for {@link polledSince}. It makes sure
+ * that another check phase follows, which costs an iteration of the event loop.
+ */
+export function markCheckPhase(): number {
+  marked = true
+  schedule()
+  return running ? phases : phases + 1
+}
+
+/** Whether sockets have been polled and read since a check phase of {@link markCheckPhase}. */
+export function polledSince(mark: number): boolean {
+  return phases > mark
+}
+
 function schedule(): void {
   if (scheduled) return
   scheduled = true
@@ -31,6 +50,8 @@ function schedule(): void {
 
 function run(): void {
   const now = performance.now()
+  phases++
+  running = true
   // The length is read each time: a task may add more, as the end of a response that starts the next request does.
   for (let at = 0; at < tasks.length; at++) {
     try {
@@ -40,5 +61,9 @@ function run(): void {
     }
   }
   tasks = []
-  scheduled = false
+  running = scheduled = false
+  if (!marked) return
+  // Counted even if there is no task for it: it follows the poll phase.
+  marked = false
+  schedule()
 }

@@ -15,7 +15,7 @@ import { mergeTimeouts, type PoolSettings } from '../options.ts'
 import { type CheckPhaseTask, runInCheckPhase } from './check-phase.ts'
 import { roleOf, withDataParams } from './filter-data.ts'
 import type { Attempt, DispatchControl, DispatchHandler } from './handler.ts'
-import { encodeParams } from './params.ts'
+import { encodeParams, scriptOf } from './params.ts'
 import type { FastCGIRequest, FilterData } from './request.ts'
 import { type AttemptState, isIdempotent, mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
@@ -58,6 +58,8 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   /** The DATA stream of a request with the role filter, sent after STDIN. */
   readonly data: FilterData | undefined
   readonly idempotent: boolean
+  /** See {@link FastCGIRequest.script}; '' if it is not known. */
+  readonly script: string
   readonly timeouts: Timeouts
   /** performance.now() when it was dispatched. */
   readonly startedAt: number
@@ -116,6 +118,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.disposeBody = request.disposeBody === true
     this.stdin = request.stdin ?? true
     this.idempotent = isIdempotent(request)
+    this.script = request.script ?? scriptOf(request.params)
     const fixed = this.body === null || Buffer.isBuffer(this.body)
     const again = this.idempotent && fixed && data === undefined
     this.needsNewConnection = !again && settings.reuse !== 'always'

@@ -31,6 +31,12 @@ export function encodeParams(params: ParamsInit): Buffer {
   return block
 }
 
+/** Returns SCRIPT_FILENAME; '' if there is none, or if `params` is not an object. */
+export function scriptOf(params: ParamsInit): string {
+  const script = 'SCRIPT_FILENAME' in params ? params.SCRIPT_FILENAME : undefined
+  return typeof script === 'string' ? script : ''
+}
+
 function entriesOf(params: Exclude<ParamsInit, Buffer>): Iterable<readonly [string, Value]> {
   return isIterable(params) ? params : Object.entries(params)
 }

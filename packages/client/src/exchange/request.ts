@@ -61,6 +61,12 @@ export interface FastCGIRequest {
    * @default whether REQUEST_METHOD is one of {@link IDEMPOTENT_METHODS}; false if `params` is not an object
    */
   idempotent?: boolean
+  /**
+   * What names the script in the pool's table of scripts that work on after the end of their response
+   * (`fastcgi_finish_request`), and in `stats`. To be given with `params` that are not an object.
+   * @default SCRIPT_FILENAME, if `params` is an object
+   */
+  script?: string | undefined
   /** Timeouts of this request in milliseconds, in place of those of the pool. */
   timeouts?: Partial<Timeouts>
   /** What a balancer uses for sticky sessions and hash keys. */

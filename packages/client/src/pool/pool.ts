@@ -11,11 +11,13 @@ import type { DispatchControl, DispatchHandler } from '../exchange/handler.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { mayRetryHere } from '../exchange/retry.ts'
 import { type PoolOptions, type PoolSettings, poolSettings } from '../options.ts'
+import { AUTO_MAXIMUM } from './backlog.ts'
 import { Backoff } from './backoff.ts'
-import { AUTO_MAXIMUM, ConcurrencyLimit } from './concurrency-limit.ts'
-import { Connections } from './connections.ts'
+import { systemClock } from './clock.ts'
+import type { Connections } from './connections.ts'
 import { type ApplicationValues, Multiplexing } from './multiplexing.ts'
-import { RequestQueue } from './request-queue.ts'
+import type { SchedulerHost } from './scheduled.ts'
+import { Scheduler } from './scheduler.ts'
 import { type GetValuesOptions, ValuesQueries } from './values-queries.ts'
 
 const INERT_CONTROL: DispatchControl = { resume() {}, abort() {} }
@@ -29,15 +31,10 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly address: Address
 
   readonly #settings: PoolSettings
-  readonly #connections: Connections
-  readonly #queue: RequestQueue<Exchange>
-  readonly #limit: ConcurrencyLimit<Connection>
+  readonly #scheduler: Scheduler<Connection, Exchange>
   readonly #multiplexing: Multiplexing
   readonly #queries: ValuesQueries
   readonly #backoff: Backoff = new Backoff((exchange) => this.#start(exchange))
-  #probeTimer: NodeJS.Timeout | undefined
-  #yieldTimer: NodeJS.Timeout | undefined
-  #serving = false
   #closing = false
   #onDrained: Array<() => void> = []
   #requests = 0
@@ -51,15 +48,12 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     const settings = poolSettings(options)
     this.#settings = settings
     this.#queries = new ValuesQueries(this.address)
-    this.#connections = new Connections(settings)
     this.#multiplexing = new Multiplexing(settings.multiplex, settings.maxMultiplexed)
-    this.#queue = new RequestQueue(settings.queueTimeout, (exchange) =>
-      this.#onQueueTimeout(exchange),
-    )
-    const { reuse, maxConnections, minConnections, fairness } = settings
+    const { reuse, maxConnections, minConnections } = settings
     // Without reuse no connection occupies a worker between requests, so there is no limit to learn.
     const most = maxConnections === 'auto' && !reuse ? AUTO_MAXIMUM : maxConnections
-    this.#limit = new ConcurrencyLimit({ most, least: minConnections, fairness })
+    const learned = { ...settings, most, least: minConnections }
+    this.#scheduler = new Scheduler(learned, this.#schedulerHost(), systemClock)
   }
 
   protected override run(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
@@ -83,15 +77,18 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   override get stats(): DispatcherStats {
+    const now = performance.now()
+    const afterWork = this.#scheduler.afterWork.list(now)
     return {
       connections: this.#connections.size,
       idle: this.#connections.idle,
       active: this.#connections.active,
-      queued: this.#queue.size + this.#backoff.size,
-      limit: this.#mostConnections,
+      queued: this.#scheduler.queue.size + this.#backoff.size,
+      limit: this.#scheduler.limit,
       requests: this.#requests,
       failed: this.#failed,
       retries: this.#retries,
+      ...(afterWork.length > 0 && { afterWork }),
     }
   }
 
@@ -118,7 +115,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#closing = true
     const reason = this.#closedError(error)
     for (const exchange of this.#backoff.removeAll()) this.#failExchange(exchange, reason)
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift())
+    const { queue } = this.#scheduler
+    for (let next = queue.shift(); next !== undefined; next = queue.shift())
       this.#failExchange(next, reason)
     this.#queries.destroy(reason)
     this.#connections.destroy(reason)
@@ -127,51 +125,49 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   // ---- requests
 
+  get #connections(): Connections<Connection> {
+    return this.#scheduler.connections
+  }
+
   #start(exchange: Exchange, now: number = performance.now()): void {
-    const connection = this.#connectionFor(exchange, now)
-    // The request needs a new connection, and closing an idle one frees a worker to accept it.
-    if (connection === undefined && exchange.needsNewConnection) this.#connections.closeOneIdle()
-    if (connection !== undefined) connection.run(exchange, this.#keepOpen(connection), now)
-    else if (this.#mayOpen) this.#open(exchange, now)
-    else this.#enqueue(exchange, now)
+    if (!this.#scheduler.start(exchange, now)) this.#enqueue(exchange, now)
   }
 
-  /** Returns an open connection for the request, if there is one. */
-  #connectionFor(exchange: Exchange, now: number): Connection | undefined {
-    if (this.#isFull) return undefined
-    const shared =
-      this.#multiplexing.capacity > 1 ? this.#connections.findShareable(exchange, now) : undefined
-    return shared ?? (exchange.needsNewConnection ? undefined : this.#connections.takeIdle(now))
-  }
-
-  get #mayOpen(): boolean {
-    return this.#connections.size < this.#mostConnections && !this.#isFull
-  }
-
-  get #mostConnections(): number {
-    return Math.min(this.#limit.value, this.#multiplexing.maxConnections)
-  }
-
-  /** Whether the application has as many active requests as it has reported to support (FCGI_MAX_REQS). */
-  get #isFull(): boolean {
+  #schedulerHost(): SchedulerHost<Connection, Exchange> {
+    const pool = this
     const multiplexing = this.#multiplexing
-    return multiplexing.limited && this.#connections.active >= multiplexing.maxRequests
+    return {
+      get shares() {
+        return multiplexing.capacity > 1
+      },
+      get maxConnections() {
+        return multiplexing.maxConnections
+      },
+      get full() {
+        return multiplexing.limited && pool.#connections.active >= multiplexing.maxRequests
+      },
+      get closing() {
+        return pool.#closing
+      },
+      create: (now) =>
+        new Connection(pool.address, pool.#settings, pool, multiplexing.capacity, now),
+      open: (connection, exchange) => pool.#open(connection, exchange),
+      run: (connection, exchange, now) => {
+        connection.run(exchange, pool.#keepOpen(connection), now)
+      },
+      onQueueTimeout: (exchange) => pool.#onQueueTimeout(exchange),
+    }
   }
 
-  #open(exchange: Exchange, now: number): Connection {
-    const { capacity } = this.#multiplexing
-    const connection = new Connection(this.address, this.#settings, this, capacity, now)
-    this.#connections.add(connection)
-    this.#limit.opened(connection, now)
+  #open(connection: Connection, exchange: Exchange): void {
     connection.open(exchange, this.#keepOpen(connection))
     if (this.#settings.multiplex === 'auto')
       void this.#multiplexing.query(() => this.getValues()).then(() => this.#setCapacity())
-    return connection
   }
 
   #setCapacity(): void {
     this.#connections.capacity = this.#multiplexing.capacity
-    this.#serveQueue()
+    this.#scheduler.serveQueue()
   }
 
   /**
@@ -189,49 +185,14 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   #enqueue(exchange: Exchange, now: number): void {
-    if (this.#queue.size >= this.#settings.maxQueue) {
-      const error = queueFullError(this.address, this.#queue.size)
+    const { queue } = this.#scheduler
+    if (queue.size >= this.#settings.maxQueue) {
+      const error = queueFullError(this.address, queue.size)
       process.nextTick(() => this.#failExchange(exchange, error))
       return
     }
     exchange.holder = this
-    this.#queue.push(exchange, now)
-    this.#scheduleProbe(now)
-  }
-
-  /** Sends queued requests as long as connections are available. */
-  #serveQueue(): void {
-    // Closing an expired connection in this loop calls onClosed(), which would start the loop again.
-    if (this.#serving) return
-    this.#serving = true
-    try {
-      for (let next = this.#queue.first; next !== undefined; next = this.#queue.first) {
-        const now = performance.now()
-        const connection = this.#connectionFor(next, now)
-        if (connection === undefined && !this.#mayOpen) break
-        this.#queue.remove(next)
-        if (connection !== undefined) connection.run(next, this.#keepOpen(connection), now)
-        else this.#open(next, now)
-      }
-    } finally {
-      this.#serving = false
-    }
-    if (this.#queue.size > 0) this.#scheduleProbe(performance.now())
-  }
-
-  #scheduleProbe(now: number): void {
-    if (this.#probeTimer !== undefined) return
-    const pause = this.#limit.nextProbeIn(now)
-    if (pause !== undefined) this.#probeTimer = setTimeout(this.#probe, pause)
-  }
-
-  // Opens a connection beyond the limit, to find out whether the application serves more than before.
-  readonly #probe = (): void => {
-    this.#probeTimer = undefined
-    const now = performance.now()
-    const exchange = this.#limit.mayProbe(now) && !this.#isFull ? this.#queue.shift() : undefined
-    if (exchange !== undefined) this.#limit.probing(this.#open(exchange, now), now)
-    if (this.#queue.size > 0) this.#scheduleProbe(now)
+    this.#scheduler.enqueue(exchange, now)
   }
 
   #onQueueTimeout(exchange: Exchange): void {
@@ -241,7 +202,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
 
   drop(exchange: Exchange): void {
     this.#failed++
-    this.#queue.remove(exchange)
+    this.#scheduler.queue.remove(exchange)
     this.#backoff.remove(exchange)
     this.#checkDrained()
   }
@@ -261,28 +222,16 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   // ---- events of connections
 
   onAnswer(connection: Connection, elapsed: number): void {
-    this.#limit.answered(connection, elapsed)
+    this.#scheduler.onAnswer(connection, elapsed, connection.readAt)
   }
 
   onIdle(connection: Connection): void {
-    const now = connection.readAt
-    const needsNewConnection = this.#queue.first?.needsNewConnection === true
-    const old = this.#connections.isExpired(connection, now)
-    if (this.#closing || needsNewConnection || old || this.#mustYield(now)) {
-      connection.destroy()
-      return
-    }
-    const next = this.#queue.shift()
-    if (next !== undefined) connection.run(next, this.#keepOpen(connection), now)
-    else {
-      this.#connections.addIdle(connection, now)
-      this.#scheduleYield(now)
-    }
+    this.#scheduler.onIdle(connection, connection.readAt)
   }
 
   onRoom(connection: Connection): void {
     if (this.#closing && connection.active === 0) connection.destroy()
-    else this.#serveQueue()
+    else this.#scheduler.serveQueue()
   }
 
   onDropped(): void {
@@ -290,9 +239,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   onClosed(connection: Connection): void {
-    this.#connections.remove(connection)
-    this.#limit.closed(connection)
-    this.#serveQueue()
+    this.#scheduler.onClosed(connection)
     this.#checkDrained()
   }
 
@@ -304,8 +251,10 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       this.#multiplexing.refused()
       this.#setCapacity()
     }
-    if (!this.#closing && this.#backoff.take(exchange, error)) exchange.holder = this
-    else if (
+    if (!this.#closing && this.#backoff.take(exchange, error)) {
+      exchange.holder = this
+      this.#scheduler.onBacklogFull(performance.now())
+    } else if (
       exchange.attempts <= this.#settings.retries &&
       mayRetryHere(exchange, error) &&
       !this.#closing
@@ -317,32 +266,11 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     } else this.#failExchange(exchange, error)
   }
 
-  // ---- idle connections
-
-  /** Schedules a check whether an idle connection must be closed for a starved one: it occupies a worker, too. */
-  #scheduleYield(now: number): void {
-    const pause = this.#limit.starvesIn(now)
-    if (pause !== undefined) this.#yieldTimer ??= setTimeout(this.#yieldIdle, pause)
-  }
-
-  readonly #yieldIdle = (): void => {
-    this.#yieldTimer = undefined
-    const now = performance.now()
-    while (this.#connections.idle > 0 && this.#mustYield(now)) this.#connections.closeOneIdle()
-    if (this.#connections.idle > 0) this.#scheduleYield(now)
-  }
-
-  // An application that multiplexes does not need a worker per connection, so no connection has to yield.
-  #mustYield(now: number): boolean {
-    return this.#multiplexing.capacity === 1 && this.#limit.mustYield(now)
-  }
-
   #checkDrained(): void {
-    const left = this.#connections.size + this.#queue.size + this.#backoff.size + this.#queries.size
+    const waiting = this.#scheduler.queue.size + this.#backoff.size
+    const left = this.#connections.size + waiting + this.#queries.size
     if (!this.#closing || left > 0) return
-    this.#connections.stop()
-    clearTimeout(this.#probeTimer)
-    clearTimeout(this.#yieldTimer)
+    this.#scheduler.stop()
     // Runs after the onEnd() calls that are pending in the check phase.
     for (const resolve of this.#onDrained.splice(0)) runInCheckPhase({ onCheckPhase: resolve })
   }

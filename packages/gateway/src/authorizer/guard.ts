@@ -185,7 +185,14 @@ export class Guard<Source> {
       })
       exchange.control = this.#dispatcher.dispatch(
         // A question to an authorizer has no side effects, so it may be repeated whatever the method of the request.
-        { role: 'authorizer', params, stdin: this.#options.sendStdin, idempotent: true, signal },
+        {
+          role: 'authorizer',
+          params,
+          script: this.#options.script,
+          stdin: this.#options.sendStdin,
+          idempotent: true,
+          signal,
+        },
         exchange,
       )
     })

@@ -133,7 +133,10 @@ const isSettable = ([name, value]: [string, unknown]): boolean =>
   /^[\t\x20-\x7e\x80-\xff]*$/.test(value)
 
 const settable: Check = (value) =>
-  typeof value === 'object' && value !== null && Object.entries(value).every(isSettable)
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.entries(value).every(isSettable)
     ? undefined
     : 'an object of fields, each a string in ISO-8859-1 without control characters, and none of ' +
       [...NOT_SETTABLE].join(', ')

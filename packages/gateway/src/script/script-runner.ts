@@ -11,6 +11,7 @@ import type { GatewayResponse, ResponseStart } from '../response/gateway-respons
 import type { OffloadField } from '../response/offload-fields.ts'
 import { Responder } from '../response/responder.ts'
 import { mergeEnv, type RoutedRequest } from './routed-request.ts'
+import { publishScript } from './script-channel.ts'
 import type { ScriptNames, ScriptRoute } from './script-route.ts'
 
 /** Runs the internal redirects that applications ask for. The gateway implements it. */
@@ -88,6 +89,7 @@ export class ScriptRunner<Source> {
       return
     }
     const { scriptFilename } = names
+    publishScript(req, scriptFilename)
     const { cacheRun } = routed
     const responder = new Responder({
       req,
@@ -105,6 +107,7 @@ export class ScriptRunner<Source> {
     const control = route.dispatcher.dispatch(
       {
         params,
+        script: scriptFilename,
         body,
         bodyLength: length,
         // node:http keeps no reference to the chunks of a request body, so their memory may be freed once they are sent.

@@ -46,7 +46,7 @@ const SESSION =
 
 /** By the names of the presets. */
 export const SITE_CACHES: Readonly<
-  Record<'php' | 'frontController' | 'wordpress' | 'dokuwiki', SiteCache>
+  Record<'php' | 'frontController' | 'wordpress' | 'drupal' | 'dokuwiki', SiteCache>
 > = {
   /** Only what the scripts allow; sessions of PHP go past the cache. */
   php: siteCache(SESSION, /$^/),
@@ -57,6 +57,11 @@ export const SITE_CACHES: Readonly<
     /(?:^|;\s*)(?:wordpress_(?!test_cookie)[^=]*|wp-postpass_[^=]*|wp-settings-[^=]*|comment_author_[^=]*|woocommerce_(?:items_in_cart|cart_hash)|wp_woocommerce_session_[^=]*|edd_items_in_cart|PHPSESSID)=/,
     /\/wp-(?:admin|login|cron|json|comments-post|signup|activate|trackback)|\/xmlrpc\.php|\/feed\/|sitemap[^/]*\.xml|\/(?:cart|checkout|my-account|addons)(?:[/?]|$)|[?&](?:preview|s|add-to-cart|wc-ajax|p|page_id|customize_changeset_uuid)=/,
     PAGES,
+  ),
+  /** What Drupal allows (Configuration, Performance: maximum age); its sessions and administration go past the cache. */
+  drupal: siteCache(
+    /(?:^|;\s*)(?:S?SESS[0-9a-f]+|NO_CACHE)=/,
+    /^\/(?:index\.php\/)?(?:admin|user|batch)(?:[/?]|$)|\/(?:install|update|cron|authorize)\.php/,
   ),
   /**
    * DokuWiki forbids storing its pages, which have tokens of a session in them; what it allows is stored: style sheets,

@@ -1,10 +1,9 @@
-// Content negotiation of the status (RFC 9110 §12).
+// Content negotiation of the status, and of error pages (RFC 9110 §12).
 
 /** A format of the status. */
 export type Format = 'html' | 'json' | 'prometheus'
 
-/** Media types of the formats; the first format wins among those with equal quality. */
-const TYPES: ReadonlyArray<readonly [Format, readonly string[]]> = [
+const TYPES: FormatTypes<Format> = [
   ['html', ['text/html']],
   ['json', ['application/json']],
   ['prometheus', ['text/plain', 'application/openmetrics-text']],
@@ -15,8 +14,16 @@ export function isFormat(name: string): name is Format {
   return TYPES.some(([format]) => format === name)
 }
 
-/** The format that Accept prefers (RFC 9110 §12.5.1); HTML without Accept or if it accepts none of them. */
+/** The format of the status that Accept prefers; HTML without Accept or if it accepts none of them. */
 export function negotiate(accept: string | undefined): Format {
+  return preferred(accept, TYPES)
+}
+
+/** Formats with their media types; the first format wins among those with equal quality. */
+export type FormatTypes<Name> = ReadonlyArray<readonly [Name, readonly string[]]>
+
+/** The format that Accept prefers (RFC 9110 §12.5.1); the first one without Accept or if it accepts none of them. */
+export function preferred<Name>(accept: string | undefined, formats: FormatTypes<Name>): Name {
   const ranges = (accept || '*/*').split(',').map(readRange)
   const quality = (type: string): number => {
     const [main] = type.split('/', 1)
@@ -25,9 +32,9 @@ export function negotiate(accept: string | undefined): Format {
       .find((range) => range !== undefined)
     return found?.quality ?? 0
   }
-  let best: Format = 'html'
+  let [best] = formats[0] as readonly [Name, readonly string[]]
   let bestQuality = 0
-  for (const [format, types] of TYPES) {
+  for (const [format, types] of formats) {
     const typeQuality = Math.max(...types.map(quality))
     if (typeQuality <= bestQuality) continue
     best = format

@@ -76,6 +76,7 @@ function section(dispatcher: DispatcherSnapshot, options: PageOptions, at: strin
   return html`<section>
 <div class="top"><h2><bdi>${name}</bdi></h2><span class="kind">${kind}</span></div>
 ${totals(dispatcher)}
+${afterWorkOf(dispatcher.stats, (text) => html`<p class="none">${text}</p>`)}
 ${members.length > 0 && table(members, forms, at)}
 ${kind === 'balancer' && members.length === 0 && html`<p class="none">It has no members.</p>`}
 ${forms && addForm(forms)}
@@ -118,6 +119,27 @@ ${figure('Failed', count(stats.failed))}
 ${figure('Retries', count(stats.retries))}
 ${figure('Connections', html`${count(stats.connections)} <small>of ${count(stats.limit)}, ${count(stats.idle)} idle</small>`)}
 </dl>`
+}
+
+/** How many scripts with after-work are named; the JSON names all. */
+const MAX_NAMED = 20
+
+/** The scripts that work on after their response, wrapped; false without any. */
+function afterWorkOf(
+  { afterWork = [] }: DispatcherSnapshot['stats'],
+  wrap: (text: Markup) => Markup,
+): Markup | false {
+  if (afterWork.length === 0) return false
+  const scripts = afterWork
+    .slice(0, MAX_NAMED)
+    .map(
+      ({ script, idempotent, milliseconds: time }) =>
+        html`<br><bdi>${script}</bdi>${!idempotent && ' (POST)'}: ${milliseconds(time)}`,
+    )
+  const more = afterWork.length - scripts.length
+  return wrap(
+    html`<b>Scripts that work on after their response</b>; their connections are not kept${scripts}${more > 0 && html`<br>and ${more} more`}`,
+  )
 }
 
 const COLUMNS: ReadonlyArray<readonly [title: string, number?: 'n']> = [
@@ -166,6 +188,7 @@ ${cell('Head p50 / p99', quantiles(headTimes), 'n wide')}
 ${cell('Out / in', html`${bytes(counters.bytesSent)} / ${bytes(counters.bytesReceived)}`, 'n wide')}
 </tr>
 ${lastError !== null && html`<tr class="more error"><td colspan="${COLUMNS.length}"><b>Last error</b> ${timestamp(lastError.at)}, ${ago(lastError.at, at)}: <bdi>${lastError.message}</bdi></td></tr>`}
+${afterWorkOf(member.stats, (text) => html`<tr class="more"><td colspan="${COLUMNS.length}">${text}</td></tr>`)}
 ${forms && html`<tr class="more"><td colspan="${COLUMNS.length}">${actionsOf(member, forms)}</td></tr>`}
 </tbody>
 `

@@ -176,6 +176,7 @@ function timesSnapshot(times: Histogram): TimesSnapshot {
   }
 }
 
-function finite(value: number | undefined): number | null {
+/** A number that JSON has; null for any other. */
+export function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null
 }

@@ -10,7 +10,7 @@ import { lighttpdCounters } from './lighttpd-counters.ts'
 import { statusPage } from './page.ts'
 import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts'
 import { Rates } from './rates.ts'
-import { takeSnapshot } from './snapshot.ts'
+import { type StatusSnapshot, takeSnapshot } from './snapshot.ts'
 
 /** Dispatchers by name. */
 export type Dispatchers = Readonly<Record<string, Dispatcher>>
@@ -111,6 +111,18 @@ interface ParsedRequest {
   readonly mayChange: boolean
 }
 
+/**
+ * Shows a snapshot, for instance the sum of those of several processes. Nothing can be changed there.
+ * @param title heading of the page.
+ */
+export function showSnapshot(
+  snapshot: StatusSnapshot,
+  request: StatusRequest,
+  title: string,
+): StatusResponse {
+  return new DispatcherStatus({ dispatchers: {}, title }, () => snapshot).respond(request)
+}
+
 class DispatcherStatus<Source> implements Status<Source> {
   readonly #dispatchers: () => Dispatchers
   readonly #caches: () => Caches
@@ -118,9 +130,15 @@ class DispatcherStatus<Source> implements Status<Source> {
   readonly #actions = new Actions()
   readonly #title: string
   readonly #refresh: number
-  readonly #rates = new Rates()
+  readonly #snapshot: () => StatusSnapshot
 
-  constructor({ dispatchers, caches = {}, actions, title, refresh }: StatusOptions<Source>) {
+  constructor(
+    { dispatchers, caches = {}, actions, title, refresh }: StatusOptions<Source>,
+    snapshot?: () => StatusSnapshot,
+  ) {
+    const rates = new Rates()
+    this.#snapshot =
+      snapshot ?? (() => takeSnapshot(this.#dispatchers(), rates, present(this.#caches())))
     this.#dispatchers = typeof dispatchers === 'function' ? dispatchers : () => dispatchers
     this.#caches = typeof caches === 'function' ? caches : () => caches
     this.#mayChange = actions || undefined
@@ -175,7 +193,7 @@ class DispatcherStatus<Source> implements Status<Source> {
     error?: { status: number; message: string },
   ): StatusResponse {
     const status = error?.status ?? 200
-    const snapshot = takeSnapshot(this.#dispatchers(), this.#rates, present(this.#caches()))
+    const snapshot = this.#snapshot()
     if (format === 'prometheus') return response(status, PROMETHEUS_TYPE, prometheusText(snapshot))
     if (format === 'json') {
       const all = { ...snapshot, lighttpd: lighttpdCounters(snapshot) }

@@ -21,12 +21,21 @@ export class Histogram {
 
   /** Returns the upper bound of the bucket that contains the quantile `fraction`; undefined without observations. */
   quantile(fraction: number): number | undefined {
-    if (this.count === 0) return undefined
-    let left = this.count * fraction
-    for (const [at, count] of this.counts.entries()) {
-      left -= count
-      if (left <= 0) return BUCKETS[at] ?? Number.POSITIVE_INFINITY
-    }
-    return Number.POSITIVE_INFINITY
+    return quantileOf(this.counts, this.count, fraction)
   }
+}
+
+/** The quantile of observations that were counted by bucket; see {@link Histogram.quantile}. */
+export function quantileOf(
+  counts: readonly number[],
+  count: number,
+  fraction: number,
+): number | undefined {
+  if (count === 0) return undefined
+  let left = count * fraction
+  for (const [at, observations] of counts.entries()) {
+    left -= observations
+    if (left <= 0) return BUCKETS[at] ?? Number.POSITIVE_INFINITY
+  }
+  return Number.POSITIVE_INFINITY
 }

@@ -1,0 +1,13 @@
+// The site on node:http, without a framework.
+import { createGateway } from '@fastcgi/gateway'
+import { answerNotFound } from './not-found.ts'
+import { type CreateSite, gatewayOptions } from './site.ts'
+
+export const createSite: CreateSite = async (settings, logger) => {
+  const gateway = createGateway(gatewayOptions(settings, logger))
+  return {
+    handler: (req, res) => gateway.handler(req, res, () => answerNotFound(settings, req, res)),
+    dispatchers: () => gateway.dispatchers,
+    close: () => gateway.close(),
+  }
+}
