@@ -10,12 +10,11 @@ const store = new RedisCacheStore({
   cacheTagsHeader: CACHE_TAGS_FIELD,
   // What another process purges is gone here, too.
   tracking: false,
-  // While Redis is away, commands fail at once, and the connection is tried again and again.
+  // While Redis is away, commands wait: this store leaves the rejection of some that fail unhandled.
   clientOpts: {
     host: '127.0.0.1',
     port: Number(redisPort),
-    enableOfflineQueue: false,
-    maxRetriesPerRequest: 0,
+    maxRetriesPerRequest: null,
     retryStrategy: () => 50,
   },
   errorCallback: () => {},
@@ -24,7 +23,7 @@ const gateway = createGateway({
   upstream,
   root: '/',
   backendType: 'generic',
-  cache: { store: store as unknown as CacheStore, storeTimeout: 2000 },
+  cache: { store: store as unknown as CacheStore, storeTimeout: 500 },
 })
 const server = createServer(gateway.handler).listen(0, '127.0.0.1', () =>
   process.send?.({ port: (server.address() as AddressInfo).port }),
