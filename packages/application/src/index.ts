@@ -5,7 +5,7 @@
 
 // Errors; each has a `code`.
 export { FastCGIError, ProtocolError } from '@fastcgi/protocol'
-export { OptionError, type ServerOptions, type ServerTimeouts } from './options.ts'
+export { OptionError, type ServerOptions, type ServerTimeouts, type TLSOptions } from './options.ts'
 // Requests, and what FastCGI adds to them.
 export {
   type FastCGIContext,

@@ -1,4 +1,5 @@
 // Options of createServer: types, defaults and checks.
+import { createSecureContext, type SecureContextOptions } from 'node:tls'
 import { FastCGIError } from '@fastcgi/protocol'
 
 /** Error `FCGI_OPTION`: an option, command line switch or address is unknown or has an invalid value. */
@@ -22,6 +23,19 @@ export interface ServerTimeouts {
   linger: number
 }
 
+/** Certificates as PEM. */
+type PEM = string | Buffer
+
+/** How a server speaks TLS (1.2 or 1.3) with web servers. */
+export interface TLSOptions {
+  /** Certificate of this server, with its chain. */
+  cert: PEM
+  /** Private key of `cert`. */
+  key: PEM
+  /** Certificates of the authorities of client certificates. @default none: no client certificate is asked for */
+  ca?: PEM | readonly PEM[] | undefined
+}
+
 /** Options of `createServer`. */
 export interface ServerOptions {
   /** Maximum number of connections; requests on further ones are refused with OVERLOADED. Reported as FCGI_MAX_CONNS. @default 4096 */
@@ -43,15 +57,21 @@ export interface ServerOptions {
    * (FastCGI 1.0 §3.2). @default the list in FCGI_WEB_SERVER_ADDRS; if that is not set, any
    */
   webServerAddresses?: readonly string[] | undefined
+  /**
+   * Accept connections with TLS only. With `ca`, only web servers with a certificate of that authority are accepted. A
+   * handshake that fails, or takes longer than `timeouts.params`, is an event `clientError`. @default none
+   */
+  tls?: TLSOptions | undefined
 }
 
-type Plain = Omit<ServerOptions, 'timeouts' | 'webServerAddresses'>
+type Plain = Omit<ServerOptions, 'timeouts' | 'tls' | 'webServerAddresses'>
 
 /** {@link ServerOptions} with every default filled in. */
 export type Settings = {
   readonly [K in keyof Plain]-?: Exclude<Plain[K], undefined>
 } & {
   readonly timeouts: ServerTimeouts
+  readonly tls: SecureContextOptions | undefined
   /** Undefined: any peer may connect. */
   readonly webServerAddresses: ReadonlySet<string> | undefined
 }
@@ -70,7 +90,7 @@ const NUMBERS = {
   maxParamsSize: 131_072,
   maxBodySize: 0,
 }
-const NAMES = [...Object.keys(NUMBERS), 'multiplex', 'timeouts', 'webServerAddresses']
+const NAMES = [...Object.keys(NUMBERS), 'multiplex', 'timeouts', 'tls', 'webServerAddresses']
 
 // setTimeout() fires after 1 ms for a delay that is longer than this.
 const MAX_TIMER = 2_147_483_647
@@ -86,8 +106,25 @@ export function serverSettings(options: ServerOptions): Settings {
     ...wholeNumbers('option ', NUMBERS, options, Number.MAX_SAFE_INTEGER),
     multiplex,
     timeouts: wholeNumbers('option timeouts.', TIMEOUTS, options.timeouts ?? {}, MAX_TIMER),
+    tls: options.tls && tlsSettings(options.tls),
     webServerAddresses: webServerAddresses && new Set(webServerAddresses.map(normalAddress)),
   }
+}
+
+/** Checks the option `tls`, and that certificate and key go together. */
+function tlsSettings(given: TLSOptions): SecureContextOptions {
+  const unknown = Object.keys(given).find((name) => !['cert', 'key', 'ca'].includes(name))
+  if (unknown !== undefined) throw invalid(`unknown option tls.${unknown}; there are cert, key, ca`)
+  const { cert, key, ca } = given
+  if (!cert || !key) throw invalid('option tls needs both cert and key')
+  const authorities = ca === undefined ? {} : { ca: [ca].flat() as Array<string | Buffer> }
+  const settings: SecureContextOptions = { cert, key, ...authorities, minVersion: 'TLSv1.2' }
+  try {
+    createSecureContext(settings)
+  } catch (error) {
+    throw invalid(`option tls: a certificate or key cannot be used: ${(error as Error).message}`)
+  }
+  return settings
 }
 
 /** Normalises an IP address for comparison: IPv4-mapped IPv6 addresses become IPv4. */

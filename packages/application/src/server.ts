@@ -5,6 +5,7 @@ import type { AddressInfo, ListenOptions as NetListenOptions, Socket } from 'nod
 import { Connection, type ConnectionHost } from './connection/connection.ts'
 import { TimeoutChecker } from './connection/timeout-checker.ts'
 import { readArguments } from './listen/arguments.ts'
+import { Handshakes } from './listen/handshakes.ts'
 import { findInherited } from './listen/inherited.ts'
 import { clearStaleSocket, withMode } from './listen/unix-socket.ts'
 import { isAllowedPeer } from './listen/web-servers.ts'
@@ -33,6 +34,8 @@ export class FastCGIServer extends HttpServer {
   readonly #host: ConnectionHost
   readonly #connections = new Set<Connection>()
   readonly #timeoutChecker: TimeoutChecker
+  /** With the option `tls`. */
+  readonly #handshakes: Handshakes | undefined
   #draining = false
   #fd: number | undefined
 
@@ -42,6 +45,7 @@ export class FastCGIServer extends HttpServer {
     this.#timeoutChecker = new TimeoutChecker(this.#settings.timeouts, this.#connections)
     this.#serve = serveRoles(listeners, (req, res) => this.emit('request', req, res))
     this.#host = this.#makeHost(listeners)
+    this.#handshakes = this.#makeHandshakes()
     // Removes the listener of http.Server, which would parse HTTP.
     this.removeAllListeners('connection')
     this.on('connection', (socket: Socket) => this.#accept(socket))
@@ -124,11 +128,13 @@ export class FastCGIServer extends HttpServer {
   /** Closes the connections that have no request. */
   override closeIdleConnections(): void {
     for (const connection of this.#connections) if (connection.idle) connection.close()
+    if (this.#draining) this.#handshakes?.stop()
   }
 
   /** Closes all connections, and aborts the requests on them. */
   override closeAllConnections(): void {
     for (const connection of [...this.#connections]) connection.destroy()
+    this.#handshakes?.stop()
   }
 
   #bind(args: unknown[]): this {
@@ -141,9 +147,23 @@ export class FastCGIServer extends HttpServer {
       socket.destroy()
       return
     }
+    if (this.#handshakes === undefined) this.#serveOn(socket)
+    else this.#handshakes.start(socket)
+  }
+
+  #serveOn(socket: Socket): void {
     const overloaded = this.#connections.size >= this.#settings.maxConnections
     this.#connections.add(new Connection(socket, this.#host, overloaded))
     this.#timeoutChecker.start()
+  }
+
+  #makeHandshakes(): Handshakes | undefined {
+    const { tls, timeouts } = this.#settings
+    if (tls === undefined) return undefined
+    return new Handshakes(tls, timeouts.params, {
+      onSecure: (socket) => this.#serveOn(socket),
+      onFailed: (error, socket) => void this.emit('clientError', error, socket),
+    })
   }
 
   #makeHost(listeners: RoleListeners): ConnectionHost {

@@ -1,19 +1,27 @@
 import { OptionError } from './errors.ts'
 
-/** The address a FastCGI application listens on. `name` is its canonical form: equal addresses have equal names. */
+/**
+ * The address a FastCGI application listens on; `tls` is TLS over TCP. `name` is its canonical form: equal addresses have
+ * equal names.
+ */
 export type Address =
   | { readonly kind: 'unix'; readonly path: string; readonly name: string }
-  | { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly name: string }
+  | {
+      readonly kind: 'tcp' | 'tls'
+      readonly host: string
+      readonly port: number
+      readonly name: string
+    }
 
-/** Port of an `fcgi://host` URL without a port, as in Apache's mod_proxy_fcgi. */
+/** Port of an `fcgi://host` or `fcgis://host` URL without a port, as in Apache's mod_proxy_fcgi. */
 const DEFAULT_PORT = 8000
 
 // sun_path has 108 bytes on Linux and 104 on macOS and the BSDs, the final NUL included.
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
 
 /**
- * Parses an address: `unix:/path`, `/path`, `fcgi://host[:port]` (default port 8000), `tcp://host:port`, `host:port`,
- * `:port` (127.0.0.1), Apache's `unix:/path|fcgi://name/` (the part after `|` is ignored), and the Windows named pipe
+ * Parses an address: `unix:/path`, `/path`, `fcgi://host[:port]` (default port 8000), `fcgis://host[:port]` (TLS, the same
+ * default port), `tcp://host:port`, `host:port`, `:port` (127.0.0.1), Apache's `unix:/path|fcgi://name/` (the part after `|` is ignored), and the Windows named pipe
  * `\\.\pipe\name`.
  * @throws OptionError when the text has none of these forms, the port is not 1 to 65535, or the socket path is too
  * long for the system (107 bytes on Linux, else 103).
@@ -26,11 +34,12 @@ export function parseAddress(text: string): Address {
   const match = /^(?:([a-z]+):\/\/)?(\[[^\]]+\]|[^:/[\]]*)(?::(\d+))?\/?$/i.exec(text)
   if (match === null) throw addressError(text, 'it has none of the known forms')
   const [, scheme, host = '', port] = match
-  if (scheme !== undefined && !/^(fcgi|fastcgi|tcp)$/i.test(scheme))
+  if (scheme !== undefined && !/^(fcgis?|fastcgi|tcp)$/i.test(scheme))
     throw addressError(text, `scheme ${scheme} is unknown`)
-  if (port === undefined && scheme?.toLowerCase() !== 'fcgi')
+  if (port === undefined && !/^fcgis?$/i.test(scheme ?? ''))
     throw addressError(text, 'it has no port')
-  return tcpAddress(text, host, port === undefined ? DEFAULT_PORT : Number(port))
+  const kind = scheme?.toLowerCase() === 'fcgis' ? 'tls' : 'tcp'
+  return tcpAddress(kind, text, host, port === undefined ? DEFAULT_PORT : Number(port))
 }
 
 function parseUnix(text: string, rest: string): Address {
@@ -51,16 +60,12 @@ function unixAddress(text: string, path: string): Address {
   return { kind: 'unix', path, name: path.startsWith('/') ? `unix:${path}` : path }
 }
 
-function tcpAddress(text: string, host: string, port: number): Address {
+function tcpAddress(kind: 'tcp' | 'tls', text: string, host: string, port: number): Address {
   if (port < 1 || port > 65_535) throw addressError(text, 'the port must be 1 to 65535')
   const bare = host.startsWith('[') ? host.slice(1, -1) : host
   const real = bare === '' ? '127.0.0.1' : bare.toLowerCase()
-  return {
-    kind: 'tcp',
-    host: real,
-    port,
-    name: `${real.includes(':') ? `[${real}]` : real}:${port}`,
-  }
+  const name = `${real.includes(':') ? `[${real}]` : real}:${port}`
+  return { kind, host: real, port, name: kind === 'tls' ? `fcgis://${name}` : name }
 }
 
 function addressError(text: unknown, why: string): OptionError {

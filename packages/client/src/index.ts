@@ -50,7 +50,7 @@ export { FastCGIResponse, ResponseBody } from './exchange/response.ts'
 export { IDEMPOTENT_METHODS } from './exchange/retry.ts'
 export type { ExchangeEvent } from './exchange/tracing.ts'
 // Pools: the connections to one address, and the values that an application reports.
-export type { PoolOptions, Timeouts } from './options.ts'
+export type { PoolOptions, Timeouts, TLSOptions } from './options.ts'
 export type { ApplicationValues } from './pool/multiplexing.ts'
 export { Pool } from './pool/pool.ts'
 export type { GetValuesOptions } from './pool/values-queries.ts'

@@ -1,13 +1,16 @@
 // Options of pools and the timeouts of requests: types, defaults and checks.
 import {
   anyOf,
+  type Check,
   type Checks,
   checkOptions,
   flag,
   integer,
+  listOf,
   milliseconds,
   oneOf,
   shape,
+  text,
 } from './check-options.ts'
 import { OptionError } from './errors.ts'
 
@@ -41,6 +44,26 @@ export interface Timeouts {
    * new requests and is closed when its last request has ended. @default 10000
    */
   abort: number
+}
+
+/** Certificates as PEM. */
+type PEM = string | Buffer
+
+/**
+ * How connections to an address `fcgis://host` are encrypted and verified: TLS 1.2 or 1.3, and the certificate of the
+ * application (or of the TLS terminator in front of it) must be valid.
+ */
+export interface TLSOptions {
+  /** Certificates of the authorities that are trusted. @default those that Node trusts */
+  ca?: PEM | readonly PEM[] | undefined
+  /** Certificate of this client, with its chain, for applications that demand one. @default none */
+  cert?: PEM | undefined
+  /** Private key of `cert`. */
+  key?: PEM | undefined
+  /** The name or IP address that the certificate must be for; a name is also sent (SNI). @default the host of the address */
+  servername?: string | undefined
+  /** Whether a connection is refused whose certificate cannot be verified. @default true */
+  rejectUnauthorized?: boolean | undefined
 }
 
 /** How a {@link Pool} opens, keeps and shares the connections to one address. Durations are in milliseconds. */
@@ -113,14 +136,16 @@ export interface PoolOptions {
   maxHeadSize?: number | undefined
   /** Send TCP keep-alive probes after 60 seconds of silence (Apache `keepalive`). @default false */
   tcpKeepAlive?: boolean | undefined
+  /** Certificates and verification of an address `fcgis://host`; not valid for other addresses. */
+  tls?: TLSOptions | undefined
   /** Timeouts of inactivity. A request can override them. */
   timeouts?: Partial<Timeouts> | undefined
 }
 
 /** {@link PoolOptions} with all defaults filled in. */
 export type PoolSettings = {
-  readonly [K in keyof PoolOptions]-?: Exclude<PoolOptions[K], undefined>
-} & { readonly timeouts: Readonly<Timeouts> }
+  readonly [K in Exclude<keyof PoolOptions, 'tls'>]-?: Exclude<PoolOptions[K], undefined>
+} & { readonly timeouts: Readonly<Timeouts>; readonly tls?: TLSOptions | undefined }
 
 /** Default timeouts, in milliseconds. */
 export const DEFAULT_TIMEOUTS: Readonly<Timeouts> = {
@@ -165,6 +190,11 @@ export const timeoutChecks: Checks = {
   reader: milliseconds,
 }
 
+const pem: Check = (value) =>
+  (typeof value === 'string' || Buffer.isBuffer(value)) && value.includes('-----BEGIN ')
+    ? undefined
+    : 'PEM as a string or a Buffer (the content of the file, not its name)'
+
 /** Checks of {@link PoolOptions}, for classes that accept pool options together with their own. */
 export const poolChecks: Checks = {
   reuse: anyOf(flag, oneOf('always')),
@@ -183,6 +213,13 @@ export const poolChecks: Checks = {
   retries: integer(0, 100),
   maxHeadSize: integer(64, 16_777_216),
   tcpKeepAlive: flag,
+  tls: shape({
+    ca: anyOf(pem, listOf(pem)),
+    cert: pem,
+    key: pem,
+    servername: text,
+    rejectUnauthorized: flag,
+  }),
   timeouts: shape(timeoutChecks),
 }
 

@@ -47,8 +47,26 @@ t.test('TCP', (t) => {
   t.end()
 })
 
+t.test('TLS', (t) => {
+  const forms: Record<string, [host: string, port: number, name: string]> = {
+    'fcgis://app:9000': ['app', 9000, 'fcgis://app:9000'],
+    'FCGIS://App/': ['app', 8000, 'fcgis://app:8000'],
+    'fcgis://[::1]:9000': ['::1', 9000, 'fcgis://[::1]:9000'],
+  }
+  for (const [form, [host, port, name]] of Object.entries(forms))
+    t.strictSame(parseAddress(form), { kind: 'tls', host, port, name }, form)
+  t.end()
+})
+
 t.test('a name is an address, and names itself', (t) => {
-  for (const form of ['unix:/s', 'fcgi://[::1]', ':9000', 'APP:9', '\\\\.\\pipe\\p']) {
+  for (const form of [
+    'unix:/s',
+    'fcgi://[::1]',
+    'fcgis://[::1]',
+    ':9000',
+    'APP:9',
+    '\\\\.\\pipe\\p',
+  ]) {
     const address = parseAddress(form)
     t.strictSame(parseAddress(address.name), address)
   }

@@ -32,6 +32,7 @@ const OPTIONS: Record<keyof PoolOptions, { right: unknown[]; wrong: unknown[] }>
   retries: { right: [0, 100], wrong: [-1, 101, true] },
   maxHeadSize: { right: [64, 65_536], wrong: [63, 2 ** 24 + 1, '64k'] },
   tcpKeepAlive: { right: [true, false], wrong: [60] },
+  tls: { right: [], wrong: [true, { ca: '/etc/ca.pem' }, { servername: '' }, { cer: 'x' }] },
   timeouts: {
     right: [
       {},

@@ -8,6 +8,7 @@ import {
   type RequestValues,
   requestOf,
   timeoutOf,
+  tlsOf,
 } from './request-options.ts'
 
 const USAGE = `fastcgi ping --upstream ADDRESS [options]
@@ -59,7 +60,10 @@ async function watchAnswers(values: RequestValues, pause: number): Promise<void>
 
 /** Asks once. @throws if there is no answer. */
 async function answerOf(values: RequestValues): Promise<string> {
-  const client = new FastCGIClient(upstreamAddress(values.upstream), { reuse: false })
+  const client = new FastCGIClient(upstreamAddress(values.upstream), {
+    reuse: false,
+    ...tlsOf(values),
+  })
   const start = performance.now()
   try {
     const answer = await (hasNoRequestOptions(values) ? askValues : askRequest)(client, values)
@@ -71,7 +75,7 @@ async function answerOf(values: RequestValues): Promise<string> {
 
 /** Whether none of the options describes a request. */
 function hasNoRequestOptions({ upstream, timeout, help, ...request }: RequestValues): boolean {
-  return Object.keys(request).length === 0
+  return Object.keys(request).every((name) => name.startsWith('upstream-'))
 }
 
 async function askValues(client: FastCGIClient, values: RequestValues): Promise<string> {

@@ -2,7 +2,7 @@
 import { createReadStream, statSync } from 'node:fs'
 import { dirname, extname } from 'node:path'
 import { buffer } from 'node:stream/consumers'
-import { type FastCGIRequest, OptionError } from '@fastcgi/client'
+import { type FastCGIRequest, OptionError, type TLSOptions } from '@fastcgi/client'
 import {
   invalidOption,
   missingOption,
@@ -10,12 +10,17 @@ import {
   oneOf,
   wholeNumber,
 } from '../command-line.ts'
+import { readUpstreamTLS } from '../upstream-tls.ts'
 
 const ROLES = ['responder', 'authorizer', 'filter'] as const
 
 /** Options that describe a request. */
 export const REQUEST_OPTIONS = {
   upstream: { type: 'string' },
+  'upstream-ca': { type: 'string' },
+  'upstream-cert': { type: 'string' },
+  'upstream-key': { type: 'string' },
+  'upstream-servername': { type: 'string' },
   script: { type: 'string' },
   query: { type: 'string' },
   method: { type: 'string' },
@@ -29,7 +34,10 @@ export const REQUEST_OPTIONS = {
 } as const
 
 /** Help text of {@link REQUEST_OPTIONS}. */
-export const REQUEST_OPTIONS_USAGE = `  --upstream ADDRESS         unix:/run/php/php-fpm.sock, host:9000, fcgi://host:9000
+export const REQUEST_OPTIONS_USAGE = `  --upstream ADDRESS         unix:/run/php/php-fpm.sock, host:9000, fcgi://host:9000, fcgis://host:9000 (TLS)
+  --upstream-ca FILE         authority of its certificate, with TLS (default: those that Node trusts)
+  --upstream-cert FILE, --upstream-key FILE
+                             client certificate; --upstream-servername NAME: name that its certificate is for
   --script FILE              path of the script as the application sees it: SCRIPT_FILENAME and derived params
   --query QUERY              QUERY_STRING
   --method METHOD            REQUEST_METHOD (default GET, with a body POST)
@@ -42,6 +50,18 @@ export const REQUEST_OPTIONS_USAGE = `  --upstream ADDRESS         unix:/run/php
 
 /** Values of {@link REQUEST_OPTIONS}. */
 export type RequestValues = OptionValues<typeof REQUEST_OPTIONS>
+
+/** Options of the client for an encrypted upstream. @throws OptionError for a file that cannot be read. */
+export function tlsOf(values: RequestValues): { tls?: TLSOptions } {
+  const tls = {
+    ca: values['upstream-ca'],
+    cert: values['upstream-cert'],
+    key: values['upstream-key'],
+    servername: values['upstream-servername'],
+  }
+  const isGiven = Object.values(tls).some((value) => value !== undefined)
+  return isGiven ? { tls: readUpstreamTLS(tls) } : {}
+}
 
 /** Value of --timeout in milliseconds. @throws OptionError */
 export function timeoutOf({ timeout }: RequestValues, defaultValue: number): number {

@@ -2,7 +2,13 @@
 import { pipeline } from 'node:stream/promises'
 import { FastCGIClient, type FastCGIRequest, type FastCGIResponse } from '@fastcgi/client'
 import { parseOptions, runCommand, upstreamAddress } from '../command-line.ts'
-import { REQUEST_OPTIONS, REQUEST_OPTIONS_USAGE, requestOf, timeoutOf } from './request-options.ts'
+import {
+  REQUEST_OPTIONS,
+  REQUEST_OPTIONS_USAGE,
+  requestOf,
+  timeoutOf,
+  tlsOf,
+} from './request-options.ts'
 
 const USAGE = `fastcgi request --upstream ADDRESS --script FILE [options]
 ${REQUEST_OPTIONS_USAGE}
@@ -24,6 +30,7 @@ export async function request(args: string[]): Promise<void> {
     const timeout = timeoutOf(values, 60_000)
     const client = new FastCGIClient(upstreamAddress(values.upstream), {
       reuse: false,
+      ...tlsOf(values),
       timeouts: { head: timeout, idle: timeout, write: timeout },
     })
     try {

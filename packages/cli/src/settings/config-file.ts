@@ -112,14 +112,22 @@ function lineAt(source: string, offset: number): number {
 
 /** Paths of files, which are relative to the configuration file, as absolute ones. */
 function withPaths(config: ConfigValues, directory: string): ConfigValues {
-  const { root, https, ...others } = config as {
+  const { root, https, tls, ...others } = config as {
     root?: string
-    https?: Record<string, string>
+    https?: Record<string, unknown>
+    tls?: Record<string, unknown>
   } & ConfigValues
-  const files = Object.entries(https ?? {}).map(([name, path]) => [name, resolve(directory, path)])
+  const absolute = (files: Record<string, unknown>, names: readonly string[]) =>
+    Object.fromEntries(
+      Object.entries(files).map(([name, value]) => [
+        name,
+        names.includes(name) && typeof value === 'string' ? resolve(directory, value) : value,
+      ]),
+    )
   return {
     ...others,
     ...(root !== undefined && { root: resolve(directory, root) }),
-    ...(https !== undefined && { https: Object.fromEntries(files) }),
+    ...(https !== undefined && { https: absolute(https, ['cert', 'key']) }),
+    ...(tls !== undefined && { tls: absolute(tls, ['ca', 'cert', 'key']) }),
   }
 }

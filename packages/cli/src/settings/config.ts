@@ -14,6 +14,7 @@ import {
 import type { GatewayOptions } from '@fastcgi/gateway'
 import { gatewayChecks } from '@fastcgi/gateway/internal'
 import type { PhpProcessesOptions } from '@fastcgi/process-manager'
+import type { UpstreamTLS } from '../upstream-tls.ts'
 import { SITE_NAMES, type SiteName } from './site.ts'
 
 /** HTTP frameworks that can serve. */
@@ -32,7 +33,7 @@ export interface HttpsFiles {
  * Configuration of `fastcgi serve`: all options of the gateway, and those of the server. Paths of files are relative to the
  * configuration file.
  */
-export interface ServeConfig extends Omit<GatewayOptions<never>, 'root'> {
+export interface ServeConfig extends Omit<GatewayOptions<never>, 'root' | 'tls'> {
   /** Directory of the site. @default the directory of the command, or public/, web/ or htdocs/ in it */
   root?: string | undefined
   /** `HOST:PORT` or `PORT` to listen on. @default 127.0.0.1, and the first free port from 8080 on */
@@ -58,6 +59,8 @@ export interface ServeConfig extends Omit<GatewayOptions<never>, 'root'> {
   trustProxy?: number | string | readonly string[] | undefined
   /** Serve HTTPS with these files, which are read again when they change. @default HTTP */
   https?: HttpsFiles | undefined
+  /** Certificates of encrypted upstreams. */
+  tls?: UpstreamTLS | undefined
   /** Offer HTTP/2 with `https`; not with Express, which does not know it. @default true */
   http2?: boolean | undefined
   /** Path of the status page, which clients of this machine only may see. @default none */
@@ -109,6 +112,7 @@ const serveChecks: Checks = {
   }),
   trustProxy: anyOf(integer(1), networks, listOf(networks)),
   https: shape({ cert: file, key: file }),
+  tls: shape({ ca: file, cert: file, key: file, servername: text, rejectUnauthorized: flag }),
   http2: flag,
   statusPage: (value) =>
     typeof value === 'string' && /^\/./.test(value) ? undefined : "a path that begins with '/'",
@@ -118,7 +122,7 @@ const serveChecks: Checks = {
   grace: milliseconds,
 }
 
-/** Checks of all options, by name. Those of the gateway are its own, but for `root`, which may be relative here. */
+/** Checks of all options, by name. Those of the gateway are its own, but for `root`, which may be relative here, and `tls`, which names files. */
 export const CONFIG_CHECKS: Checks = { ...gatewayChecks, ...serveChecks }
 
 /** Parses `HOST:PORT` or `PORT`; undefined if it is neither. */

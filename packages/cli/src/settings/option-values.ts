@@ -23,6 +23,10 @@ const ALIASES: Readonly<Record<string, string>> = {
   ini: 'php.ini',
   'tls-cert': 'https.cert',
   'tls-key': 'https.key',
+  'upstream-ca': 'tls.ca',
+  'upstream-cert': 'tls.cert',
+  'upstream-key': 'tls.key',
+  'upstream-servername': 'tls.servername',
   'hide-header': 'response-headers.hide',
   'set-header': 'response-headers.set',
 }
@@ -30,7 +34,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** All names that the command line knows, without those of properties (`timeouts.head`). */
 export const OPTION_NAMES: readonly string[] = [
   ...new Set([...Object.keys(CONFIG_CHECKS).map(dashed), ...Object.keys(ALIASES)]),
-].filter((name) => !['https', 'logger'].includes(name))
+].filter((name) => !['https', 'logger', 'tls'].includes(name))
 
 /** Finds the option of a name such as `max-connections`, `timeouts.head` or `php-workers`. */
 export function optionPlace(name: string): OptionPlace | undefined {

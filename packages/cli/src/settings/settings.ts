@@ -4,6 +4,7 @@ import { resolve } from 'node:path'
 import { OptionError, parseAddress } from '@fastcgi/client'
 import type { GatewayOptions } from '@fastcgi/gateway'
 import { checkGatewayOptions } from '@fastcgi/gateway/internal'
+import { readUpstreamTLS } from '../upstream-tls.ts'
 import type { ServeArguments } from './arguments.ts'
 import type { ServeConfig } from './config.ts'
 import { parseListen } from './config.ts'
@@ -106,7 +107,7 @@ function complete(
   checkTogether(config)
   const { listen, port, workers, route = '.php', site, ...others } = config
   const { adapter, accessLog, dev, grace, http2, https, logLevel, php, ...more } = others
-  const { statusPage, trustProxy, root: given, ...gateway } = more
+  const { statusPage, trustProxy, root: given, tls, ...gateway } = more
   const everyPath = route === '/'
   const root = rootDirectory(given, directory, everyPath)
   const kind = everyPath ? undefined : siteOf(root, site)
@@ -133,6 +134,7 @@ function complete(
       errorPage: { details: isDev },
       ...kind?.options,
       ...gateway,
+      ...(tls && { tls: readUpstreamTLS(tls) }),
       root,
       deny: [...(kind?.options.deny ?? []), ...(gateway.deny ?? []), 'fastcgi.config.*'],
     },

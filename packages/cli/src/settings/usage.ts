@@ -17,6 +17,9 @@ Serves a directory of PHP: finds and starts PHP, recognizes the kind of site, an
   --ini NAME=VALUE           directive of php.ini; can be repeated
   --upstream ADDRESS         use an application that runs already: unix:/run/php/php-fpm.sock, host:9000;
                              can be repeated for several
+  --upstream-ca FILE         authority of the certificate of an encrypted upstream, fcgis://host:9000
+  --upstream-cert FILE, --upstream-key FILE
+                             client certificate for it; --upstream-servername NAME: name that its certificate is for
   --root DIR                 as DIRECTORY, without looking for public/
   --workers N | auto         Node processes that share the port (default 1; auto: one per processor)
   --trust-proxy N | ADDRESS  proxies in front that are believed: their number, or addresses; can be repeated

@@ -13,6 +13,7 @@ import {
   type TimeoutPhase,
 } from '../errors.ts'
 import type { Timeouts } from '../options.ts'
+import { tlsReason } from '../socket/tls-errors.ts'
 
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused; nothing listens there, is the application running?',
@@ -40,6 +41,9 @@ export function connectError(
     )
   if (code === 'ETIMEDOUT')
     return new ConnectTimeoutError(`the connection to ${address.name} timed out`, options)
+  const failed = tlsReason(address, cause)
+  if (failed !== undefined)
+    return new ConnectError(`cannot connect to ${address.name} (option tls): ${failed}`, options)
   const reason = (code && REASONS[code]) ?? cause?.message ?? 'the socket was closed'
   return new ConnectError(`cannot connect to ${address.name} (option upstream): ${reason}`, options)
 }
@@ -58,7 +62,7 @@ export function lostError(
       : 'before the response head was complete'
   const hint = answered
     ? 'it crashed, was killed, or reached a limit'
-    : 'it crashed, refuses this client (php-fpm: listen.allowed_clients), or is no FastCGI application'
+    : `it crashed, refuses this client (php-fpm: listen.allowed_clients${address.kind === 'tls' ? '; its certificate: tls.cert' : ''}), or is no FastCGI application`
   return new PrematureCloseError(`${address.name} closed the connection ${when}: ${hint}`, {
     begun: exchange.sent || answered,
     ...(cause === undefined ? {} : { cause }),

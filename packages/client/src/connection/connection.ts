@@ -2,8 +2,10 @@ import { encodeAbortRequest, type FastCGIError, RecordReader } from '@fastcgi/pr
 import type { Address } from '../address.ts'
 import { asFastCGIError, type Exchange } from '../exchange/exchange.ts'
 import type { PoolSettings } from '../options.ts'
+import type { ApplicationSocket, SocketEvents } from '../socket/application-socket.ts'
+import type { Endpoint } from '../socket/endpoint.ts'
+import { isRefusedClient } from '../socket/tls-errors.ts'
 import type { ActiveRequest, Phase, RequestOwner } from './active-request.ts'
-import { ApplicationSocket, type SocketEvents } from './application-socket.ts'
 import { connectError, lostError, timeoutError } from './connection-errors.ts'
 import { HalfClose } from './half-close.ts'
 import { PooledState } from './pooled-state.ts'
@@ -37,7 +39,7 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
   /** Whether the application reads nothing any more. */
   writeFailed = false
 
-  readonly #address: Address
+  readonly #endpoint: Endpoint
   readonly #settings: PoolSettings
   readonly #owner: ConnectionOwner
   readonly #socket: ApplicationSocket
@@ -52,17 +54,17 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
   #halfClose: HalfClose | undefined
 
   constructor(
-    address: Address,
+    endpoint: Endpoint,
     settings: PoolSettings,
     owner: ConnectionOwner,
     capacity: number,
     now: number,
   ) {
     super(now, capacity)
-    this.#address = address
+    this.#endpoint = endpoint
     this.#settings = settings
     this.#owner = owner
-    this.#socket = new ApplicationSocket(this)
+    this.#socket = endpoint.open(this)
     this.#requests = new RequestTable(this, this.#socket)
     this.#reader = new RecordReader(this.#requests)
     this.#socket.on('drain', () => this.#requests.drained())
@@ -78,6 +80,10 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
     return this.#requests.active
   }
 
+  get #address(): Address {
+    return this.#endpoint.address
+  }
+
   /** Whether it accepts a further request besides its active ones. */
   get hasRoom(): boolean {
     return (
@@ -89,14 +95,10 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
     )
   }
 
-  /** Connects and sends a first request. There is no connecting in advance: applications close silent connections. */
-  open(exchange: Exchange, keep: boolean): void {
-    this.#socket.once('connect', this.#onConnect)
-    this.run(exchange, keep, this.createdAt)
-    this.#socket.open(this.#address, this.#settings.tcpKeepAlive)
-  }
-
-  /** Sends a request, as soon as the connection is established. @param keep whether KEEP_CONN is set. */
+  /**
+   * Sends a request, as soon as the connection is established. The first follows the constructor at once: applications
+   * close silent connections. @param keep whether KEEP_CONN is set.
+   */
   run(exchange: Exchange, keep: boolean, now: number): void {
     const request = this.#requests.take(exchange)
     this.noteRequest(exchange)
@@ -286,7 +288,7 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
     return this.#socket.lend()
   }
 
-  readonly #onConnect = (): void => {
+  onOpen(): void {
     const now = performance.now()
     this.connected = true
     this.#connectTime = now - this.createdAt
@@ -316,7 +318,8 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
   }
 
   #lossError(request: ActiveRequest, exchange: Exchange): FastCGIError {
-    if (!this.connected) return connectError(this.#address, this.#socketError)
+    if (!this.connected || isRefusedClient(this.#socketError))
+      return connectError(this.#address, this.#socketError)
     // A partial record also shows that the application had begun to answer.
     const answered = request.answered || !this.#reader.atBoundary
     if (answered) exchange.responseStarted = true

@@ -11,6 +11,7 @@ import type { DispatchControl, DispatchHandler } from '../exchange/handler.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { mayRetryHere } from '../exchange/retry.ts'
 import { type PoolOptions, type PoolSettings, poolSettings } from '../options.ts'
+import { Endpoint } from '../socket/endpoint.ts'
 import { AUTO_MAXIMUM } from './backlog.ts'
 import { Backoff } from './backoff.ts'
 import { systemClock } from './clock.ts'
@@ -33,6 +34,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #settings: PoolSettings
   readonly #scheduler: Scheduler<Connection, Exchange>
   readonly #multiplexing: Multiplexing
+  readonly #endpoint: Endpoint
   readonly #queries: ValuesQueries
   readonly #backoff: Backoff = new Backoff((exchange) => this.#start(exchange))
   #closing = false
@@ -47,7 +49,8 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.address = typeof address === 'string' ? parseAddress(address) : address
     const settings = poolSettings(options)
     this.#settings = settings
-    this.#queries = new ValuesQueries(this.address)
+    this.#endpoint = new Endpoint(this.address, settings)
+    this.#queries = new ValuesQueries(this.#endpoint)
     this.#multiplexing = new Multiplexing(settings.multiplex, settings.maxMultiplexed)
     const { reuse, maxConnections, minConnections } = settings
     // Without reuse no connection occupies a worker between requests, so there is no limit to learn.
@@ -150,7 +153,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
         return pool.#closing
       },
       create: (now) =>
-        new Connection(pool.address, pool.#settings, pool, multiplexing.capacity, now),
+        new Connection(pool.#endpoint, pool.#settings, pool, multiplexing.capacity, now),
       open: (connection, exchange) => pool.#open(connection, exchange),
       run: (connection, exchange, now) => {
         connection.run(exchange, pool.#keepOpen(connection), now)
@@ -160,7 +163,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   }
 
   #open(connection: Connection, exchange: Exchange): void {
-    connection.open(exchange, this.#keepOpen(connection))
+    connection.run(exchange, this.#keepOpen(connection), connection.createdAt)
     if (this.#settings.multiplex === 'auto')
       void this.#multiplexing.query(() => this.getValues()).then(() => this.#setCapacity())
   }

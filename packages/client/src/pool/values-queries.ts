@@ -8,12 +8,13 @@ import {
   RecordReader,
   RecordType,
 } from '@fastcgi/protocol'
-import type { Address } from '../address.ts'
 import { type Checks, checkOptions, listOf, milliseconds, text } from '../check-options.ts'
-import { ApplicationSocket, type SocketEvents } from '../connection/application-socket.ts'
 import { connectError } from '../connection/connection-errors.ts'
 import { ConnectTimeoutError, PrematureCloseError, TimeoutError } from '../errors.ts'
 import { asFastCGIError } from '../exchange/exchange.ts'
+import type { ApplicationSocket, SocketEvents } from '../socket/application-socket.ts'
+import type { Endpoint } from '../socket/endpoint.ts'
+import { isRefusedClient } from '../socket/tls-errors.ts'
 import type { ApplicationValues } from './multiplexing.ts'
 
 /** Options of `Pool.getValues()`. */
@@ -34,7 +35,8 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   /** Resolves with the answer; rejects with a FastCGIError. */
   readonly answer: Promise<ApplicationValues>
 
-  readonly #address: Address
+  readonly #endpoint: Endpoint
+  readonly #names: readonly string[]
   readonly #socket: ApplicationSocket
   readonly #reader: RecordReader = new RecordReader(this)
   readonly #timer: NodeJS.Timeout | undefined
@@ -44,24 +46,25 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   #socketError: Error | undefined
 
   /** @param timeout maximum time in milliseconds for the whole query; 0 for no limit. */
-  constructor(address: Address, names: readonly string[], timeout: number) {
+  constructor(endpoint: Endpoint, names: readonly string[], timeout: number) {
     this.answer = new Promise((resolve, reject) => {
       this.#resolve = resolve
       this.#reject = reject
     })
-    this.#address = address
-    this.#socket = new ApplicationSocket(this)
-    this.#socket.once('connect', () => {
-      this.#connected = true
-      // libfcgi answers only when the next record arrives, so a second query without names follows.
-      this.#socket.write(Buffer.concat([encodeGetValues(names), encodeGetValues([])]))
-    })
+    this.#endpoint = endpoint
+    this.#names = names
+    this.#socket = endpoint.open(this)
     this.#socket.on('error', (error) => {
       this.#socketError ??= error
     })
     this.#socket.on('end', this.#onLost).on('close', this.#onLost)
     if (timeout > 0) this.#timer = setTimeout(() => this.#onTimeout(timeout), timeout)
-    this.#socket.open(address, false)
+  }
+
+  onOpen(): void {
+    this.#connected = true
+    // libfcgi answers only when the next record arrives, so a second query without names follows.
+    this.#socket.write(Buffer.concat([encodeGetValues(this.#names), encodeGetValues([])]))
   }
 
   /** Closes the connection; `answer` rejects with `error`. */
@@ -84,7 +87,9 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   }
 
   onStream(type: RecordType): void {
-    throw new ProtocolError(`${this.#address.name} answers FCGI_GET_VALUES with type ${type}`)
+    throw new ProtocolError(
+      `${this.#endpoint.address.name} answers FCGI_GET_VALUES with type ${type}`,
+    )
   }
 
   onStreamEnd(type: RecordType): void {
@@ -96,7 +101,7 @@ class ValuesQuery implements SocketEvents, RecordHandler {
     const known = type === RecordType.GET_VALUES_RESULT
     if ((!known && type !== RecordType.UNKNOWN_TYPE) || requestId !== 0)
       throw new ProtocolError(
-        `${this.#address.name} answers FCGI_GET_VALUES with type ${type} for request id ${requestId}`,
+        `${this.#endpoint.address.name} answers FCGI_GET_VALUES with type ${type} for request id ${requestId}`,
       )
     const values = Object.fromEntries(known ? decodeNameValues(content) : [])
     this.#close()
@@ -104,20 +109,20 @@ class ValuesQuery implements SocketEvents, RecordHandler {
   }
 
   readonly #onLost = (): void => {
-    const { name } = this.#address
+    const { name } = this.#endpoint.address
     const cause = this.#socketError
     this.destroy(
-      this.#connected
+      this.#connected && !isRefusedClient(cause)
         ? new PrematureCloseError(
             `${name} closed the connection without answering FCGI_GET_VALUES`,
             { cause },
           )
-        : connectError(this.#address, cause),
+        : connectError(this.#endpoint.address, cause),
     )
   }
 
   #onTimeout(timeout: number): void {
-    const { name } = this.#address
+    const { name } = this.#endpoint.address
     this.destroy(
       this.#connected
         ? new TimeoutError(
@@ -136,11 +141,11 @@ class ValuesQuery implements SocketEvents, RecordHandler {
 
 /** The queries that are in progress to one application. */
 export class ValuesQueries {
-  readonly #address: Address
+  readonly #endpoint: Endpoint
   readonly #all = new Set<ValuesQuery>()
 
-  constructor(address: Address) {
-    this.#address = address
+  constructor(endpoint: Endpoint) {
+    this.#endpoint = endpoint
   }
 
   get size(): number {
@@ -151,7 +156,7 @@ export class ValuesQueries {
   async ask(options: GetValuesOptions): Promise<ApplicationValues> {
     checkOptions('getValues', options, CHECKS)
     const { names = STANDARD_NAMES, timeout = 3000 } = options
-    const query = new ValuesQuery(this.#address, names, timeout)
+    const query = new ValuesQuery(this.#endpoint, names, timeout)
     this.#all.add(query)
     try {
       return await query.answer

@@ -60,7 +60,7 @@ export class ListenSockets {
   /** Address of the process with that number. @throws OptionError for a path that is too long, or a port over 65535. */
   address(number: number): Address {
     const base = this.#base
-    if (base.kind === 'tcp')
+    if (base.kind !== 'unix')
       return parseAddress(`tcp://${hostPart(base.host)}:${base.port + number}`)
     const path = `${base.path}-${number}`
     const length = Buffer.byteLength(temporaryName(path))
@@ -120,7 +120,8 @@ export async function openSocket(
   address: Address,
   { backlog, mode, owner, exclusive = false }: SocketSettings,
 ): Promise<ParkedSocket> {
-  if (address.kind === 'tcp')
+  refuseEncrypted(address)
+  if (address.kind !== 'unix')
     return await park({ kind: 'tcp', host: address.host, port: address.port, backlog })
   const { path } = address
   await removeStale(path)
@@ -247,8 +248,17 @@ function temporaryName(path: string): string {
   return join(dirname(path), `.${basename(path)}.${randomBytes(3).toString('hex')}`)
 }
 
+/** @throws OptionError for `fcgis://`: the programs that are started speak no TLS on the sockets they inherit. */
+function refuseEncrypted({ kind, name }: Address): void {
+  if (kind === 'tls')
+    throw new OptionError(
+      `option listen must not be encrypted, got ${name}; write host:port, and let a TLS terminator listen on the other one`,
+    )
+}
+
 function parseBaseAddress(listen: string): Address {
   const address = parseAddress(listen)
+  refuseEncrypted(address)
   if (address.kind === 'unix') {
     if (address.path.includes('\n'))
       throw new OptionError('option listen must not contain a line end')

@@ -1,0 +1,285 @@
+/** Encrypted upstreams: fcgis:// through a TLS terminator to php-fpm, and to an application that speaks TLS itself. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer as createNetServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createServer, type ServerOptions } from '@fastcgi/application'
+import { Balancer, FastCGIClient, type PoolOptions, parseAddress } from '@fastcgi/client'
+import t, { type Test } from 'tap'
+import { findPhpFpm, startPhpFpm } from '#php'
+import { Authority, NEEDS_OPENSSL } from '../helpers/certificates.ts'
+import { poolOf, sent } from '../helpers/outcome.ts'
+import { needs } from '../helpers/require-program.ts'
+import { NEEDS_STUNNEL, stunnel } from '../helpers/stunnel.ts'
+import { until } from '../helpers/wait.ts'
+
+const NEEDS_FPM = needs('php-fpm', findPhpFpm())
+const NEEDS = { skip: NEEDS_OPENSSL.skip || NEEDS_STUNNEL.skip || NEEDS_FPM.skip }
+
+const root = mkdtempSync(join(tmpdir(), 'fcgi-php-'))
+t.teardown(() => rmSync(root, { recursive: true, force: true }))
+
+const authority = NEEDS_OPENSSL.skip ? undefined : new Authority(t)
+const ca = authority?.ca ?? ''
+const server = authority?.sign('server')
+
+function script(name: string, source: string): Record<string, string> {
+  const file = join(root, `${name}.php`)
+  writeFileSync(file, source)
+  return { REQUEST_METHOD: 'GET', SCRIPT_NAME: `/${name}.php`, SCRIPT_FILENAME: file }
+}
+
+/** php-fpm behind stunnel. Returns the port of that. */
+async function encryptedPhp(t: Test, more: readonly string[] = []): Promise<number> {
+  const fpm = await startPhpFpm({ children: 2, ini: { output_buffering: 0 } })
+  t.teardown(() => fpm.stop())
+  if (authority === undefined || server === undefined) throw new Error('no openssl')
+  return stunnel(t, authority, server, fpm.address, more)
+}
+
+/** An application that speaks TLS. Returns the port. */
+async function application(t: Test, options: ServerOptions, errors: Error[] = []): Promise<number> {
+  const app = createServer((req, res) => {
+    req.resume()
+    req.on('end', () => res.end(`answer to ${req.url}`))
+  }, options)
+  app.on('clientError', (error: Error) => errors.push(error))
+  await new Promise<void>((resolve) => {
+    app.listen({ host: '127.0.0.1', port: 0 }, resolve)
+  })
+  t.teardown(() => {
+    app.close()
+    app.closeAllConnections()
+  })
+  return (app.address() as AddressInfo).port
+}
+
+const get = { params: { REQUEST_METHOD: 'GET', REQUEST_URI: '/a' }, idempotent: true }
+
+t.test('php-fpm behind stunnel', NEEDS, async (t) => {
+  const port = await encryptedPhp(t)
+  const client = new FastCGIClient(`fcgis://localhost:${port}`, { tls: { ca } })
+  t.teardown(() => client.destroy())
+  const params = script('pid', '<?php echo getmypid();')
+
+  await t.test('requests one after the other, and many at a time', async (t) => {
+    const pids = new Set<string>()
+    for (let n = 0; n < 5; n++) pids.add(await (await client.request({ params })).text())
+    t.ok(pids.size <= 2, 'the workers of php-fpm')
+    const all = await Promise.all(Array.from({ length: 30 }, () => client.request({ params })))
+    for (const response of all) pids.add(await response.text())
+    t.ok(pids.size <= 2)
+  })
+
+  await t.test('large bodies in both directions', async (t) => {
+    const body = Buffer.alloc(3_000_000, 'x')
+    const echo = script(
+      'echo',
+      '<?php echo md5(file_get_contents("php://input")), str_repeat("y", 5000000);',
+    )
+    const response = await client.request({
+      params: { ...echo, REQUEST_METHOD: 'POST', CONTENT_LENGTH: String(body.length) },
+      body,
+    })
+    const text = await response.text()
+    t.equal(text.length, 32 + 5_000_000)
+    t.match(text, /^[0-9a-f]{32}y+$/)
+  })
+
+  await t.test('after-work is measured through the terminator', async (t) => {
+    const params = script('after', '<?php echo "done"; fastcgi_finish_request(); usleep(300000);')
+    const pool = poolOf(t, `fcgis://127.0.0.1:${port}`, { tls: { ca } })
+    for (let n = 0; n < 2; n++) await sent(t, pool, { params, idempotent: true })
+    await until('the after-work to be known', () => pool.stats.afterWork !== undefined)
+    t.equal(pool.stats.afterWork?.[0]?.script, params.SCRIPT_FILENAME)
+  })
+
+  await t.test('FCGI_GET_VALUES', async (t) => {
+    t.equal((await client.getValues()).FCGI_MPXS_CONNS, '0')
+  })
+})
+
+t.test('an application that speaks TLS itself', NEEDS_OPENSSL, async (t) => {
+  const { cert = '', key = '' } = server ?? {}
+  const port = await application(t, { tls: { cert, key } })
+
+  for (const options of [{}, { reuse: false }, { multiplex: true }] as PoolOptions[])
+    await t.test(JSON.stringify(options), async (t) => {
+      const client = new FastCGIClient(`fcgis://localhost:${port}`, { ...options, tls: { ca } })
+      t.teardown(() => client.destroy())
+      const all = await Promise.all(Array.from({ length: 20 }, () => client.request(get)))
+      for (const response of all) t.equal(await response.text(), 'answer to /a')
+      t.equal(await (await client.request(get)).text(), 'answer to /a')
+    })
+
+  await t.test('an unencrypted client is not answered', async (t) => {
+    const outcome = await sent(t, poolOf(t, `127.0.0.1:${port}`, { retries: 0 }), get)
+    t.match(outcome.error, { code: 'FCGI_PREMATURE_CLOSE' })
+  })
+
+  await t.test('a handshake that does not end holds nobody up at the end', async (t) => {
+    const app = createServer({}, { tls: { cert, key } })
+    await new Promise<void>((resolve) => app.listen({ host: '127.0.0.1', port: 0 }, resolve))
+    const { connect } = await import('node:net')
+    const socket = connect((app.address() as AddressInfo).port, '127.0.0.1').on('error', () => {})
+    await new Promise((resolve) => socket.once('connect', resolve))
+    await new Promise((resolve) => setImmediate(resolve))
+    const closed = new Promise((resolve) => app.close(resolve))
+    await closed
+    socket.destroy()
+    t.pass('closed')
+  })
+})
+
+t.test('client certificates', NEEDS_OPENSSL, async (t) => {
+  const { cert = '', key = '' } = server ?? {}
+  const errors: Error[] = []
+  const port = await application(t, { tls: { cert, key, ca } }, errors)
+  const mine = authority?.sign('client')
+  const other = new Authority(t).sign('client')
+  const address = `fcgis://localhost:${port}`
+
+  const good = poolOf(t, address, { tls: { ca, cert: mine?.cert, key: mine?.key } })
+  t.equal((await sent(t, good, get)).body.toString(), 'answer to /a')
+
+  const without = await sent(t, poolOf(t, address, { tls: { ca } }), get)
+  t.match(without.error, {
+    name: 'ConnectError',
+    code: 'FCGI_CONNECT',
+    message: `cannot connect to ${address} (option tls): it demands a client certificate (tls.cert, tls.key)`,
+  })
+  const refused = poolOf(t, address, { tls: { ca, cert: other.cert, key: other.key } })
+  // Node looks at the certificate after a handshake that has succeeded, and says nothing.
+  t.match((await sent(t, refused, get)).error, {
+    code: 'FCGI_PREMATURE_CLOSE',
+    message: /refuses this client \(.*its certificate: tls\.cert\)/,
+  })
+  await until('the server to say it', () => errors.length >= 2)
+})
+
+t.test('stunnel demands a client certificate', NEEDS, async (t) => {
+  const port = await encryptedPhp(t, [
+    `CAfile = ${authority?.own.certFile}`,
+    'verifyChain = yes',
+    'requireCert = yes',
+  ])
+  const params = script('ok', '<?php echo "ok";')
+  const mine = authority?.sign('client')
+  const address = `fcgis://localhost:${port}`
+  const good = poolOf(t, address, { tls: { ca, cert: mine?.cert, key: mine?.key } })
+  t.equal((await sent(t, good, { params })).body.toString(), 'ok')
+  const without = await sent(t, poolOf(t, address, { tls: { ca } }), { params })
+  t.match(without.error, {
+    code: 'FCGI_CONNECT',
+    message: /\(option tls\): it demands a client certificate/,
+  })
+  const other = new Authority(t).sign('client')
+  const refused = poolOf(t, address, { tls: { ca, cert: other.cert, key: other.key } })
+  t.match((await sent(t, refused, { params })).error, {
+    code: 'FCGI_CONNECT',
+    message: `cannot connect to ${address} (option tls): it does not accept the client certificate (tls.cert)`,
+  })
+})
+
+t.test('certificates that are not accepted', NEEDS_OPENSSL, async (t) => {
+  const expired = authority?.sign('expired', undefined, -1)
+  const elsewhere = authority?.sign('elsewhere', 'DNS:app.example')
+  const { cert = '', key = '' } = server ?? {}
+  const tls = (of = { cert, key }) => ({ tls: { cert: of.cert, key: of.key } })
+  const cases: Array<[string, number, PoolOptions['tls'], RegExp]> = [
+    ['expired', await application(t, tls(expired)), { ca }, /its certificate has expired$/],
+    [
+      'another host',
+      await application(t, tls(elsewhere)),
+      { ca },
+      /its certificate is for another host \(tls\.servername\): .*localhost.*app\.example/,
+    ],
+    [
+      'unknown authority',
+      await application(t, tls()),
+      undefined,
+      /its certificate is of an authority that is not trusted \(tls\.ca\)$/,
+    ],
+  ]
+  for (const [name, port, tls, message] of cases) {
+    const address = `fcgis://localhost:${port}`
+    const { error } = await sent(t, poolOf(t, address, { tls }), get)
+    t.match(error, { name: 'ConnectError', code: 'FCGI_CONNECT', message }, name)
+    t.ok(
+      error?.message.startsWith(`cannot connect to ${address} (option tls): `),
+      `${name}: its beginning`,
+    )
+    const pool = poolOf(t, address, { tls: { rejectUnauthorized: false } })
+    t.equal((await sent(t, pool, get)).body.toString(), 'answer to /a', 'unless it is said')
+    // It is not the session of one pool that lets another one in.
+    t.match((await sent(t, poolOf(t, address, { tls }), get)).error, { message }, name)
+  }
+  const [, port] = cases[1] ?? []
+  const named = poolOf(t, `fcgis://localhost:${port}`, { tls: { ca, servername: 'app.example' } })
+  t.equal((await sent(t, named, get)).body.toString(), 'answer to /a', 'servername')
+})
+
+t.test('a peer that speaks no TLS', async (t) => {
+  const fpm = createNetServer((socket) => {
+    socket.on('error', () => {}).once('data', () => socket.end())
+  })
+  const http = createNetServer((socket) => {
+    socket.on('error', () => {}).once('data', () => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'))
+  })
+  const silent = createNetServer((socket) => {
+    socket.on('error', () => {})
+    t.teardown(() => socket.destroy())
+  })
+  for (const peer of [fpm, http, silent]) {
+    await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
+    t.teardown(() => peer.close())
+  }
+  const ask = async (peer: typeof fpm, options: PoolOptions = {}) => {
+    const { port } = peer.address() as AddressInfo
+    return (await sent(t, poolOf(t, `fcgis://127.0.0.1:${port}`, options), get)).error
+  }
+  t.match(await ask(fpm), {
+    code: 'FCGI_CONNECT',
+    message: /closed the connection during the TLS handshake.*fcgi:\/\//,
+  })
+  t.match(await ask(http), { code: 'FCGI_CONNECT', message: /it does not speak TLS/ })
+  t.match(await ask(silent, { timeouts: { connect: 100 } }), {
+    code: 'FCGI_CONNECT_TIMEOUT',
+    message: /timeouts\.connect/,
+  })
+})
+
+t.test('the next member is asked', NEEDS_OPENSSL, async (t) => {
+  const { cert = '', key = '' } = server ?? {}
+  const expired = authority?.sign('expired-member', undefined, -1)
+  const bad = await application(t, {
+    tls: { cert: expired?.cert ?? '', key: expired?.key ?? '' },
+  })
+  const demanding = await application(t, { tls: { cert, key, ca } })
+  const good = await application(t, { tls: { cert, key } })
+  const balancer = new Balancer({
+    members: [bad, demanding, good].map((port) => `fcgis://localhost:${port}`),
+    method: 'first',
+    tls: { ca },
+  })
+  t.teardown(() => balancer.destroy())
+  const params = { ...get.params, REQUEST_METHOD: 'POST' }
+  const outcome = await sent(t, balancer, { params, body: 'x' })
+  t.equal(outcome.body.toString(), 'answer to /a')
+})
+
+t.test('options', NEEDS_OPENSSL, async (t) => {
+  const make = (address: string, tls: unknown) => () =>
+    new FastCGIClient(address, { tls } as PoolOptions)
+  const { cert = '', key = '' } = server ?? {}
+  t.throws(make('127.0.0.1:9000', { ca }), /needs an address fcgis:.*127\.0\.0\.1:9000 is none/)
+  t.throws(make('fcgis://a:1', { cert }), /tls\.cert and tls\.key: give both/)
+  t.throws(make('fcgis://a:1', { ca: '/etc/ca.pem' }), /option tls must be .*content of the file/)
+  t.throws(make('fcgis://a:1', { cert, key: authority?.own.key }), /cannot be used: .*mismatch/)
+  t.throws(make('fcgis://a:1', { servernam: 'a' }), /did you mean servername/)
+  t.throws(() => createServer({}, { tls: { cert, key: '' } }), /both cert and key/)
+  t.throws(() => createServer({}, { tls: { cert, key, c: 1 } as never }), /unknown option tls\.c;/)
+  t.throws(() => createServer({}, { tls: { cert, key: 'x' } }), /cannot be used/)
+  t.equal(key === '', false)
+  t.equal(parseAddress('fcgis://A').name, 'fcgis://a:8000')
+})
