@@ -154,8 +154,10 @@ t.test('client certificates', NEEDS_OPENSSL, async (t) => {
   const other = new Authority(t).sign('client')
   const address = `fcgis://localhost:${port}`
 
-  const good = poolOf(t, address, { tls: { ca, cert: mine?.cert, key: mine?.key } })
-  t.equal((await sent(t, good, get)).body.toString(), 'answer to /a')
+  const tls = { ca, cert: mine?.cert, key: mine?.key }
+  const good = poolOf(t, address, { tls, reuse: false })
+  // The second one resumes the session.
+  for (let n = 0; n < 3; n++) t.equal((await sent(t, good, get)).body.toString(), 'answer to /a')
 
   const without = await sent(t, poolOf(t, address, { tls: { ca } }), get)
   t.match(without.error, {
@@ -181,8 +183,9 @@ t.test('stunnel demands a client certificate', NEEDS, async (t) => {
   const params = script('ok', '<?php echo "ok";')
   const mine = authority?.sign('client')
   const address = `fcgis://localhost:${port}`
-  const good = poolOf(t, address, { tls: { ca, cert: mine?.cert, key: mine?.key } })
-  t.equal((await sent(t, good, { params })).body.toString(), 'ok')
+  const tls = { ca, cert: mine?.cert, key: mine?.key }
+  const good = poolOf(t, address, { tls, reuse: false })
+  for (let n = 0; n < 3; n++) t.equal((await sent(t, good, { params })).body.toString(), 'ok')
   const without = await sent(t, poolOf(t, address, { tls: { ca } }), { params })
   const other = new Authority(t).sign('client')
   const refused = poolOf(t, address, { tls: { ca, cert: other.cert, key: other.key } })
@@ -276,6 +279,22 @@ t.test('the next member is asked', NEEDS_OPENSSL, async (t) => {
   const params = { ...get.params, REQUEST_METHOD: 'POST' }
   const outcome = await sent(t, balancer, { params, body: 'x' })
   t.equal(outcome.body.toString(), 'answer to /a')
+})
+
+t.test('members found by DNS', NEEDS_OPENSSL, async (t) => {
+  const { cert = '', key = '' } = server ?? {}
+  const port = await tlsApplication(t, { tls: { cert, key } })
+  const balancer = new Balancer({
+    discover: { name: `127.0.0.1:${port}` },
+    tls: { ca },
+    timeout: 5000,
+  })
+  t.teardown(() => balancer.destroy())
+  t.equal((await sent(t, balancer, get)).body.toString(), 'answer to /a')
+  t.same(
+    balancer.members.map(({ name }) => name),
+    [`fcgis://127.0.0.1:${port}`],
+  )
 })
 
 t.test('options', NEEDS_OPENSSL, async (t) => {

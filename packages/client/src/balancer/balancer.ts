@@ -78,7 +78,7 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
       )
     const { discover } = options
     if (discover === undefined) return
-    const found = new DiscoveredMembers(this, discover.grace ?? 60_000)
+    const found = new DiscoveredMembers(this, discover.grace ?? 60_000, options.tls && 'fcgis://')
     const apply = (result: DiscoveryResult): void => found.apply(result, performance.now())
     this.#discovery = new Discovery({ ...discover }, apply)
   }

@@ -18,14 +18,19 @@ export interface MemberSet {
 export class DiscoveredMembers {
   readonly #balancer: MemberSet
   readonly #grace: number
+  readonly #scheme: string
   readonly #names = new Set<string>()
   /** Addresses from DNS that cannot be members, each reported once. */
   readonly #invalid = new Set<string>()
   #notFoundSince: number | undefined
 
-  /** @param grace milliseconds that members are kept after the name has ceased to exist. */
-  constructor(balancer: MemberSet, grace: number) {
+  /**
+   * @param grace milliseconds that members are kept after the name has ceased to exist.
+   * @param scheme what addresses from DNS begin with.
+   */
+  constructor(balancer: MemberSet, grace: number, scheme: '' | 'fcgis://' = '') {
     this.#balancer = balancer
+    this.#scheme = scheme
     this.#grace = grace
   }
 
@@ -45,7 +50,7 @@ export class DiscoveredMembers {
   }
 
   #follow(found: readonly DiscoveredMember[], complete: boolean): void {
-    const wanted = new Map(found.map((member) => [member.address, member]))
+    const wanted = new Map(found.map((member) => [this.#scheme + member.address, member]))
     for (const name of [...this.#names]) {
       // A missing member is removed only when all name servers have answered.
       if (wanted.has(name) || !complete) continue
@@ -53,7 +58,7 @@ export class DiscoveredMembers {
       // The member leaves the list at once; its active requests may end.
       void this.#balancer.remove(name).catch(() => {})
     }
-    for (const { address, weight, lbset } of wanted.values()) {
+    for (const [address, { weight, lbset }] of wanted) {
       try {
         this.#adopt(address, weight, lbset)
       } catch (error) {

@@ -8,6 +8,7 @@ export interface DiscoverOptions {
   /**
    * `'php.example:9000'`, with one member per A and AAAA record, or `'srv:_php._tcp.example'`, with one member per
    * address of an SRV record (RFC 2782): its priority becomes the `lbset`, its weight the `weight`.
+   * With the balancer's option `tls` they are encrypted; their certificates must be for the IP address, or `tls.servername`.
    */
   name: string
   /** Milliseconds between lookups. @default 30000 */
