@@ -174,6 +174,28 @@ t.test('client certificates', NEEDS_OPENSSL, async (t) => {
   await until('the server to say it', () => errors.length >= 2)
 })
 
+t.test('TLS 1.2: the server refuses within the handshake', NEEDS_OPENSSL, async (t) => {
+  const { cert, key } = server ?? {}
+  const peers = [
+    createTLSServer({ cert, key, ca, requestCert: true, maxVersion: 'TLSv1.2' }),
+    createTLSServer({ cert, key, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' }),
+  ]
+  const messages = await Promise.all(
+    peers.map(async (peer) => {
+      await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
+      t.teardown(() => peer.close())
+      const { port } = peer.address() as AddressInfo
+      const { error } = await sent(t, poolOf(t, `fcgis://localhost:${port}`, { tls: { ca } }), get)
+      t.equal(error?.code, 'FCGI_CONNECT')
+      return error?.message
+    }),
+  )
+  t.match(messages, [
+    /does it demand a client certificate \(tls\.cert, tls\.key\)\?/,
+    /TLS 1\.2 or 1\.3$/,
+  ])
+})
+
 t.test('stunnel demands a client certificate', NEEDS, async (t) => {
   const port = await encryptedPhp(t, [
     `CAfile = ${authority?.own.certFile}`,

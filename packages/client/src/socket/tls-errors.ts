@@ -5,6 +5,7 @@ import { systemCode } from '../errors.ts'
 const UNKNOWN_AUTHORITY = 'its certificate is of an authority that is not trusted (tls.ca)'
 const CLOSED =
   'it closed the connection during the TLS handshake; does it speak TLS, is the address to be fcgi://?'
+const NO_VERSION = 'it does not speak TLS 1.2 or 1.3'
 const REFUSED = 'it does not accept the client certificate (tls.cert)'
 
 /** By the code of OpenSSL and Node. */
@@ -19,16 +20,32 @@ const REASONS: Readonly<Record<string, string>> = {
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNKNOWN_AUTHORITY,
   ECONNRESET: CLOSED,
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS; is the address to be fcgi://?',
-  ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION: 'it does not speak TLS 1.2 or 1.3',
-  ERR_SSL_UNSUPPORTED_PROTOCOL: 'it does not speak TLS 1.2 or 1.3',
-  ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: 'it demands a client certificate (tls.cert, tls.key)',
-  ERR_SSL_TLSV1_ALERT_UNKNOWN_CA: REFUSED,
-  ERR_SSL_TLSV1_ALERT_ACCESS_DENIED: REFUSED,
-  ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE: REFUSED,
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED: REFUSED,
-  ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN: REFUSED,
-  ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE:
+  ERR_SSL_UNSUPPORTED_PROTOCOL: NO_VERSION,
+}
+
+/** Alerts with which a server refuses the certificate of a client, or the lack of one. */
+const REFUSALS: Readonly<Record<string, string>> = {
+  CERTIFICATE_REQUIRED: 'it demands a client certificate (tls.cert, tls.key)',
+  UNKNOWN_CA: REFUSED,
+  ACCESS_DENIED: REFUSED,
+  BAD_CERTIFICATE: REFUSED,
+  UNSUPPORTED_CERTIFICATE: REFUSED,
+  CERTIFICATE_EXPIRED: REFUSED,
+  CERTIFICATE_REVOKED: REFUSED,
+  CERTIFICATE_UNKNOWN: REFUSED,
+}
+
+/** By the name of the alert (RFC 8446 §6). */
+const ALERTS: Readonly<Record<string, string>> = {
+  ...REFUSALS,
+  PROTOCOL_VERSION: NO_VERSION,
+  HANDSHAKE_FAILURE:
     'it refused the TLS handshake; does it demand a client certificate (tls.cert, tls.key)?',
+}
+
+/** Name of the alert in an error code; versions of OpenSSL differ in what stands before it. */
+function alertOf(code: string): string {
+  return /^ERR_SSL_.+_ALERT_(\w+)$/.exec(code)?.[1] ?? ''
 }
 
 /** Describes why TLS failed; undefined when the error is not one of TLS. */
@@ -36,7 +53,7 @@ export function tlsReason(address: Address, cause: Error | undefined): string | 
   if (address.kind !== 'tls') return undefined
   if (cause === undefined) return CLOSED
   const code = systemCode(cause) ?? ''
-  const reason = REASONS[code]
+  const reason = REASONS[code] ?? ALERTS[alertOf(code)]
   if (reason !== undefined) return reason
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
     return `its certificate is for another host (tls.servername): ${(cause as { reason?: string }).reason ?? cause.message}`
@@ -51,7 +68,5 @@ export function tlsReason(address: Address, cause: Error | undefined): string | 
  * request has reached the application then.
  */
 export function isRefusedClient(cause: Error | undefined): boolean {
-  return /^ERR_SSL_(?:TLSV13_ALERT_CERTIFICATE_REQUIRED|TLSV1_ALERT_(?:UNKNOWN_CA|ACCESS_DENIED)|SSLV3_ALERT_(?:BAD_)?CERTIFICATE)/.test(
-    systemCode(cause) ?? '',
-  )
+  return Object.hasOwn(REFUSALS, alertOf(systemCode(cause) ?? ''))
 }
