@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer as createNetServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { createServer as createTLSServer } from 'node:tls'
 import { createServer } from '@fastcgi/application'
 import { Balancer, FastCGIClient, type PoolOptions, parseAddress } from '@fastcgi/client'
@@ -10,6 +11,7 @@ import t, { type Test } from 'tap'
 import { findPhpFpm, startPhpFpm } from '#php'
 import { Authority, NEEDS_OPENSSL } from '../helpers/certificates.ts'
 import { poolOf, sent } from '../helpers/outcome.ts'
+import { startProgram } from '../helpers/programs.ts'
 import { needs } from '../helpers/require-program.ts'
 import { endRecord, response } from '../helpers/scripted-peer.ts'
 import { NEEDS_STUNNEL, stunnel } from '../helpers/stunnel.ts'
@@ -38,6 +40,28 @@ async function encryptedPhp(t: Test, more: readonly string[] = []): Promise<numb
   t.teardown(() => fpm.stop())
   if (authority === undefined || server === undefined) throw new Error('no openssl')
   return stunnel(t, authority, server, fpm.address, more)
+}
+
+/** Answers the first data of a connection and closes it with the rest unread. A process of its own, so that it runs beside. */
+const CLOSING_PEER = `
+const { readFileSync } = require('node:fs')
+const [cert, key, answer] = process.argv.slice(1)
+const options = { cert: readFileSync(cert), key: readFileSync(key) }
+const server = require('node:tls').createServer(options, (socket) => {
+  socket.on('error', () => {}).once('data', () => {
+    socket.pause()
+    socket.write(Buffer.from(answer, 'hex'))
+    setTimeout(() => socket.destroy(), 20)
+  })
+})
+server.listen(0, '127.0.0.1', () => console.log(server.address().port))`
+
+/** Blocks this process while the peer closes, so that a write fails before the answer has been read. */
+async function* lateChunks(): AsyncGenerator<Buffer> {
+  yield Buffer.alloc(3_000_000)
+  const end = performance.now() + 150
+  while (performance.now() < end);
+  for (let n = 0; n < 30; n++) yield Buffer.alloc(100_000)
 }
 
 const get = { params: { REQUEST_METHOD: 'GET', REQUEST_URI: '/a' }, idempotent: true }
@@ -112,19 +136,13 @@ t.test('an application that speaks TLS itself', NEEDS_OPENSSL, async (t) => {
   })
 
   await t.test('an answer of a peer that closes without reading', async (t) => {
-    const peer = createTLSServer({ cert, key }, (socket) => {
-      socket
-        .on('error', () => {})
-        .once('data', () => {
-          socket.pause()
-          socket.write(Buffer.concat([response('early'), endRecord()]), () => socket.destroy())
-        })
-    })
-    await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve))
-    t.teardown(() => peer.close())
-    const { port } = peer.address() as AddressInfo
-    const pool = poolOf(t, `fcgis://localhost:${port}`, { tls: { ca } })
-    const outcome = await sent(t, pool, { body: Buffer.alloc(20_000_000) })
+    const { certFile = '', keyFile = '' } = server ?? {}
+    const answer = Buffer.concat([response('early'), endRecord()]).toString('hex')
+    const args = ['-e', CLOSING_PEER, certFile, keyFile, answer]
+    const peer = startProgram(t, process.execPath, args)
+    await until('its port', () => peer.output().endsWith('\n'))
+    const pool = poolOf(t, `fcgis://localhost:${peer.output().trim()}`, { tls: { ca } })
+    const outcome = await sent(t, pool, { body: Readable.from(lateChunks()) })
     t.equal(outcome.body.toString(), 'early')
   })
 
