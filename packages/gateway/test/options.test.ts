@@ -75,6 +75,7 @@ const WRONG: Record<string, [value: unknown, remedy: string]> = {
   retries: [1000, 'a whole number, 0 to 100'],
   maxHeadSize: [1, 'a whole number, 64 to 16777216'],
   tcpKeepAlive: [1, 'true or false'],
+  tls: [true, 'an object'],
   multiplex: ['yes', 'true or false, or one of "auto"'],
   maxMultiplexed: [0, 'a whole number, 1 to 65535'],
   maxPausedSize: [-1, 'a whole number, 0 or more'],
