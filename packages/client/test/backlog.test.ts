@@ -94,6 +94,25 @@ t.test('a few slow scripts do not look like starvation', (t) => {
   t.end()
 })
 
+t.test('where requests are rare, no worker is held for them: idle connections kept', (t) => {
+  const clock = new VirtualClock()
+  const application = new Application(clock, 1)
+  // Neither pool sees the other.
+  const pools = [new SimulatedPool(clock, application), new SimulatedPool(clock, application)]
+  const waits: number[] = []
+  for (let n = 0; n < 30; n++)
+    pools.forEach((pool, which) => {
+      const at = n * 100 + which * 5
+      const done = () => waits.push(clock.now() - at - 1)
+      clock.set(() => pool.dispatch(new SimulatedRequest({ script: 'x', service: 1 }, done)), at)
+    })
+  clock.runUntil(5000)
+  t.equal(waits.length, 60)
+  const longest = Math.max(...waits)
+  t.ok(longest < 3, `longest wait ${longest.toFixed(1)} ms`)
+  t.end()
+})
+
 t.test('all scripts slow', (t) => {
   const { clock, clients, pool } = run(4, 16, {}, () => 300)
   clock.runUntil(30_000)

@@ -67,15 +67,17 @@ interface Waiting {
  * all that were opened before it have been *taken* by a worker, however slow they are. All others are *waiting*: in the
  * backlog, or taken by a worker that runs a slow script.
  *
- * Two rules make requests on new connections and requests in the queue fare alike:
+ * Three rules make requests on new connections and requests in the queue fare alike:
  * - *Order.* A kept connection serves no request that arrived later than that of a waiting connection, by more than the
  *   patience (`fairness` plus three times the usual time to answer). It is closed instead, and its worker takes the
  *   waiting one. This happens once for each waiting connection, and again after a growing pause, because a client that
  *   the pool cannot see may have taken that worker.
  * - *Spare.* A request is queued only while enough connections wait already. At first 64 may; when one proves to have
- *   been taken only because a worker was freed for it, one may, or a sixteenth of the queue; when one is taken although
- *   none was freed, twice as many as before. A connection that is still silent after a worker was freed for it runs a
+ *   been taken only because a worker was freed for it, one may, and that after a rest; of a long queue some more may.
+ *   When one is taken although none was freed, twice as many as before may. A connection that is still silent after a worker was freed for it runs a
  *   slow script, or competes with other clients: it does not count, so another request takes its place.
+ * - *Turns.* A connection is used for {@link turn} milliseconds; then its worker goes to whoever is next in the backlog,
+ *   because clients of other processes wait there too, and cannot be seen.
  *
  * No count of workers is kept that could be wrong for long: the waiting connection itself finds out whether there are
  * more. The class does no I/O and reads no clock: the pool reports events with their time in milliseconds.
@@ -147,12 +149,15 @@ export class Backlog<Connection extends PendingConnection> {
     this.#waiting.set(connection, { ...times, late: false, pause: 0 })
   }
 
-  /** Reports the first bytes of a response, `elapsed` milliseconds after its request was sent. */
-  answered(connection: Connection, elapsed: number, now: number): void {
+  /**
+   * Reports the first bytes of a response, `elapsed` milliseconds after its request was sent.
+   * @returns whether the connection was waiting, so that another one may have room now.
+   */
+  answered(connection: Connection, elapsed: number, now: number): boolean {
     const waiting = this.#waiting.get(connection)
     // The first answer on a connection includes its time in the backlog, so it must not raise the time.
     if (connection.requests > 1 || elapsed < this.#usual || this.#usual === 0) this.#learn(elapsed)
-    if (waiting === undefined) return
+    if (waiting === undefined) return false
     for (const earlier of this.#waiting.keys()) {
       this.#waiting.delete(earlier)
       this.#taken++
@@ -164,6 +169,7 @@ export class Backlog<Connection extends PendingConnection> {
       this.#spare = 1
       this.#restsUntil = now + REST
     }
+    return true
   }
 
   /** Reports that a connection was closed. */

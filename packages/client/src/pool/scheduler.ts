@@ -132,9 +132,9 @@ export class Scheduler<
     const { previousScript, previousIdempotent } = connection
     if (previousScript !== undefined)
       this.afterWork.nextAnswered(previousScript, previousIdempotent, elapsed)
-    this.#backlog.answered(connection, elapsed, now)
+    const hadWaited = this.#backlog.answered(connection, elapsed, now)
     connection.answeredIn = elapsed
-    if (this.queue.size > 0) this.serveQueue()
+    if (hadWaited && this.queue.size > 0) this.serveQueue()
   }
 
   /** A response is complete, no other request is active, and the connection can be used again. */
