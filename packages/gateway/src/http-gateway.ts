@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
 import { containedLogger } from '@fastcgi/client/internal'
 import { grantsOf } from './authorizer/granted-requests.ts'
-import { PathGuards } from './authorizer/path-guards.ts'
+import { PathChecks } from './authorizer/path-checks.ts'
 import { UnguardedCache } from './authorizer/unguarded-cache.ts'
 import { Caches, type GatewayCache } from './cache/caches.ts'
 import type { RequestTarget } from './environment/environment-input.ts'
@@ -16,7 +16,7 @@ import {
   withErrorPage,
 } from './error-page.ts'
 import { GatewayError, gatewayError } from './error-status.ts'
-import { BadRequestError, FileMissingError, PathDeniedError, RedirectLoopError } from './errors.ts'
+import { BadRequestError, FileMissingError, RedirectLoopError } from './errors.ts'
 import { staticFile } from './files/static-file.ts'
 import {
   type InternalLocation,
@@ -39,7 +39,6 @@ import type { GatewayCallback, GatewayResponse } from './response/gateway-respon
 import { SendTimeout } from './response/send-timeout.ts'
 import { isServerOptions, SERVER_OPTIONS } from './response/server-options.ts'
 import { Route } from './route.ts'
-import { DeniedPaths } from './script/denied-paths.ts'
 import { rawPath, redirectToDirectory } from './script/directory-redirect.ts'
 import { latin1 } from './script/document-root.ts'
 import { hasBackslash } from './script/forbidden-paths.ts'
@@ -71,8 +70,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly handler: NodeHandler
   readonly #routes: ReadonlyArray<Route<Source>>
   readonly #exclude: readonly string[]
-  readonly #denied: DeniedPaths
-  readonly #guards: PathGuards<Source>
+  readonly #checks: PathChecks<Source>
   readonly #runner: ScriptRunner<Source>
   readonly #logger: GatewayLogger | false | undefined
   readonly #upstreams: Upstreams
@@ -107,8 +105,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       locations.push({ prefix: latin1(match.replace(/\/$/, '')), target })
     }
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
-    this.#denied = new DeniedPaths(options.deny ?? [])
-    this.#guards = new PathGuards(where, options.guards ?? [])
+    this.#checks = new PathChecks(where, options)
     this.#unguardedCache = new UnguardedCache(this.#routes, options)
     this.#logger = options.logger
     this.#sendTimeout = new SendTimeout(options.timeouts?.send)
@@ -173,12 +170,12 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const { method = 'GET' } = request.req
     const routed = { request, logger, method, target, mount, path, done }
     // `deny` is about paths that clients name, not about a script that the embedding code names.
-    if (request.script === undefined) this.#checkPath(routed)
+    if (request.script === undefined) this.#checks.checkPath(routed, () => this.#route(routed, 0))
     else this.#route(routed, 0)
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#guards.close(), this.#upstreams.close()])
+    await Promise.all([this.#checks.close(), this.#upstreams.close()])
   }
 
   get dispatchers(): Readonly<Record<string, Dispatcher>> {
@@ -197,40 +194,6 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   #isExcluded(path: string): boolean {
     return this.#exclude.some((prefix) => belowMount(path, prefix) !== undefined)
-  }
-
-  /** Applies `deny` and asks the guards about the path that a client names, before anything is looked up. */
-  #checkPath(routed: RoutedRequest<Source>): void {
-    if (!this.#isDenied(routed, routed.path))
-      this.#guards.checkPath(routed, () => this.#route(routed, 0))
-  }
-
-  /** The same about the script or file that the path leads to. */
-  #checkTarget(
-    routed: RoutedRequest<Source>,
-    route: ScriptRoute<Source>,
-    found: Resolution,
-    serve: () => void,
-  ): void {
-    const file = found.kind === 'script' ? found.script : found.kind === 'file' ? found.path : ''
-    if (file === '' || routed.request.script !== undefined) {
-      serve()
-      return
-    }
-    // Rules for names, such as '*.php', say what clients may not ask for; the front controller is named by the options.
-    const byName = !('isFrontController' in found)
-    const check = (name: string, next: () => void): void => {
-      if (name === routed.path || !this.#isDenied(routed, name, byName))
-        this.#guards.checkTarget(routed, name, next)
-    }
-    const mapped = found.kind === 'script' ? route.mappedName(file) : undefined
-    check(file, mapped === undefined ? serve : () => check(mapped, serve))
-  }
-
-  #isDenied(routed: RoutedRequest<Source>, path: string, byName = true): boolean {
-    const rule = this.#denied.find(path, byName)
-    if (rule !== undefined) this.#refuse(routed, new PathDeniedError(path, rule))
-    return rule !== undefined
   }
 
   /**
@@ -264,10 +227,12 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
     else if (found.kind === 'script')
-      this.#checkTarget(routed, route, found, () => this.#runScript(routed, route, found))
+      this.#checks.checkTarget(routed, route, found, () => this.#runScript(routed, route, found))
     else if (found.kind === 'directory') redirectToDirectory(routed)
     else if (found.kind === 'file' && (method === 'GET' || method === 'HEAD'))
-      this.#checkTarget(routed, route, found, () => this.#sendFile(routed, route, found.path))
+      this.#checks.checkTarget(routed, route, found, () =>
+        this.#sendFile(routed, route, found.path),
+      )
     else this.#route(routed, at + 1)
   }
 
@@ -289,17 +254,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   // ---- internal redirects
 
-  async checkLocation(
-    routed: RoutedRequest<Source>,
-    path: string,
-  ): Promise<GatewayResponse | undefined> {
-    const rule = this.#denied.find(path)
-    if (rule !== undefined) throw new PathDeniedError(path, rule)
-    return new Promise((resolve, reject) => {
-      const done: GatewayCallback = (error, response) =>
-        error === undefined ? resolve(response) : reject(error)
-      this.#guards.checkTarget({ ...routed, done }, path, () => resolve(undefined), '')
-    })
+  checkLocation(routed: RoutedRequest<Source>, path: string): Promise<GatewayResponse | undefined> {
+    return this.#checks.checkLocation(routed, path)
   }
 
   async rerun(
@@ -313,7 +269,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       { ...to, mount: '', option: 'accel' },
       (inner) => {
         if (found.kind === 'script')
-          this.#checkTarget(inner, route, found, () => this.#runner.run(inner, route, found))
+          this.#checks.checkTarget(inner, route, found, () => this.#runner.run(inner, route, found))
         else if (found.kind === 'file') this.#sendFile(inner, route, found.path)
         else inner.done(undefined, undefined)
       },
@@ -329,12 +285,12 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     const to = route.localRedirect ? localTarget(location, routed.mount) : undefined
     if (to === undefined || this.#isExcluded(to.path)) return undefined
     const target = { ...to, mount: routed.mount, option: 'localRedirect' }
-    return this.#redirectInternally(routed, target, (inner) => this.#checkPath(inner)).catch(
-      (error) => {
-        if (error instanceof GatewayError) throw error
-        throw reportFailure(routed.logger, routed.request.req, error)
-      },
-    )
+    return this.#redirectInternally(routed, target, (inner) =>
+      this.#checks.checkPath(inner, () => this.#route(inner, 0)),
+    ).catch((error) => {
+      if (error instanceof GatewayError) throw error
+      throw reportFailure(routed.logger, routed.request.req, error)
+    })
   }
 
   /** Runs a request again on another path. @throws RedirectLoopError, FileMissingError */
