@@ -13,8 +13,14 @@ const PORT = ['--port', '0']
 function workersOf({ child }: Served): number[] {
   const { pid } = child
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ')
-  const isWorker = (id: string): boolean =>
-    readFileSync(`/proc/${id}/cmdline`, 'latin1').includes('cli/dist/main.js')
+  const isWorker = (id: string): boolean => {
+    try {
+      return readFileSync(`/proc/${id}/cmdline`, 'latin1').includes('cli/dist/main.js')
+    } catch {
+      // It has just ended.
+      return false
+    }
+  }
   return children.filter((id) => id !== '' && isWorker(id)).map(Number)
 }
 

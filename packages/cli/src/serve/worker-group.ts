@@ -41,6 +41,9 @@ export class WorkerGroup {
 
   constructor(logger: Logger) {
     this.#logger = logger
+    // The workers accept connections themselves. With round robin, a connection on its way to a worker that is killed
+    // hangs for ever.
+    cluster.schedulingPolicy = cluster.SCHED_NONE
   }
 
   /**
