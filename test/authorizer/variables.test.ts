@@ -1,9 +1,13 @@
 /** What a yes says of a request, for whom it is, and what a client cannot make of it. */
+import { fastcgiContext } from '@fastcgi/application'
+import { fastcgiAuthorizer } from '@fastcgi/express'
+import express from 'express'
 import t from 'tap'
 import { eachAdapter } from '../helpers/adapters.ts'
 import { whole } from '../helpers/behind.ts'
 import { guarded, says } from '../helpers/guarded.ts'
-import { eachRequest } from '../helpers/scripted-peer.ts'
+import { eachRequest, startPeer } from '../helpers/scripted-peer.ts'
+import { connectTo, startServer } from '../helpers/web-server.ts'
 
 const HOSTILE = [
   'PHP_ADMIN_VALUE',
@@ -197,4 +201,29 @@ await eachAdapter(t, 'variables are of one request', async (t, adapter) => {
     'Q-b',
     'Q-c',
   ])
+})
+
+await eachAdapter(
+  t,
+  'the variables of a request that no guard was asked about',
+  async (t, adapter) => {
+    const { get, through } = await guarded(t, adapter, [{ match: '/private/' }])
+    t.equal((await get('/node')).status, 200)
+    t.strictSame(through[0]?.variables, {}, 'there is an object, but it is empty')
+  },
+)
+
+t.test('a guard in an app that is a FastCGI application itself', async (t) => {
+  const peer = await startPeer(says('Status: 200\r\nVariable-USER: ada\r\n\r\n'))
+  t.teardown(() => peer.close())
+  const guard = fastcgiAuthorizer({ upstream: peer.address, root: '/srv' })
+  t.teardown(() => guard.close())
+  const app = express().use(guard)
+  app.get('/', (req, res) => {
+    res.json([req.fastcgi.variables, fastcgiContext(req)?.variables])
+  })
+  const { port } = await startServer(t, app)
+  const web = await connectTo(t, port)
+  const { body } = await web.get({ params: { REQUEST_URI: '/', BY: 'nginx' } })
+  t.same(JSON.parse(body), [{ USER: 'ada' }, { BY: 'nginx' }])
 })

@@ -1,11 +1,15 @@
 /** The public types, as users of the packages see them. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type FastCGIError, Pool } from '@fastcgi/client'
+import type * as ExpressTypes from '@fastcgi/express'
 import {
-  type ExpressRequest,
+  type FastCGIProxyOptions as ExpressProxyOptions,
+  fastcgiAuthorizer as expressAuthorizer,
   fastcgiProxy as expressProxy,
+  fastcgiStatus as expressStatus,
   type FastCGIMiddleware,
 } from '@fastcgi/express'
+import type * as FastifyTypes from '@fastcgi/fastify'
 import { type FastCGIProxyOptions, type FastCGIReplyOptions, fastcgiProxy } from '@fastcgi/fastify'
 import {
   createGateway,
@@ -13,10 +17,11 @@ import {
   type Gateway,
   GatewayError,
   type GatewayOptions,
+  type RequestVariables,
   type RouteMatch,
 } from '@fastcgi/gateway'
 import { expectTypeOf } from 'expect-type'
-import express, { type Express, type RequestHandler } from 'express'
+import express, { type Request, type RequestHandler } from 'express'
 import Fastify, {
   type FastifyInstance,
   type FastifyPluginAsync,
@@ -24,6 +29,14 @@ import Fastify, {
   type FastifyRequest,
 } from 'fastify'
 import t from 'tap'
+
+declare global {
+  namespace Express {
+    interface Request {
+      staff?: { name: string }
+    }
+  }
+}
 
 const upstream = '127.0.0.1:9'
 
@@ -96,14 +109,21 @@ t.test('Express', async (t) => {
     upstream,
     root: '/',
     env: (request) => {
-      expectTypeOf(request).toEqualTypeOf<ExpressRequest>()
-      return { REMOTE_USER: request.ip }
+      expectTypeOf(request).toEqualTypeOf<Request>()
+      return { REMOTE_USER: request.staff?.name, HTTP_X_FORM: request.get('X-Form') }
+    },
+    cache: {
+      key: (request) => request.path,
+      bypass: ({ staff }) => staff !== undefined,
+      noStore: (request, { status }) => status === 404 && request.staff === undefined,
+      tags: ({ hostname }) => [hostname],
+      allowPurge: ({ staff }) => staff?.name === 'root',
     },
   })
   expectTypeOf(middleware).toEqualTypeOf<FastCGIMiddleware>()
   expectTypeOf<FastCGIMiddleware>().toExtend<RequestHandler>()
   expectTypeOf(middleware.close).returns.toEqualTypeOf<Promise<void>>()
-  const app: Express = express()
+  const app = express()
   app.use(middleware).use('/x', middleware).get('/y', middleware)
   express.Router().use(middleware)
   const handler: RequestHandler = middleware
@@ -112,4 +132,53 @@ t.test('Express', async (t) => {
   t.throws(() => expressProxy({ upstream, root: '/', prefix: '/x' }), /unknown option prefix/)
   t.type(handler, 'function')
   await middleware.close()
+})
+
+t.test('guards and the status page of Express', async (t) => {
+  const guard = expressAuthorizer([
+    { upstream, match: '/a/', cache: { key: (request) => request.get('Cookie') } },
+    { upstream, env: ({ staff }) => ({ STAFF: staff?.name }) },
+  ])
+  const app = express().use(guard)
+  app.get('/', (req) => {
+    expectTypeOf(req.fastcgi).toEqualTypeOf<RequestVariables>()
+    expectTypeOf(req.fastcgi.variables.USER).toEqualTypeOf<string | undefined>()
+  })
+  app.use(expressStatus({ dispatchers: guard, actions: ({ staff }) => staff?.name === 'root' }))
+  await guard.close()
+  t.pass('compiled')
+})
+
+t.test('requests of other types', async (t) => {
+  interface StaffRequest extends Request {
+    shift: string
+  }
+  const env = (request: StaffRequest): Env => ({ SHIFT: request.shift })
+  const options: ExpressProxyOptions<StaffRequest> = { upstream, root: '/', env }
+  const proxies = [expressProxy({ upstream, root: '/', env }), expressProxy(options)]
+  const connect = expressProxy<IncomingMessage>({
+    upstream,
+    root: '/',
+    env: (request) => {
+      expectTypeOf(request).toEqualTypeOf<IncomingMessage>()
+      return {}
+    },
+  })
+  for (const proxy of [...proxies, connect]) await proxy.close()
+  t.pass('compiled')
+})
+
+t.test('both adapters export types of the same names', (t) => {
+  expectTypeOf<ExpressTypes.FastCGIAuthorizerOptions>().toHaveProperty('upstream')
+  expectTypeOf<FastifyTypes.FastCGIAuthorizerOptions>().toHaveProperty('upstream')
+  expectTypeOf<ExpressTypes.FastCGIGuards>().not.toBeAny()
+  expectTypeOf<FastifyTypes.FastCGIGuards>().not.toBeAny()
+  expectTypeOf<ExpressTypes.FastCGIProxyOptions>().toHaveProperty('root')
+  expectTypeOf<FastifyTypes.FastCGIProxyOptions>().toHaveProperty('root')
+  expectTypeOf<ExpressTypes.FastCGIStatusOptions>().toHaveProperty('title')
+  expectTypeOf<FastifyTypes.FastCGIStatusOptions>().toHaveProperty('title')
+  expectTypeOf<ExpressTypes.CacheOptions<Request>>().toEqualTypeOf<
+    FastifyTypes.CacheOptions<Request>
+  >()
+  t.end()
 })

@@ -152,7 +152,7 @@ const KEYED: Record<
       '/ops',
       expressStatus({
         dispatchers: { shop: balancer },
-        actions: (req) => req.fastcgi?.variables.ROLE === 'operator',
+        actions: (req) => req.fastcgi.variables.ROLE === 'operator',
       }),
     )
     return [await expressFace(t, app, '/ops'), balancer]

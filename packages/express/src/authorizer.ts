@@ -1,12 +1,27 @@
-import { type AuthorizerOptions, createAuthorizer, type RequestVariables } from '@fastcgi/gateway'
+import type { IncomingMessage } from 'node:http'
+import {
+  type AuthorizerOptions,
+  createAuthorizer,
+  type RequestVariables,
+  variablesOfRequest,
+} from '@fastcgi/gateway'
+import type { Request } from 'express'
 import { addGuard } from './guarded-layers.ts'
-import { createMiddleware, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
+import { createMiddleware, type FastCGIMiddleware } from './middleware.ts'
+
+/** Options of {@link fastcgiAuthorizer}. `Req` is the request that functions among them get, such as `env`. */
+export type FastCGIAuthorizerOptions<Req extends IncomingMessage = Request> = AuthorizerOptions<Req>
+
+/** Options of one authorizer, or of several, which are called in order until one denies access. */
+export type FastCGIGuards<Req extends IncomingMessage = Request> =
+  | FastCGIAuthorizerOptions<Req>
+  | ReadonlyArray<FastCGIAuthorizerOptions<Req>>
 
 declare global {
   namespace Express {
     interface Request {
-      /** Variables that authorizers have added to the request; undefined if none has allowed it. */
-      fastcgi?: RequestVariables | undefined
+      /** Variables that authorizers have added to the request. Behind {@link fastcgiAuthorizer} only, like `req.session`. */
+      readonly fastcgi: RequestVariables
     }
   }
 }
@@ -22,11 +37,21 @@ declare global {
  * authorizer at the root and use its option `match`.
  * @throws OptionError for an unknown option or an invalid value.
  */
-export function fastcgiAuthorizer(
-  guards: AuthorizerOptions<ExpressRequest> | ReadonlyArray<AuthorizerOptions<ExpressRequest>>,
+export function fastcgiAuthorizer<Req extends IncomingMessage = Request>(
+  guards: FastCGIGuards<Req>,
 ): FastCGIMiddleware {
-  const authorizer = createAuthorizer<ExpressRequest>(guards, 'fastcgiAuthorizer')
-  const middleware = createMiddleware(authorizer)
+  const authorizer = createAuthorizer<Req>(guards, 'fastcgiAuthorizer')
+  const middleware = createMiddleware(authorizer, provideVariables)
   addGuard(middleware, authorizer)
   return middleware
+}
+
+/** Adds `req.fastcgi`, also for a path that no authorizer has been asked about. */
+function provideVariables(req: IncomingMessage): void {
+  if (!('fastcgi' in req))
+    Object.defineProperty(req, 'fastcgi', {
+      value: variablesOfRequest(req),
+      configurable: true,
+      enumerable: true,
+    })
 }

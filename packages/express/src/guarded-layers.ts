@@ -2,6 +2,7 @@
 // guards whose layer would have matched the normalized path.
 import type { PlacedGuard } from '@fastcgi/gateway'
 import { fold } from '@fastcgi/gateway/internal'
+import { isExpress4 } from './handled-request.ts'
 
 /** The parts of a layer of Express's router that are used here. */
 interface Layer {
@@ -102,7 +103,7 @@ function findGuards(layers: readonly Layer[], path: string, mount: string): Plac
 /** The layers of a handler that is a router, or an app. */
 function stackOf(handle: unknown): readonly Layer[] | undefined {
   const known = Object(handle) as Partial<Router> & App
-  return known.stack ?? known._router?.stack ?? known.router?.stack
+  return known.stack ?? (isExpress4(known) ? known._router : known.router)?.stack
 }
 
 /** Whether a handler is another app. Express keeps it in a closure, so its guards are not known. */

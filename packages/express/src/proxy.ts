@@ -1,12 +1,22 @@
+import type { IncomingMessage } from 'node:http'
 import { createGateway, type GatewayOptions } from '@fastcgi/gateway'
-import { createMiddleware, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
+import type { Request } from 'express'
+import { createMiddleware, type FastCGIMiddleware } from './middleware.ts'
+
+/**
+ * Options of {@link fastcgiProxy}: those of a gateway. `Req` is the request that functions among them get, such as `env`.
+ */
+export type FastCGIProxyOptions<Req extends IncomingMessage = Request> = GatewayOptions<Req>
 
 /**
  * Middleware that runs the scripts below `root`: `app.use('/shop', fastcgiProxy({ upstream, root }))`. A path that is
  * neither a script nor a file is passed to the next middleware; an error, with `status` and `code`, to the error handlers.
- * Register it before body parsers, so that request bodies are streamed.
+ * Register it before body parsers, so that request bodies are streamed. Functions among the options get Express's request;
+ * under another framework, name the type of its requests: `fastcgiProxy<IncomingMessage>(options)`.
  * @throws OptionError for an unknown option or an invalid value.
  */
-export function fastcgiProxy(options: GatewayOptions<ExpressRequest>): FastCGIMiddleware {
-  return createMiddleware(createGateway<ExpressRequest>(options, 'fastcgiProxy'))
+export function fastcgiProxy<Req extends IncomingMessage = Request>(
+  options: FastCGIProxyOptions<Req>,
+): FastCGIMiddleware {
+  return createMiddleware(createGateway<Req>(options, 'fastcgiProxy'))
 }

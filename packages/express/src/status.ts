@@ -1,18 +1,26 @@
 // The status page as Express middleware.
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createStatus, type StatusOptions, writeResponse } from '@fastcgi/gateway'
 import { FORM_LIMIT, isHttp2, joinCaches, joinDispatchers } from '@fastcgi/gateway/internal'
-import { clientOf, type ExpressRequest, type FastCGIMiddleware } from './middleware.ts'
+import type { Request } from 'express'
+import { clientOf, type HandledRequest } from './handled-request.ts'
+import type { FastCGIMiddleware } from './middleware.ts'
 
-/** Options of {@link fastcgiStatus}. */
-export interface FastCGIStatusOptions extends Omit<StatusOptions<ExpressRequest>, 'dispatchers'> {
+/** Options of {@link fastcgiStatus}. `Req` is the request that functions among them get, such as `actions`. */
+export interface FastCGIStatusOptions<Req extends IncomingMessage = Request>
+  extends Omit<StatusOptions<Req>, 'dispatchers'> {
   /** What to show: middleware of fastcgiProxy or fastcgiAuthorizer, a list of those, dispatchers by name, or a function that returns them. */
-  dispatchers: FastCGIMiddleware | readonly FastCGIMiddleware[] | StatusOptions['dispatchers']
+  dispatchers: ShownDispatchers
 }
+
+type ShownDispatchers =
+  | FastCGIMiddleware
+  | readonly FastCGIMiddleware[]
+  | StatusOptions['dispatchers']
 
 /** Express middleware created by {@link fastcgiStatus}. */
 export type StatusMiddleware = (
-  req: ExpressRequest,
+  req: IncomingMessage,
   res: ServerResponse,
   next: (error?: unknown) => void,
 ) => void
@@ -22,11 +30,13 @@ export type StatusMiddleware = (
  * does not authenticate clients: put it behind middleware that does. Without the option `actions` it changes nothing.
  * @throws OptionError for an unknown option or an invalid value.
  */
-export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
+export function fastcgiStatus<Req extends IncomingMessage = Request>(
+  options: FastCGIStatusOptions<Req>,
+): StatusMiddleware {
   const dispatchers = dispatchersOf(options.dispatchers)
   const caches = options.caches ?? cachesOf(options.dispatchers)
-  const status = createStatus<ExpressRequest>({ ...options, dispatchers, caches }, 'fastcgiStatus')
-  return (req, res, next) => {
+  const status = createStatus<Req>({ ...options, dispatchers, caches }, 'fastcgiStatus')
+  return (req: HandledRequest, res, next) => {
     if ((req.url ?? '/').split('?', 1)[0] !== '/') {
       next()
       return
@@ -37,7 +47,10 @@ export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
     const respond = (body: unknown): void => {
       try {
         const { method = 'GET', headers: fields } = req
-        const response = status.respond({ method, url, headers: fields, body }, req)
+        const response = status.respond(
+          { method, url, headers: fields, body },
+          req as IncomingMessage as Req,
+        )
         const { headers } = response
         // Closes the connection if the form was not read to its end: the rest must not be parsed as the next request.
         if (!req.complete && !isHttp2(req)) headers.push('Connection', 'close')
@@ -52,19 +65,19 @@ export function fastcgiStatus(options: FastCGIStatusOptions): StatusMiddleware {
   }
 }
 
-function dispatchersOf(given: FastCGIStatusOptions['dispatchers']): StatusOptions['dispatchers'] {
+function dispatchersOf(given: ShownDispatchers): StatusOptions['dispatchers'] {
   if (isMiddleware(given)) return () => joinDispatchers([given])
   if (isList(given)) return () => joinDispatchers(given)
   return given
 }
 
 /** The caches of middleware. */
-function cachesOf(given: FastCGIStatusOptions['dispatchers']): StatusOptions['caches'] {
+function cachesOf(given: ShownDispatchers): StatusOptions['caches'] {
   const shown = isMiddleware(given) ? [given] : isList(given) ? given : []
   return () => joinCaches(shown)
 }
 
-function isMiddleware(given: FastCGIStatusOptions['dispatchers']): given is FastCGIMiddleware {
+function isMiddleware(given: ShownDispatchers): given is FastCGIMiddleware {
   return typeof given === 'function' && 'dispatchers' in given
 }
 
@@ -75,7 +88,7 @@ function isList(
 }
 
 /** Whether a body parser has read the body. Parsers set `body` even if they do not read the request. */
-function isParsed({ body, readableDidRead }: ExpressRequest): boolean {
+function isParsed({ body, readableDidRead }: HandledRequest): boolean {
   return body !== undefined && (readableDidRead || Object.keys(Object(body)).length > 0)
 }
 
@@ -84,7 +97,7 @@ function formOf(body: unknown): unknown {
 }
 
 /** Reads a form, but not much more than FORM_LIMIT bytes: enough for the caller to see that it is too long. */
-function readBody(req: ExpressRequest, done: (body: string) => void): void {
+function readBody(req: IncomingMessage, done: (body: string) => void): void {
   const chunks: Buffer[] = []
   let length = 0
   const finish = (): void => {

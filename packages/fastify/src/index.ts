@@ -3,11 +3,20 @@
  * @packageDocumentation
  */
 
-// Types shared with the other adapters, and option presets for sites.
+// Types shared with the other adapters, their errors, and option presets for sites.
 export {
   type AuthorizerOptions,
+  type CacheOptions,
+  type DecisionCacheOptions,
+  type Env,
+  type GatewayCache,
+  GatewayError,
+  type GatewayLogger,
   type GatewayOptions,
+  type PathGuard,
   type RequestVariables,
+  type RouteMatch,
+  type RouteOptions,
   sites,
 } from '@fastcgi/gateway'
 // The plugins.

@@ -12,6 +12,8 @@ export { checkGatewayOptions, gatewayChecks } from './gateway-options.ts'
 export { socketClient } from './node-handler.ts'
 // Whether a request came by node:http2.
 export { isHttp2 } from './request/http-version.ts'
+// Where a framework has mounted a handler.
+export { mountedURL } from './request/mount-point.ts'
 // Sets response fields on a framework that keeps them by name.
 export { setFields } from './response/repeated-fields.ts'
 // Comparison of paths without case.

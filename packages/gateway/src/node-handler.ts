@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { ClientInfo } from './environment/environment-input.ts'
 import type { Gateway, NodeHandler } from './gateway.ts'
+import { mountedURL } from './request/mount-point.ts'
 import type { GatewayResponse } from './response/gateway-response.ts'
 import { writeError, writeResponse, writeText } from './write-response.ts'
 
@@ -30,8 +31,7 @@ export function createHandler(
       req,
       res,
       source: req,
-      url: req.url ?? '/',
-      mount: '',
+      ...mountedURL(req),
       client: socketClient(req),
     }
     gateway.handle(request, (error, response) => {

@@ -9,3 +9,7 @@ export const { basicCredentials, challenge } = (await built(
 export const { imitates, paramOf, Variables, variablesOf } = (await built(
   'environment/variables',
 )) as typeof import('../src/environment/variables.ts')
+
+export const { mountedURL } = (await built(
+  'request/mount-point',
+)) as typeof import('../src/request/mount-point.ts')

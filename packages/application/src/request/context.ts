@@ -53,9 +53,15 @@ export interface FilterRequest extends FastCGIRequest {
   readonly fastcgi: FastCGIContext & { readonly data: FilterData }
 }
 
-/** Returns `req.fastcgi` for a `req` whose type lacks it, as in Express. Undefined if `req` is not from this server. */
+/** The context once more, since guards of a framework set a `req.fastcgi` of their own. */
+export const CONTEXT: unique symbol = Symbol('fastcgi context')
+
+/**
+ * The context of a request whose type lacks `req.fastcgi`, or has that of a guard, as in Express. Undefined if `req` is not
+ * from this server.
+ */
 export function fastcgiContext(req: IncomingMessage): FastCGIContext | undefined {
-  return 'fastcgi' in req && req.fastcgi instanceof Context ? req.fastcgi : undefined
+  return (req as { readonly [CONTEXT]?: Context })[CONTEXT]
 }
 
 /** Constructor parameters of a {@link Context}. */

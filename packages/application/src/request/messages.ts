@@ -2,7 +2,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import type { Context, FastCGIRequest } from './context.ts'
+import { CONTEXT, type Context, type FastCGIRequest } from './context.ts'
 import type { RequestHead } from './request-head.ts'
 import type { RequestSocket } from './request-socket.ts'
 
@@ -23,8 +23,9 @@ export function createRequest(
   socket: RequestSocket,
   { fastcgi, signal, onRead }: RequestExtras,
 ): FastCGIRequest {
-  const req: IncomingMessage & { -readonly [K in 'fastcgi' | 'signal']?: FastCGIRequest[K] } =
-    new IncomingMessage(asSocket(socket))
+  const req: IncomingMessage & { fastcgi?: Context; [CONTEXT]?: Context } = new IncomingMessage(
+    asSocket(socket),
+  )
   req.method = head.method
   req.url = head.url
   req.httpVersionMajor = 1
@@ -33,9 +34,10 @@ export function createRequest(
   addFields(req, head.rawHeaders)
   req._read = onRead
   req.fastcgi = fastcgi
+  req[CONTEXT] = fastcgi
   // Not by assignment: newer IncomingMessages have a getter of that name.
   Object.defineProperty(req, 'signal', { value: signal, configurable: true, writable: true })
-  return req as FastCGIRequest
+  return req as IncomingMessage as FastCGIRequest
 }
 
 /** Creates a ServerResponse that writes to the socket without chunked coding, since FastCGI records frame the body. */
