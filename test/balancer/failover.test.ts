@@ -3,6 +3,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { Balancer, type BalancerOptions, type FastCGIRequest } from '@fastcgi/client'
 import t, { type Test } from 'tap'
+import { KEPT } from '../helpers/kept.ts'
 import { send, sent } from '../helpers/outcome.ts'
 import {
   endRecord,
@@ -210,7 +211,7 @@ t.test('given up: the connection is closed, whatever was going on', async (t) =>
 })
 
 t.test('remove() of a pool waits for what runs on it and closes its connections', async (t) => {
-  const { balancer, peers } = await setup(t, [wellBehaved(), wellBehaved()])
+  const { balancer, peers } = await setup(t, [wellBehaved(), wellBehaved()], KEPT)
   for (let n = 0; n < 4; n++) await sent(t, balancer)
   const [first] = balancer.members
   t.equal(peers[0]?.open, 1, 'kept')

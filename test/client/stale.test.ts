@@ -3,11 +3,15 @@ import t from 'tap'
 import { peerAndPool, sent } from '../helpers/outcome.ts'
 import { endRecord, response, type Script } from '../helpers/scripted-peer.ts'
 import { nothingEscapes } from '../helpers/strict.ts'
+import { scaled } from '../helpers/time-limit.ts'
 import { delay } from '../helpers/wait.ts'
 
 nothingEscapes()
 
 const GET = { params: { REQUEST_METHOD: 'GET' }, idempotent: true }
+
+/** Milliseconds after which a worker has begun, also on a slow machine, where connecting takes long. */
+const LATE = scaled(300)
 
 /** Answers the first request of a connection, and dies with the second one, so many milliseconds after it came. */
 const diesAfter =
@@ -25,7 +29,7 @@ for (const listen of ['unix', 'tcp'] as const)
     t.test(
       `${method} over ${listen}: a worker that dies later has begun; it runs once`,
       async (t) => {
-        const { peer, pool } = await peerAndPool(t, diesAfter(120), { listen, idleTimeout: 0 })
+        const { peer, pool } = await peerAndPool(t, diesAfter(LATE), { listen, idleTimeout: 0 })
         const request = { params: { REQUEST_METHOD: method }, body: method === 'PUT' ? 'x' : null }
         t.equal((await sent(t, pool, request)).status, 200)
         const { error, attempts } = await sent(t, pool, request)

@@ -2,6 +2,7 @@
 import { fastcgiProxy } from '@fastcgi/fastify'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
+import { routerOptions } from '../helpers/framework-versions.ts'
 import { startPeer, wellBehaved } from '../helpers/scripted-peer.ts'
 import { nothingEscapes } from '../helpers/strict.ts'
 
@@ -20,7 +21,8 @@ async function start(
   options: FastifyServerOptions = {},
 ): Promise<(line: string) => Promise<string>> {
   const peer = await startPeer(wellBehaved(({ params }) => `php ${params.SCRIPT_NAME}`))
-  const app = Fastify(options)
+  // A copy: Fastify 5.0 writes to it.
+  const app = Fastify({ ...options })
   t.teardown(async () => {
     await app.close()
     await peer.close()
@@ -84,7 +86,7 @@ inEveryOrder(
   '/shop',
   (app) => void app.get('/shop/', () => 'node'),
   { 'GET /shop': 'node', 'GET /shop/': 'node', 'PUT /shop/': 'php /shop/index.php' },
-  { routerOptions: { ignoreTrailingSlash: true } },
+  routerOptions({ ignoreTrailingSlash: true }),
 )
 
 // @fastify/cors registers this route, so that its onRequest hook runs for every OPTIONS request.

@@ -5,6 +5,7 @@ import { fastcgiProxy } from '@fastcgi/fastify'
 import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
 import t, { type Test } from 'tap'
 import { whole } from '../helpers/behind.ts'
+import { routerOptions } from '../helpers/framework-versions.ts'
 import { KEPT } from '../helpers/kept.ts'
 import {
   eachRequest,
@@ -62,7 +63,7 @@ t.test('prefixes with parameters and other alphabets', async (t) => {
   const get = async (url: string) => (await app.inject(url)).body
   t.equal(await get('/t/acme/php/a.php/x'), 'GET /t/acme/php/a.php /x /t/acme/php/a.php/x ')
   t.equal(await get('/gr%C3%BCn/a.php'), 'GET /gr\u00fcn/a.php  /gr%C3%BCn/a.php ')
-  const relaxed = await started(t, { routerOptions: { caseSensitive: false } })
+  const relaxed = await started(t, routerOptions({ caseSensitive: false }))
   relaxed.app.register(fastcgiProxy, { prefix: '/shop', ...relaxed.route })
   t.match((await relaxed.app.inject('/SHOP/a.php')).body, 'GET /SHOP/a.php')
 })
