@@ -42,7 +42,10 @@ export class PipedBody extends ResponseBody {
     this.#corked = false
     response.uncork()
     // The result of write() cannot be used: on a corked stream it asks for a wait even if uncork() has then written all.
-    return response.writableLength === 0 || !response.writableNeedDrain
+    if (response.writableLength === 0) return true
+    if (response.writableNeedDrain) return false
+    // Node.js 22 and 24 do not note that uncork() has filled the socket. An empty write does, so that 'drain' comes.
+    return response.socket?.writableNeedDrain !== true || response.write('')
   }
 
   protected override conclude(): void {
