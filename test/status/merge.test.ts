@@ -1,6 +1,6 @@
 /** The snapshots of several processes as one. */
 import { Balancer } from '@fastcgi/client'
-import { mergeSnapshots, Rates, type StatusSnapshot, takeSnapshot } from '@fastcgi/gateway/internal'
+import { Monitor, mergeSnapshots, type StatusSnapshot } from '@fastcgi/gateway/internal'
 import t, { type Test } from 'tap'
 import { startPeer, wellBehaved } from '../helpers/scripted-peer.ts'
 
@@ -12,7 +12,7 @@ async function snapshotOf(t: Test, members: string[], requests: number): Promise
     const response = await balancer.request({ params: { REQUEST_METHOD: 'GET' } })
     await response.bytes()
   }
-  return takeSnapshot({ shop: balancer }, new Rates())
+  return new Monitor({ dispatchers: () => ({ shop: balancer }), caches: () => ({}) }).snapshot()
 }
 
 t.test('counters and times are added, members are joined by name', async (t) => {

@@ -1,12 +1,14 @@
 import { BaseDispatcher } from './base-dispatcher.ts'
 import type { Dispatcher, DispatcherStats } from './dispatcher.ts'
 import { OptionError } from './errors.ts'
+import type { DispatcherEvent } from './events.ts'
 import type { DispatchControl, DispatchHandler } from './exchange/handler.ts'
 import type { FastCGIRequest } from './exchange/request.ts'
 import type { PoolOptions } from './options.ts'
 import type { ApplicationValues } from './pool/multiplexing.ts'
 import { Pool } from './pool/pool.ts'
 import type { GetValuesOptions } from './pool/values-queries.ts'
+import type { ProcessFigures } from './processes.ts'
 import { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'
 
 /**
@@ -47,6 +49,16 @@ export class FastCGIClient extends BaseDispatcher {
     throw new OptionError(
       'getValues() needs an upstream that is one address; create a Pool for each address',
     )
+  }
+
+  /** The last events of the dispatcher, the oldest first; undefined if it does not tell. */
+  get events(): readonly DispatcherEvent[] | undefined {
+    return this.#upstream.dispatcher.events
+  }
+
+  /** The processes of the dispatcher, if it is a process manager. */
+  get processes(): readonly ProcessFigures[] | undefined {
+    return this.#upstream.dispatcher.processes
   }
 
   override get stats(): DispatcherStats {

@@ -26,7 +26,12 @@ export type { Waiting } from './balancer/pending-requests.ts'
 // The client: requests to an address, a list of members, or any dispatcher.
 export { FastCGIClient } from './client.ts'
 // The interface that clients, pools, balancers and process managers have in common.
-export type { Dispatcher, DispatcherStats, ScriptAfterWork } from './dispatcher.ts'
+export type {
+  Dispatcher,
+  DispatcherStats,
+  LearnedLimit,
+  ScriptAfterWork,
+} from './dispatcher.ts'
 // Errors of the client; each has a `code`.
 export {
   AbortedError,
@@ -42,8 +47,11 @@ export {
   TimeoutError,
   type TimeoutPhase,
 } from './errors.ts'
+// What has happened to applications lately, and what they have done.
+export type { DispatcherEvent, EventKind } from './events.ts'
 // Requests and responses.
 export type { BalanceHints } from './exchange/balance-hints.ts'
+export type { Figures, LastError } from './exchange/figures.ts'
 export type { Attempt, DispatchControl, DispatchHandler } from './exchange/handler.ts'
 export type { FastCGIRequest, FilterData, ParamsInit } from './exchange/request.ts'
 export { FastCGIResponse, ResponseBody } from './exchange/response.ts'
@@ -54,5 +62,7 @@ export type { PoolOptions, Timeouts, TLSOptions } from './options.ts'
 export type { ApplicationValues } from './pool/multiplexing.ts'
 export { Pool } from './pool/pool.ts'
 export type { GetValuesOptions } from './pool/values-queries.ts'
+// The processes of a process manager.
+export type { ProcessFigures, ProcessState } from './processes.ts'
 // Resolution of the option `upstream`.
 export { type ResolvedUpstream, resolveUpstream, type Upstream } from './upstream.ts'

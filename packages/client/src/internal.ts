@@ -3,8 +3,6 @@
  * @packageDocumentation
  */
 
-// Latency histograms of balancer members, for the status page.
-export { BUCKETS, Histogram, quantileOf } from './balancer/members/histogram.ts'
 // Base classes of dispatchers and of handlers that wrap another one.
 export { BaseDispatcher } from './base-dispatcher.ts'
 // Calls of functions that the user gives.
@@ -28,8 +26,13 @@ export {
 export { connectError } from './connection/connection-errors.ts'
 export { publish } from './diagnostics.ts'
 export { systemCode } from './errors.ts'
+// What has happened lately, for the status page.
+export { EventLog, MAX_EVENTS } from './events.ts'
 export { tellError } from './exchange/exchange.ts'
+// Counters and latency of an application, for the status page.
+export { Figures } from './exchange/figures.ts'
 export { ForwardingHandler } from './exchange/forwarding-handler.ts'
+export { BUCKETS, Histogram, quantileOf } from './exchange/histogram.ts'
 // Lines of STDERR and of the output of processes.
 export { escapeControls, StderrLines } from './exchange/stderr-lines.ts'
 // Loggers.

@@ -131,7 +131,7 @@ t.test('three failures take it out, and the event says why', async (t) => {
   t.strictSame(made.told(), ['a failed'])
   t.match(made.events[0], { balancer: 'default', error: { code: 'FCGI_CONNECT' } })
   const [member] = made.balancer.members
-  t.match(member?.counters, { died: 3, disabled: 1, overloaded: 0, connected: 3, load: 0 })
+  t.match(member?.counters, { died: 3, disabled: 1, overloaded: 0, connected: 0, load: 0 })
   t.match(member?.lastError, { message: 'stub says FCGI_CONNECT' })
   t.equal(member?.state(performance.now()), 'failed')
 })

@@ -200,9 +200,14 @@ t.test('numbers', async (t) => {
   const taken = send(balancer, { params: {}, body: 'twelve bytes' })
   const [stub] = stubs as [Stub]
   const block = (stub.last.request.params as Buffer).length
-  t.match(member?.counters, { connected: 1, load: 1, bytesSent: block + 12, bytesReceived: 0 })
+  t.match(
+    member?.counters,
+    { connected: 0, load: 1, bytesSent: 0, bytesReceived: 0 },
+    'not sent yet',
+  )
   t.match(balancer.stats, { requests: 1, active: 1, limit: 64 })
   stub.last.head()
+  t.match(member?.counters, { connected: 1, load: 1, bytesSent: block + 12 })
   t.equal(member?.headTimes.count, 1)
   t.equal(member?.totalTimes.count, 0)
   stub.last.data('12345')
@@ -215,7 +220,7 @@ t.test('numbers', async (t) => {
     member?.totalTimes.counts.reduce((a, b) => a + b),
     1,
   )
-  t.ok((member?.headTimes.quantile(0.5) ?? 0) >= 5)
+  t.ok((member?.headTimes.quantile(0.5) ?? 0) > 0)
 })
 
 t.test('informational heads, flushes and stderr are passed on', async (t) => {

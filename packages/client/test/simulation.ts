@@ -208,6 +208,7 @@ export class SimulatedPool implements Target {
           this.#send(connection, request)
           application.serve(connection)
         },
+        onLimitCut() {},
         onQueueTimeout() {},
       },
       clock,

@@ -65,7 +65,8 @@ const proxy: FastifyPluginAsync<FastCGIProxyOptions> = async (instance, given) =
   const { prefix, name, replyOnly, ...rest } = given
   // The same object holds the options of register().
   const { logLevel, logSerializers, ...options } = rest as typeof rest & RegisterOptions
-  const gateway = createGateway<FastifyRequest>(options, 'fastcgiProxy')
+  const mount = (instance.prefix + (prefix ?? '')).replace(/\/$/, '')
+  const gateway = createGateway<FastifyRequest>(options, 'fastcgiProxy', mount)
   instance.addHook('onClose', async () => {
     await gateway.close()
   })

@@ -47,21 +47,29 @@ import type { RoutedRequest } from './script/routed-request.ts'
 import type { Resolution } from './script/script-resolver.ts'
 import type { ScriptRoute } from './script/script-route.ts'
 import { type FoundScript, type InternalRedirects, ScriptRunner } from './script/script-runner.ts'
+import { nameRoute, routeName } from './status/route-names.ts'
 import { statsOf, Upstreams } from './upstreams.ts'
 
 /**
  * Makes a gateway that passes HTTP requests to FastCGI applications.
  * @param where name of the caller, for messages about wrong options.
+ * @param prefix path that it is mounted at, for the names of its routes in the status. @default where requests are mounted
  * @throws OptionError
  */
 export function createGateway<Source = IncomingMessage>(
   options: GatewayOptions<Source>,
   where = 'createGateway',
+  prefix: string | undefined = where === 'createGateway' ? '' : undefined,
 ): Gateway<Source> {
-  return new HTTPGateway(options, where)
+  const gateway = new HTTPGateway(options, where)
+  if (prefix !== undefined) gateway.nameRoutes(prefix)
+  return gateway
 }
 
 const BACKSLASH = 'request path contains a backslash, and is no PATH_INFO'
+
+/** No mount point: it begins with a slash, or is empty. */
+const UNKNOWN = '?'
 
 /** Internal redirects per request (as nginx). */
 const MAX_INTERNAL_REDIRECTS = 10
@@ -78,6 +86,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #unguardedCache: UnguardedCache<Source>
   readonly #sendTimeout: SendTimeout
   readonly #errorPage: ErrorPageOptions | undefined
+  /** The mount point that the routes were last named by; undefined if that is not learned from requests. */
+  #mount: string | undefined = UNKNOWN
 
   constructor(options: GatewayOptions<Source>, where: string) {
     checkGatewayOptions(where, options)
@@ -163,6 +173,8 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       done(gatewayError(error), undefined)
       return
     }
+    if (this.#mount !== undefined && mount !== this.#mount && request.script === undefined)
+      this.#learnMount(mount)
     if (path === undefined || this.#isExcluded(path)) {
       done(undefined, undefined)
       return
@@ -172,6 +184,22 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     // `deny` is about paths that clients name, not about a script that the embedding code names.
     if (request.script === undefined) this.#checks.checkPath(routed, () => this.#route(routed, 0))
     else this.#route(routed, 0)
+  }
+
+  /** Names the routes by where they are mounted, for the status. */
+  nameRoutes(prefix: string): void {
+    this.#mount = undefined
+    this.#nameRoutes(prefix)
+  }
+
+  #learnMount(mount: string): void {
+    this.#mount = mount
+    this.#nameRoutes(mount)
+  }
+
+  #nameRoutes(prefix: string): void {
+    for (const { dispatcher, match } of this.#routes)
+      nameRoute(dispatcher, routeName(prefix, match))
   }
 
   async close(): Promise<void> {

@@ -23,6 +23,6 @@ export { FORM_LIMIT } from './status/actions.ts'
 export { joinCaches, joinDispatchers } from './status/join-dispatchers.ts'
 // For a status of several processes.
 export { mergeSnapshots } from './status/merge-snapshots.ts'
-export { Rates } from './status/rates.ts'
-export { type StatusSnapshot, takeSnapshot } from './status/snapshot.ts'
+export { Monitor } from './status/monitor.ts'
+export type { StatusSnapshot } from './status/snapshot.ts'
 export { showSnapshot } from './status/status.ts'

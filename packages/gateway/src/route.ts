@@ -32,6 +32,8 @@ export interface RouteContext<Source> {
 /** One route: which paths are scripts, which params they get, and which application runs them. */
 export class Route<Source> implements ScriptRoute<Source> {
   readonly dispatcher: Dispatcher
+  /** See the constructor. */
+  readonly match: string | RegExp
   readonly environment: Environment
   readonly buffering: BufferingRules
   readonly rules: FieldRules | undefined
@@ -67,6 +69,7 @@ export class Route<Source> implements ScriptRoute<Source> {
     this.#all = pathInfo === 'all' || fixRoot
     if (checkLocal && !this.#all) checkRoot(where, options.root)
     this.dispatcher = dispatcher
+    this.match = match
     this.#options = options
     this.localRedirect = options.localRedirect ?? true
     this.buffering = bufferingRules(options.buffering, spoolDirectory)

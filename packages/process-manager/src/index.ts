@@ -3,12 +3,13 @@
  * @packageDocumentation
  */
 
+// The manager: the processes of an application as one dispatcher.
+export type { ProcessFigures, ProcessState } from '@fastcgi/client'
 // The PHP of this machine.
 export { choosePhp, type FoundPhp, findPhp, type PhpKind } from './find-php.ts'
 // What a manager reports: log lines and events.
 export type { ProcessEvent, ProcessLogger } from './log.ts'
-// The manager: the processes of an application as one dispatcher.
-export { createProcessManager, type ProcessFigures, ProcessManager } from './manager.ts'
+export { createProcessManager, ProcessManager } from './manager.ts'
 export type { ManagerMode, ProcessManagerOptions, Start } from './options.ts'
 // Options for php-cgi and php-fpm.
 export { type PhpCgiOptions, type PhpFpmOptions, type PhpIni, phpCgi, phpFpm } from './php.ts'
@@ -31,4 +32,3 @@ export type { OutputStream } from './spawning/child.ts'
 export type { Exit } from './spawning/exit-reason.ts'
 export { primaryGroup, resolveIdentity } from './spawning/identity.ts'
 export type { ResourceLimits, SpawnOptions } from './spawning/spawn-options.ts'
-export type { ProcessState } from './supervision/process-settings.ts'

@@ -5,11 +5,13 @@ import {
   Balancer,
   ClosedError,
   type DispatchControl,
+  type DispatcherEvent,
   type DispatcherStats,
   type DispatchHandler,
   FastCGIClient,
   type FastCGIRequest,
   OverloadedError,
+  type ProcessFigures,
 } from '@fastcgi/client'
 import { containedLogger, tellError } from '@fastcgi/client/internal'
 import type { ProcessEvent } from './log.ts'
@@ -26,31 +28,10 @@ import { StaticPolicy } from './policies/static.ts'
 import { ListenSockets } from './sockets/listen-sockets.ts'
 import { type Launch, resolveLaunch } from './spawning/spawn-options.ts'
 import type { Fleet, Policy } from './supervision/policy.ts'
-import type { ProcessSettings, ProcessState } from './supervision/process-settings.ts'
+import type { ProcessSettings } from './supervision/process-settings.ts'
 import { StartThrottle } from './supervision/start-throttle.ts'
 import { Supervisor } from './supervision/supervisor.ts'
 import { UpdateWatch } from './supervision/update-watch.ts'
-
-/** State and counters of one process of a manager. */
-export interface ProcessFigures {
-  /** Name of the application and number of the process, such as `php-cgi-0`. */
-  readonly name: string
-  /** Address of its listening socket. */
-  readonly address: string
-  readonly state: ProcessState
-  /** Process id of the running child; undefined if none runs. */
-  readonly pid: number | undefined
-  /** Requests that are being served. */
-  readonly load: number
-  /** Requests that were answered completely. */
-  readonly served: number
-  /** Number of times a child was started. */
-  readonly starts: number
-  /** Number of times a child ended without having been told to. */
-  readonly died: number
-  /** How the last of these children ended. */
-  readonly lastExit: string | undefined
-}
 
 /**
  * Starts a FastCGI application and keeps it running. @throws OptionError for an unknown or invalid option, and for a
@@ -112,18 +93,25 @@ export class ProcessManager extends FastCGIClient {
   }
 
   /** State and counters of every process. */
-  get processes(): readonly ProcessFigures[] {
+  override get processes(): readonly ProcessFigures[] {
+    const now = performance.now()
     return this.#supervisor.processes.map((process) => ({
       name: process.name,
       address: process.address.name,
       state: process.state,
       pid: process.pid,
+      age: process.pid === undefined ? undefined : now - process.startedAt,
       load: process.load,
       served: process.served,
       starts: process.starts,
       died: process.died,
       lastExit: process.lastExit?.reason,
     }))
+  }
+
+  /** What has happened to the processes lately, the oldest first. */
+  override get events(): readonly DispatcherEvent[] {
+    return this.#supervisor.events
   }
 
   /** Calls `listener` for every {@link ProcessEvent}; returns a function that unsubscribes it. */

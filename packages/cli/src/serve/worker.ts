@@ -1,5 +1,5 @@
 // A worker of `fastcgi serve`: one of the Node processes that share the port.
-import { Rates, type StatusSnapshot, takeSnapshot } from '@fastcgi/gateway/internal'
+import { Monitor, type StatusSnapshot } from '@fastcgi/gateway/internal'
 import { loadAdapter } from '../http/adapters.ts'
 import { type RunningServer, startServer } from '../http/server.ts'
 import { createLogger } from '../output/logger.ts'
@@ -20,7 +20,10 @@ type Snapshots = readonly [StatusSnapshot, ...StatusSnapshot[]]
 
 class Worker {
   readonly #settings: Promise<Settings>
-  readonly #rates = new Rates()
+  readonly #monitor = new Monitor({
+    dispatchers: () => this.#server?.site.dispatchers() ?? {},
+    caches: () => ({}),
+  })
   /** Requests for the status that wait for the snapshots of the other workers. */
   readonly #asked = new Map<number, (snapshots: Snapshots) => void>()
   #server: RunningServer | undefined
@@ -64,7 +67,7 @@ class Worker {
   }
 
   #snapshot(): StatusSnapshot {
-    return takeSnapshot(this.#server?.site.dispatchers() ?? {}, this.#rates)
+    return this.#monitor.snapshot()
   }
 
   #ask(): Promise<Snapshots> {

@@ -56,6 +56,9 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   #probe = false
   /** Whether `onAnswered` has been called for this attempt. */
   #answerReported = false
+  /** Whether the attempt has been counted as sent, and how many bytes it sends. */
+  #sent = false
+  #bytes = 0
   /** A failure after which the application may have begun with the request. */
   #begun: PrematureCloseError | undefined
   #over = false
@@ -95,9 +98,9 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#attemptAt = performance.now()
     this.#probe = member.health.chosen()
     this.#answerReported = false
-    member.counters.connected++
+    this.#sent = false
+    this.#bytes = block.length + this.#bodyLength()
     member.counters.load++
-    member.counters.bytesSent += block.length + this.#bodyLength()
     const { signal: _, ...request } = this.request
     const control = member.dispatcher.dispatch(
       {
@@ -129,6 +132,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     const probed = this.#probe ? this.#member : undefined
     this.#probe = false
     if (probed !== undefined) this.#owner.onUndecided(probed)
+    if (this.#member?.observes) this.#member.figures.failedWith(error)
     this.fail(error, false)
     control?.abort(reason)
   }
@@ -151,6 +155,8 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   // ---- events of the member's dispatcher
 
   onStart(attempt: Attempt): void {
+    this.#countSent()
+    if (this.#member?.observes) this.#member.figures.started(attempt, this.#bytes)
     this.#handler.onStart?.(attempt)
   }
 
@@ -160,7 +166,8 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
 
   onHead(status: number, headers: string[], reason: string, statusGiven: boolean): void {
     this.#status = status
-    this.#member?.headTimes.observe(performance.now() - this.#attemptAt)
+    this.#countSent()
+    if (this.#member?.observes) this.#member.headTimes.observe(performance.now() - this.#attemptAt)
     // A probe is decided by the response head: the body, for instance of server-sent events, may take hours.
     if (this.#probe && this.#member !== undefined) {
       this.#probe = false
@@ -175,7 +182,11 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   }
 
   onData(chunk: Buffer, release?: () => void): boolean {
-    if (this.#member !== undefined) this.#member.counters.bytesReceived += chunk.length
+    const member = this.#member
+    if (member !== undefined) {
+      member.counters.bytesReceived += chunk.length
+      if (member.observes) member.figures.bytesReceived += chunk.length
+    }
     return this.#handler.onData(chunk, release)
   }
 
@@ -190,7 +201,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   onEnd(appStatus: number): void {
     if (this.#over) return
     const member = this.#member
-    member?.totalTimes.observe(performance.now() - this.#attemptAt)
+    if (member?.observes) member.figures.answered(this.#status, performance.now() - this.#attemptAt)
     const [answerReported, probe] = [this.#answerReported, this.#probe]
     this.#finish()
     if (member !== undefined && !answerReported) this.#owner.onAnswered(member, this.#status, probe)
@@ -201,11 +212,20 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   onError(error: FastCGIError, retryable: boolean): void {
     const member = this.#leaveMember()
     if (this.#over || member === undefined) return
+    if (member.observes) member.figures.failedWith(error)
     const probe = this.#probe
     this.#probe = false
     this.tried.add(member)
     if (error instanceof PrematureCloseError && error.begun) this.#begun = error
     this.#owner.onAttemptFailed(this, member, error, retryable, probe)
+  }
+
+  /** Counts the attempt as sent, once it has a connection. A pool may begin it several times. */
+  #countSent(): void {
+    if (this.#sent || this.#member === undefined) return
+    this.#sent = true
+    this.#member.counters.connected++
+    this.#member.counters.bytesSent += this.#bytes
   }
 
   #bodyLength(): number {

@@ -2,6 +2,7 @@ import type { FastCGIError } from '@fastcgi/protocol'
 import { BaseDispatcher } from '../base-dispatcher.ts'
 import type { DispatcherStats } from '../dispatcher.ts'
 import { AbortedError, OptionError, OverloadedError } from '../errors.ts'
+import type { DispatcherEvent } from '../events.ts'
 import { asFastCGIError, tellError } from '../exchange/exchange.ts'
 import type { DispatchControl, DispatchHandler } from '../exchange/handler.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
@@ -90,33 +91,41 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
     return this.#members.all
   }
 
-  /** Adds a member. @throws OptionError for an invalid option or address, and when the name is already in use. */
-  add(member: string | MemberOptions): Member {
-    const added = this.#members.add(member, performance.now())
+  /**
+   * Adds a member.
+   * @param by who asks for it, for {@link events}.
+   * @throws OptionError for an invalid option or address, and when the name is already in use.
+   */
+  add(member: string | MemberOptions, by?: string): Member {
+    const added = this.#members.add(member, performance.now(), by)
     // Deferred: when several members are added in a row, as from DNS, waiting requests are shared among them all.
     queueMicrotask(() => this.#serveWaiting())
     return added
   }
 
-  /** Changes options of a member. @throws OptionError for an unknown member, and for an invalid value. */
-  update(name: string, change: MemberChange): void {
-    this.#members.update(name, change)
+  /**
+   * Changes options of a member.
+   * @param by who asks for it, for {@link events}.
+   * @throws OptionError for an unknown member, and for an invalid value.
+   */
+  update(name: string, change: MemberChange, by?: string): void {
+    this.#members.update(name, change, by)
     this.#serveWaiting()
   }
 
   /** Sets a member to draining: it receives only requests of its own sessions (Apache status `N`). @throws OptionError */
-  drain(name: string): void {
-    this.update(name, { status: 'draining' })
+  drain(name: string, by?: string): void {
+    this.update(name, { status: 'draining' }, by)
   }
 
   /** Makes a failed member available again at once. @throws OptionError for an unknown member. */
-  recover(name: string): void {
-    this.#health.recover(this.#members.named(name))
+  recover(name: string, by?: string): void {
+    this.#health.recover(this.#members.named(name), by)
   }
 
   /** Removes a member; resolves when its active requests have ended. @throws OptionError for an unknown member. */
-  async remove(name: string): Promise<void> {
-    const leaving = this.#members.remove(name).close()
+  async remove(name: string, by?: string): Promise<void> {
+    const leaving = this.#members.remove(name, by).close()
     this.#leaving.add(leaving)
     await leaving.finally(() => this.#leaving.delete(leaving))
   }
@@ -128,6 +137,11 @@ export class Balancer extends BaseDispatcher implements ExchangeOwner {
         `balancer ${this.name}: beat() needs the method heartbeat (option method)`,
       )
     this.#method.beat(this.#members.named(name), heartbeat, performance.now())
+  }
+
+  /** The last events of members, the oldest first. */
+  get events(): readonly DispatcherEvent[] {
+    return this.#members.events
   }
 
   /** Calls `listener` for all events of members. Returns a function that removes the listener. */

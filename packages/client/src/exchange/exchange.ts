@@ -13,6 +13,7 @@ import { AbortedError, OverloadedError } from '../errors.ts'
 import type { Timeouts } from '../options.ts'
 import { mergeTimeouts, type PoolSettings } from '../options.ts'
 import { type CheckPhaseTask, runInCheckPhase } from './check-phase.ts'
+import type { Figures } from './figures.ts'
 import { roleOf, withDataParams } from './filter-data.ts'
 import type { Attempt, DispatchControl, DispatchHandler } from './handler.ts'
 import { encodeParams, scriptOf } from './params.ts'
@@ -91,6 +92,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   readonly #handler: DispatchHandler
   readonly #signal: AbortSignal | undefined
   readonly #maxHeadSize: number
+  readonly #figures: Figures
   #head: ResponseHeadParser | undefined
   #stderr: StderrLines | undefined
   #stdoutEnded = false
@@ -98,12 +100,14 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   #attemptAt = 0
   #done = false
   #appStatus = 0
+  #status = 0
 
   /** @throws ParamsTooLargeError, ProtocolError when the params cannot be encoded; OptionError for `role` and `data`. */
   constructor(
     request: FastCGIRequest,
     handler: DispatchHandler,
     settings: PoolSettings,
+    figures: Figures,
     now: number,
   ) {
     const { body, data, signal } = request
@@ -129,6 +133,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.startedAt = now
     this.#handler = handler
     this.#maxHeadSize = settings.maxHeadSize
+    this.#figures = figures
     this.#head = new ResponseHeadParser({ maxBytes: settings.maxHeadSize })
     this.#signal = signal
     signal?.addEventListener('abort', this.#onSignal, { once: true })
@@ -162,11 +167,19 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   started(attempt: Attempt, now: number): void {
     this.#attempt = attempt
     this.#attemptAt = now
+    this.#figures.started(attempt, this.#bytes)
     try {
       this.#handler.onStart?.(attempt)
     } catch (error) {
       this.#handlerThrew(error)
     }
+  }
+
+  /** Bytes that an attempt sends, as far as they are known. */
+  get #bytes(): number {
+    const { body, bodyLength = 0 } = this
+    const length = Buffer.isBuffer(body) ? body.length : bodyLength
+    return this.params.length + length + (this.data?.length ?? 0)
   }
 
   /** Completes and publishes the current attempt. The exchange may continue with another one. */
@@ -196,6 +209,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
       if (this.#done) return true
     }
     if (rest.length === 0) return true
+    this.#figures.bytesReceived += rest.length
     const handler = this.#handler
     const release = rest.length >= MIN_LENT_SIZE && handler.borrows ? source.lend() : undefined
     try {
@@ -261,6 +275,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   onCheckPhase(now: number): void {
     if (this.#done) return
     this.#settle('ok', now)
+    this.#figures.answered(this.#status, now - this.startedAt)
     try {
       this.#handler.onEnd(this.#appStatus)
     } catch (error) {
@@ -273,6 +288,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     if (this.#done) return
     const retryable = mayRetry(this, error)
     this.#settle(error.code)
+    this.#figures.failedWith(error)
     tellError(this.#handler, error, retryable)
   }
 
@@ -288,7 +304,10 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
       }
     } else {
       this.#head = undefined
-      if (this.#attempt !== undefined) this.#attempt.headTime = now - this.#attemptAt
+      this.#status = head.status
+      const headTime = now - this.#attemptAt
+      this.#figures.headTimes.observe(headTime)
+      if (this.#attempt !== undefined) this.#attempt.headTime = headTime
       try {
         this.#handler.onHead(head.status, head.headers, head.reason, head.statusGiven)
       } catch (error) {

@@ -1,5 +1,7 @@
 // The connections of a pool that wait for a worker of the application, as far as the pool can tell.
 
+import type { LearnedLimit } from '../dispatcher.ts'
+
 /** Maximum number of connections with `maxConnections: 'auto'`. */
 export const AUTO_MAXIMUM = 64
 
@@ -19,6 +21,9 @@ const MOST_PATIENCE = 4
 
 /** Milliseconds that are added to the patience until another worker is freed for the same connection; doubled each time. */
 const AGAIN = 25
+
+/** Milliseconds after a reported cut of the limit during which others are not reported. */
+const CUT_PAUSE = 60_000
 
 /** By how much the usual time to answer moves with each answer, as a factor. */
 const STEP = 1.1
@@ -89,6 +94,7 @@ export class Backlog<Connection extends PendingConnection> {
   readonly adaptive: boolean
   readonly #least: number
   readonly #fairness: number
+  readonly #onCut: () => void
   /** In the order of connecting, which is that of the listen backlog. */
   readonly #waiting = new Map<Connection, Waiting>()
   #taken = 0
@@ -97,8 +103,14 @@ export class Backlog<Connection extends PendingConnection> {
   #spare = AUTO_MAXIMUM
   #restsUntil = 0
   #usual = 0
+  #probedAt: number | undefined
+  #raisedAt: number | undefined
+  #cutAt: number | undefined
+  #reportedAt = Number.NEGATIVE_INFINITY
 
-  constructor(options: BacklogOptions) {
+  /** @param onCut called when the limit has been cut, and that has not been reported for a minute. */
+  constructor(options: BacklogOptions, onCut: () => void = () => {}) {
+    this.#onCut = onCut
     this.adaptive = options.most === 'auto'
     this.most = options.most === 'auto' ? AUTO_MAXIMUM : options.most
     this.#least = Math.min(options.least, this.most)
@@ -114,6 +126,22 @@ export class Backlog<Connection extends PendingConnection> {
   get limit(): number {
     if (!this.adaptive || this.#spare === AUTO_MAXIMUM) return this.most
     return Math.min(this.most, Math.max(this.#least, this.#taken + this.#spare))
+  }
+
+  /** What {@link limit} is made of, for people. */
+  learned(now: number): LearnedLimit {
+    const ago = (at: number | undefined): number | undefined =>
+      at === undefined ? undefined : Math.max(0, now - at)
+    return {
+      adaptive: this.adaptive,
+      most: this.most,
+      served: this.#taken,
+      waiting: this.#waiting.size,
+      spare: this.#spare,
+      probed: ago(this.#probedAt),
+      raised: ago(this.#raisedAt),
+      cut: ago(this.#cutAt),
+    }
   }
 
   /** Milliseconds within which most requests are answered, and a request may wait behind a later one. */
@@ -145,6 +173,7 @@ export class Backlog<Connection extends PendingConnection> {
   opened(connection: Connection, arrivedAt: number, now: number): void {
     const freedAt = this.#free > 0 ? now : 0
     if (freedAt !== 0) this.#free--
+    else this.#probedAt = now
     const times = { arrivedAt, openedAt: now, freedAt, againAt: 0 }
     this.#waiting.set(connection, { ...times, late: false, pause: 0 })
   }
@@ -164,12 +193,25 @@ export class Backlog<Connection extends PendingConnection> {
       earlier.takenAt = now
       if (earlier === connection) break
     }
-    if (waiting.freedAt === 0) this.#spare = Math.min(AUTO_MAXIMUM, this.#spare * 2)
-    else if (waiting.late && now - waiting.freedAt <= this.#surely) {
-      this.#spare = 1
-      this.#restsUntil = now + REST
-    }
+    if (waiting.freedAt === 0) this.#raise(now)
+    else if (waiting.late && now - waiting.freedAt <= this.#surely) this.#cut(now)
     return true
+  }
+
+  #raise(now: number): void {
+    if (this.#spare === AUTO_MAXIMUM) return
+    this.#spare = Math.min(AUTO_MAXIMUM, this.#spare * 2)
+    this.#raisedAt = now
+  }
+
+  #cut(now: number): void {
+    const isNews = this.#spare > 1 && this.adaptive && now - this.#reportedAt > CUT_PAUSE
+    this.#spare = 1
+    this.#restsUntil = now + REST
+    this.#cutAt = now
+    if (!isNews) return
+    this.#reportedAt = now
+    this.#onCut()
   }
 
   /** Reports that a connection was closed. */

@@ -5,8 +5,10 @@ import { Connection, type ConnectionOwner } from '../connection/connection.ts'
 import { queueFullError, queueTimeoutError } from '../connection/connection-errors.ts'
 import type { DispatcherStats } from '../dispatcher.ts'
 import { AbortedError, ClosedError } from '../errors.ts'
+import { type DispatcherEvent, EventLog } from '../events.ts'
 import { runInCheckPhase } from '../exchange/check-phase.ts'
 import { asFastCGIError, Exchange, type ExchangeHolder, tellError } from '../exchange/exchange.ts'
+import { Figures } from '../exchange/figures.ts'
 import type { DispatchControl, DispatchHandler } from '../exchange/handler.ts'
 import type { FastCGIRequest } from '../exchange/request.ts'
 import { mayRetryHere } from '../exchange/retry.ts'
@@ -30,6 +32,8 @@ const INERT_CONTROL: DispatchControl = { resume() {}, abort() {} }
 export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHolder {
   /** Address of the application. */
   readonly address: Address
+  /** Counters, latency and last error of the application. */
+  readonly figures: Figures = new Figures((failing, error) => this.#onState(failing, error))
 
   readonly #settings: PoolSettings
   readonly #scheduler: Scheduler<Connection, Exchange>
@@ -37,6 +41,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   readonly #endpoint: Endpoint
   readonly #queries: ValuesQueries
   readonly #backoff: Backoff = new Backoff((exchange) => this.#start(exchange))
+  readonly #events = new EventLog()
   #closing = false
   #onDrained: Array<() => void> = []
   #requests = 0
@@ -64,7 +69,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     const refusal = this.#closing ? this.#closedError() : undefined
     let exchange: Exchange
     try {
-      exchange = new Exchange(request, handler, this.#settings, performance.now())
+      exchange = new Exchange(request, handler, this.#settings, this.figures, performance.now())
     } catch (error) {
       process.nextTick(() => {
         this.#failed++
@@ -79,6 +84,11 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     return exchange
   }
 
+  /** The last events: that the application began to fail or answered again, and cuts of the learned limit. */
+  get events(): readonly DispatcherEvent[] {
+    return this.#events.all
+  }
+
   override get stats(): DispatcherStats {
     const now = performance.now()
     const afterWork = this.#scheduler.afterWork.list(now)
@@ -88,6 +98,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
       active: this.#connections.active,
       queued: this.#scheduler.queue.size + this.#backoff.size,
       limit: this.#scheduler.limit,
+      learned: this.#scheduler.learned,
       requests: this.#requests,
       failed: this.#failed,
       retries: this.#retries,
@@ -159,6 +170,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
         connection.run(exchange, pool.#keepOpen(connection), now)
       },
       onQueueTimeout: (exchange) => pool.#onQueueTimeout(exchange),
+      onLimitCut: () => pool.#onLimitCut(),
     }
   }
 
@@ -216,6 +228,29 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#failed++
     exchange.fail(error)
     this.#checkDrained()
+  }
+
+  #onState(failing: boolean, error: FastCGIError | undefined): void {
+    const member = this.address.name
+    if (failing)
+      this.#events.add({
+        kind: 'failing',
+        member,
+        message: error?.message ?? 'it fails every request',
+        code: error?.code,
+      })
+    else this.#events.add({ kind: 'back', member, message: 'it answers again' })
+  }
+
+  #onLimitCut(): void {
+    const { served } = this.#scheduler.learned
+    const message = `${served} connections are served at the same time; others wait in the queue here`
+    this.#events.add({
+      kind: 'limit-cut',
+      member: this.address.name,
+      message,
+      code: 'FCGI_OVERLOADED',
+    })
   }
 
   #closedError(cause?: Error): ClosedError {

@@ -50,4 +50,6 @@ export interface SchedulerHost<Connection, Request> {
   run(connection: Connection, request: Request, now: number): void
   /** A request has waited in the queue for longer than `queueTimeout`; it has been removed. */
   onQueueTimeout(request: Request): void
+  /** The application has proved to serve no more connections than those that have been answered. Not called for each time. */
+  onLimitCut(): void
 }

@@ -1,4 +1,5 @@
 // Decides which request goes to which connection, and when: the part of a pool that does no I/O.
+import type { LearnedLimit } from '../dispatcher.ts'
 import { AfterWork } from './after-work.ts'
 import { Backlog } from './backlog.ts'
 import type { Clock, Timer } from './clock.ts'
@@ -65,7 +66,7 @@ export class Scheduler<
     this.#clock = clock
     this.connections = new Connections<Connection>(options, clock)
     this.queue = new RequestQueue(options.queueTimeout, (request) => host.onQueueTimeout(request))
-    this.#backlog = new Backlog<Connection>(options)
+    this.#backlog = new Backlog<Connection>(options, () => host.onLimitCut())
     this.#trusts = options.reuse === 'always'
     this.#lends = options.maxAge !== 0 && !this.#trusts
   }
@@ -73,6 +74,11 @@ export class Scheduler<
   /** How many connections may be open, as far as is known. */
   get limit(): number {
     return Math.min(this.#backlog.limit, this.#host.maxConnections)
+  }
+
+  /** Why {@link limit} is what it is. */
+  get learned(): LearnedLimit {
+    return this.#backlog.learned(this.#clock.now())
   }
 
   /** Sends a request if a connection is available or may be opened. Returns false if it has to be queued. */

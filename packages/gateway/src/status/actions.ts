@@ -2,7 +2,7 @@
 
 import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { type Balancer, type Dispatcher, type MemberStatus, OptionError } from '@fastcgi/client'
-import { balancerOf } from './snapshot.ts'
+import { balancerOf } from './unwrap.ts'
 
 /** Fields of a form. */
 export type Form = ReadonlyMap<string, string>
@@ -33,8 +33,12 @@ export class Actions {
   /** Random token in every form of this process's page, which no other site can know. */
   readonly nonce: string = randomBytes(24).toString('base64url')
 
-  /** Performs the action of a form. @throws ActionError */
-  run(request: ActionRequest, dispatchers: Readonly<Record<string, Dispatcher>>): void {
+  /** Performs the action of a form. @param by who asks for it, for the events. @throws ActionError */
+  run(
+    request: ActionRequest,
+    dispatchers: Readonly<Record<string, Dispatcher>>,
+    by: string | undefined,
+  ): void {
     const form = readForm(request)
     this.#checkOrigin(request)
     if (!equalsInConstantTime(form.get('nonce') ?? '', this.nonce))
@@ -43,7 +47,7 @@ export class Actions {
         'The form belongs to another process, or to this one before its last start. Load the page again.',
       )
     try {
-      performAction(form, dispatchers)
+      performAction(form, dispatchers, by)
     } catch (error) {
       if (error instanceof OptionError) throw new ActionError(400, error.message)
       throw error
@@ -104,19 +108,23 @@ const STATUSES: ReadonlyMap<string, MemberStatus> = new Map([
   ['stop', 'stopped'],
 ])
 
-function performAction(form: Form, dispatchers: Readonly<Record<string, Dispatcher>>): void {
+function performAction(
+  form: Form,
+  dispatchers: Readonly<Record<string, Dispatcher>>,
+  by: string | undefined,
+): void {
   const balancer = balancerNamed(form.get('balancer') ?? '', dispatchers)
   const member = form.get('member') ?? ''
   const action = form.get('action') ?? ''
   const status = STATUSES.get(action)
   if (status !== undefined) {
-    balancer.update(member, { status })
+    balancer.update(member, { status }, by)
     // Enabling a member that is out because of failures makes it available at once.
-    if (status === 'enabled') balancer.recover(member)
+    if (status === 'enabled') balancer.recover(member, by)
   } else if (action === 'weight')
-    balancer.update(member, { weight: parseNumber(form.get('weight') ?? '') })
-  else if (action === 'add') add(balancer, form)
-  else if (action === 'remove') remove(balancer, member)
+    balancer.update(member, { weight: parseNumber(form.get('weight') ?? '') }, by)
+  else if (action === 'add') add(balancer, form, by)
+  else if (action === 'remove') remove(balancer, member, by)
   else
     throw new ActionError(
       400,
@@ -131,18 +139,19 @@ function balancerNamed(name: string, dispatchers: Readonly<Record<string, Dispat
   return balancer
 }
 
-function add(balancer: Balancer, form: Form): void {
+function add(balancer: Balancer, form: Form, by: string | undefined): void {
   const given = (name: string): string | undefined => form.get(name)?.trim() || undefined
   for (const name of ['address', 'name', 'route', 'weight'])
     if (hasControls(form.get(name) ?? ''))
       throw new ActionError(400, `The field ${name} has a control character.`)
   const weight = given('weight')
-  balancer.add({
+  const member = {
     address: given('address') ?? '',
     name: given('name'),
     route: given('route'),
     weight: weight === undefined ? undefined : parseNumber(weight),
-  })
+  }
+  balancer.add(member, by)
 }
 
 /** Whether a text has control characters or line separators: names and routes get into cookies, logs and params. */
@@ -151,10 +160,10 @@ function hasControls(text: string): boolean {
 }
 
 /** Does not wait for the member's active requests to end, which may take any time. */
-function remove(balancer: Balancer, name: string): void {
+function remove(balancer: Balancer, name: string, by: string | undefined): void {
   if (!balancer.members.some((member) => member.name === name))
     throw new ActionError(400, `Balancer ${balancer.name} has no member ${name}.`)
-  balancer.remove(name).catch(() => {})
+  balancer.remove(name, by).catch(() => {})
 }
 
 /** Text that is not a number is passed on unchanged, so that the option check quotes it in its message. */

@@ -9,14 +9,16 @@ export function lighttpdCounters({ dispatchers }: StatusSnapshot): Record<string
   for (const { name, kind, stats, members } of dispatchers) {
     add('gw.active-requests', stats.active)
     add('fastcgi.requests', stats.requests)
-    // `died`, `disabled` and `overloaded` are counted for members of balancers only.
-    if (kind !== 'balancer') {
+    if (kind === 'dispatcher') {
       add(`gw.backend.${name}.connected`, stats.requests)
       add(`gw.backend.${name}.load`, stats.active)
     }
-    for (const { name, counters } of members)
+    for (const member of members)
       for (const counter of ['connected', 'load', 'died', 'disabled', 'overloaded'] as const)
-        add(`gw.backend.${name}.${counter}`, counters[counter])
+        add(
+          `gw.backend.${kind === 'pool' ? name : member.name}.${counter}`,
+          member.counters[counter],
+        )
   }
   return counters
 }

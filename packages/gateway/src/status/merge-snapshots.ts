@@ -1,17 +1,20 @@
 // Adds up the snapshots of several processes, for one status page.
 
 import { quantileOf } from '@fastcgi/client/internal'
-import {
-  type CacheSnapshot,
-  type DispatcherSnapshot,
-  finite,
-  type MemberSnapshot,
-  type StatusSnapshot,
-  type TimesSnapshot,
+import { latest } from './event-snapshots.ts'
+import { mergeHistories } from './history.ts'
+import type {
+  CacheSnapshot,
+  DispatcherSnapshot,
+  LimitSnapshot,
+  MemberSnapshot,
+  StatusSnapshot,
+  TimesSnapshot,
 } from './snapshot.ts'
+import { finite } from './take-snapshot.ts'
 
 /** States of a member from good to bad: that of the sum is the worst one. */
-const STATES = ['ok', 'recovering', 'draining', 'disabled', 'stopped', 'failed']
+const STATES = ['ok', 'recovering', 'draining', 'disabled', 'stopped', 'failing', 'failed']
 
 /**
  * The sum of snapshots. Dispatchers, members and caches of the same name are one; counters and rates are added. Age and process id
@@ -23,7 +26,14 @@ export function mergeSnapshots(
   const all = snapshots.flatMap(({ dispatchers }) => dispatchers)
   const dispatchers = byName(all).map((same) => same.reduce(addDispatchers))
   const caches = byName(snapshots.flatMap(({ caches }) => caches))
-  return { ...snapshots[0], dispatchers, caches: caches.map((same) => same.reduce(addCaches)) }
+  return {
+    ...snapshots[0],
+    dispatchers,
+    processes: snapshots.flatMap(({ processes }) => processes),
+    caches: caches.map((same) => same.reduce(addCaches)),
+    events: latest(snapshots.flatMap(({ events }) => events)),
+    history: mergeHistories(snapshots.map(({ history }) => history)),
+  }
 }
 
 /** Groups of the same name, in order of appearance. */
@@ -38,6 +48,8 @@ function addDispatchers(a: DispatcherSnapshot, b: DispatcherSnapshot): Dispatche
     ...a,
     stats: addNumbers(a.stats, b.stats),
     requestsPerSecond: addNullable(a.requestsPerSecond, b.requestsPerSecond),
+    routes: [...new Set([...a.routes, ...b.routes])],
+    history: mergeHistories([a.history, b.history]),
     members: byName([...a.members, ...b.members]).map((same) => same.reduce(addMembers)),
   }
 }
@@ -56,7 +68,14 @@ function addMembers(a: MemberSnapshot, b: MemberSnapshot): MemberSnapshot {
   return {
     ...a,
     state: worse.state,
+    since: earlier(a.since, b.since),
     counters: addNumbers(a.counters, b.counters),
+    responses: addNumbers(a.responses, b.responses),
+    reuse: reuseOf(a, b),
+    queueTimes: addTimes(a.queueTimes, b.queueTimes),
+    connectTimes: addTimes(a.connectTimes, b.connectTimes),
+    limit: addLimits(a.limit, b.limit),
+    history: mergeHistories([a.history, b.history]),
     requestsPerSecond: addNullable(a.requestsPerSecond, b.requestsPerSecond),
     headTimes: addTimes(a.headTimes, b.headTimes),
     totalTimes: addTimes(a.totalTimes, b.totalTimes),
@@ -69,6 +88,30 @@ type LastError = MemberSnapshot['lastError']
 
 function later(a: LastError, b: LastError): LastError {
   return a === null || (b !== null && b.at > a.at) ? b : a
+}
+
+function earlier(a: string | null, b: string | null): string | null {
+  return a === null || (b !== null && b < a) ? b : a
+}
+
+function latestTime(a: string | null, b: string | null): string | null {
+  return a === null || (b !== null && b > a) ? b : a
+}
+
+function reuseOf(a: MemberSnapshot, b: MemberSnapshot): number | null {
+  const sent = a.counters.connected + b.counters.connected
+  return sent === 0 ? null : (a.counters.reused + b.counters.reused) / sent
+}
+
+function addLimits(a: LimitSnapshot | null, b: LimitSnapshot | null): LimitSnapshot | null {
+  if (a === null || b === null) return a ?? b
+  return {
+    ...addNumbers(a, b),
+    probedAt: latestTime(a.probedAt, b.probedAt),
+    raisedAt: latestTime(a.raisedAt, b.raisedAt),
+    cutAt: latestTime(a.cutAt, b.cutAt),
+    reason: `in each process: ${a.reason.replace(/^in each process: /, '')}`,
+  }
 }
 
 /** Adds the numbers of two objects; other properties are those of the first. */

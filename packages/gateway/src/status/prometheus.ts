@@ -15,7 +15,7 @@ export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [labels: Labels, value: number]
 
-const STATES = ['ok', 'recovering', 'failed', 'draining', 'disabled', 'stopped'] as const
+const STATES = ['ok', 'recovering', 'failing', 'failed', 'draining', 'disabled', 'stopped'] as const
 const GAUGES = {
   connections: 'Connections that are open or being opened',
   idle: 'Connections that wait for a request',

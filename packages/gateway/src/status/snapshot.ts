@@ -1,21 +1,17 @@
-// Collects the figures of the status as plain data, from which the formats are made.
+// The figures of the status as plain data, from which the formats are made.
 
 import type { CacheStats } from '@fastcgi/cache'
-import {
-  Balancer,
-  type Dispatcher,
-  type DispatcherStats,
-  FastCGIClient,
-  type Member,
-  type MemberCounters,
-  type MemberRole,
-  type MemberStatus,
-  type MethodName,
-  Pool,
+import type {
+  DispatcherStats,
+  EventKind,
+  Member,
+  MemberCounters,
+  MemberRole,
+  MemberStatus,
+  MethodName,
+  ProcessFigures,
 } from '@fastcgi/client'
-import type { Histogram } from '@fastcgi/client/internal'
-import type { GatewayCache } from '../cache/caches.ts'
-import type { Rates } from './rates.ts'
+import type { HistorySnapshot } from './history.ts'
 
 /** Distribution of durations, in milliseconds. */
 export interface TimesSnapshot {
@@ -29,40 +25,112 @@ export interface TimesSnapshot {
   readonly counts: readonly number[]
 }
 
-/** One member of a balancer. */
+/**
+ * State of a member: as `Member.state()`, and `failing` for one that fails every request and is given them nevertheless,
+ * because there is no other or because failures are ignored.
+ */
+export type StateName = ReturnType<Member['state']> | 'failing'
+
+/** Counters of a member since the start. */
+export interface CountersSnapshot extends Readonly<MemberCounters> {
+  /** Requests that failed, without those that were aborted. */
+  readonly failed: number
+  /** Requests that clients aborted. */
+  readonly aborted: number
+  /** Requests that were sent on a connection that had carried another before. */
+  readonly reused: number
+}
+
+/** Complete responses by class of their status. */
+export type ResponseClasses = Readonly<Record<StatusClass, number>>
+
+/** Classes of the status of a response; `other` is above 599. */
+export type StatusClass = '1xx' | '2xx' | '3xx' | '4xx' | '5xx' | 'other'
+
+/** The last failure, and what to do about it. */
+export interface ErrorSnapshot {
+  readonly message: string
+  /** Time in ISO 8601. */
+  readonly at: string
+  /** `code` of the error, such as `FCGI_CONNECT`; null if a health check has failed. */
+  readonly code: string | null
+  /** What to do, as a clause without a full stop; null if the message says all. */
+  readonly remedy: string | null
+}
+
+/** How many connections may be opened to a member, and why. Times in ISO 8601; null if it has not happened. */
+export interface LimitSnapshot {
+  /** Whether it is learned; false if the option `maxConnections` says it. */
+  readonly adaptive: boolean
+  /** Connections that are opened at the most, whatever is learned. */
+  readonly most: number
+  /** Connections that have proved to have a worker. */
+  readonly served: number
+  /** Connections that wait for a worker, or run a slow script. */
+  readonly waiting: number
+  /** How many may wait. */
+  readonly spare: number
+  /** When a connection last found out whether there is another worker. */
+  readonly probedAt: string | null
+  /** When there last was one, so that more connections may wait. */
+  readonly raisedAt: string | null
+  /** When there last was none, so that fewer may. */
+  readonly cutAt: string | null
+  /** The same in words. */
+  readonly reason: string
+}
+
+/** One member of a balancer; or a pool, which is a member, too: the only one of its dispatcher. */
 export interface MemberSnapshot {
+  /** Name of the member; of a pool its address. */
   readonly name: string
   /** Status set by configuration or by an operator. */
   readonly status: MemberStatus
   /** Current state, which also depends on failures. */
-  readonly state: ReturnType<Member['state']>
+  readonly state: StateName
+  /** Since when it has been failing or out; null if it is not. */
+  readonly since: string | null
   readonly role: MemberRole
   readonly lbset: number
   readonly weight: number
   /** Effective weight, lower than `weight` during a slow start. */
   readonly share: number
+  /** Route of its sessions. */
   readonly route: string | null
   readonly redirect: string | null
-  readonly counters: Readonly<MemberCounters>
+  readonly counters: CountersSnapshot
+  readonly responses: ResponseClasses
   readonly requestsPerSecond: number | null
-  /** Time to the response head. */
+  /** Share of the requests that needed no new connection, 0 to 1; null before the first. */
+  readonly reuse: number | null
+  /** Time that requests waited for a connection. */
+  readonly queueTimes: TimesSnapshot
+  /** Time to open a connection. */
+  readonly connectTimes: TimesSnapshot
+  /** Time from sending a request to the response head. */
   readonly headTimes: TimesSnapshot
-  /** Time to the end of the response. */
+  /** Time from the arrival of a request to the end of the response, waiting included. */
   readonly totalTimes: TimesSnapshot
-  readonly lastError: { readonly message: string; readonly at: string } | null
+  readonly lastError: ErrorSnapshot | null
+  /** Null if its dispatcher does not tell. */
+  readonly limit: LimitSnapshot | null
   readonly stats: Readonly<DispatcherStats>
+  readonly history: HistorySnapshot
 }
 
 /** A balancer, a pool, or another dispatcher. */
 export interface DispatcherSnapshot {
   readonly name: string
+  /** Names of the routes that use it: their prefix and what they match, such as `/shop/*.php`. */
+  readonly routes: readonly string[]
   readonly kind: 'balancer' | 'pool' | 'dispatcher'
   /** Balancing method; null if it is not a balancer. */
   readonly method: MethodName | null
   readonly stats: Readonly<DispatcherStats>
   readonly requestsPerSecond: number | null
-  /** Empty if it is not a balancer. */
+  /** The members of a balancer; a pool as the only one; empty for another dispatcher. */
   readonly members: readonly MemberSnapshot[]
+  readonly history: HistorySnapshot
 }
 
 /** The cache of a gateway. */
@@ -75,6 +143,35 @@ export interface CacheSnapshot {
   readonly bytes: number | null
 }
 
+/** Something that has happened lately. */
+export interface EventSnapshot {
+  /** Time in ISO 8601; of the last one if it has happened several times. */
+  readonly at: string
+  readonly kind: EventKind
+  /** Name of the dispatcher that it happened to. */
+  readonly dispatcher: string
+  /** Name of the member or process. */
+  readonly member: string
+  /** What has happened, in words. */
+  readonly message: string
+  /** How often in a row. */
+  readonly times: number
+  /** What to do, as a clause without a full stop; null if nothing is to be done, or the message says it. */
+  readonly remedy: string | null
+  /** Who has asked for it; null if nobody has, or nobody knows. */
+  readonly by: string | null
+}
+
+/** A process of a process manager. */
+export interface ProcessSnapshot extends Omit<ProcessFigures, 'pid' | 'age' | 'lastExit'> {
+  /** Name of the dispatcher that runs it. */
+  readonly dispatcher: string
+  readonly pid: number | null
+  /** Milliseconds since it was started. */
+  readonly age: number | null
+  readonly lastExit: string | null
+}
+
 /** The status at one moment, as plain data. */
 export interface StatusSnapshot {
   /** Time in ISO 8601. */
@@ -84,99 +181,10 @@ export interface StatusSnapshot {
   /** Seconds since the process started. */
   readonly uptime: number
   readonly dispatchers: readonly DispatcherSnapshot[]
+  readonly processes: readonly ProcessSnapshot[]
   readonly caches: readonly CacheSnapshot[]
-}
-
-/** Takes a snapshot of dispatchers and caches. */
-export function takeSnapshot(
-  dispatchers: Readonly<Record<string, Dispatcher>>,
-  rates: Rates,
-  caches: Readonly<Record<string, GatewayCache>> = {},
-): StatusSnapshot {
-  const now = performance.now()
-  return {
-    at: new Date().toISOString(),
-    pid: process.pid,
-    uptime: Math.floor(process.uptime()),
-    dispatchers: Object.entries(dispatchers).map(([name, dispatcher]) =>
-      dispatcherSnapshot(name, dispatcher, rates, now),
-    ),
-    caches: Object.entries(caches).map(([name, { stats, usage }]) => ({
-      name,
-      stats: { ...stats },
-      entries: usage?.entries ?? null,
-      bytes: usage?.bytes ?? null,
-    })),
-  }
-}
-
-/** The balancer of a dispatcher, also if a FastCGIClient wraps it; undefined if there is none. */
-export function balancerOf(dispatcher: Dispatcher): Balancer | undefined {
-  const inner = unwrap(dispatcher)
-  return inner instanceof Balancer ? inner : undefined
-}
-
-function unwrap(dispatcher: Dispatcher): Dispatcher {
-  return dispatcher instanceof FastCGIClient ? unwrap(dispatcher.dispatcher) : dispatcher
-}
-
-function dispatcherSnapshot(
-  name: string,
-  dispatcher: Dispatcher,
-  rates: Rates,
-  now: number,
-): DispatcherSnapshot {
-  const stats = { ...dispatcher.stats }
-  const balancer = balancerOf(dispatcher)
-  const members = balancer?.members
-  const kind = unwrap(dispatcher) instanceof Pool ? 'pool' : 'dispatcher'
-  return {
-    name,
-    kind: members === undefined ? kind : 'balancer',
-    method: balancer?.method ?? null,
-    stats,
-    requestsPerSecond: rates.perSecond(dispatcher, stats.requests, now) ?? null,
-    members: (members ?? []).map((member) => memberSnapshot(member, rates, now)),
-  }
-}
-
-function memberSnapshot(member: Member, rates: Rates, now: number): MemberSnapshot {
-  const { counters, lastError } = member
-  return {
-    name: member.name,
-    status: member.status,
-    state: member.state(now),
-    role: member.role,
-    lbset: member.lbset,
-    weight: member.weight,
-    share: member.share(now),
-    route: member.route ?? null,
-    redirect: member.redirect ?? null,
-    counters: { ...counters },
-    requestsPerSecond: rates.perSecond(member, counters.connected, now) ?? null,
-    headTimes: timesSnapshot(member.headTimes),
-    totalTimes: timesSnapshot(member.totalTimes),
-    lastError:
-      lastError === undefined
-        ? null
-        : { message: lastError.message, at: lastError.at.toISOString() },
-    stats: { ...member.dispatcher.stats },
-  }
-}
-
-function timesSnapshot(times: Histogram): TimesSnapshot {
-  const { count, sum } = times
-  return {
-    count,
-    sum,
-    mean: count === 0 ? null : sum / count,
-    p50: finite(times.quantile(0.5)),
-    p99: finite(times.quantile(0.99)),
-    counts: [...times.counts],
-  }
-}
-
-/** A number that JSON has; null for any other. */
-export function finite(value: number | undefined): number | null {
-  return value !== undefined && Number.isFinite(value) ? value : null
+  /** The last 50, the latest first. */
+  readonly events: readonly EventSnapshot[]
+  /** The last 15 minutes of all dispatchers together. */
+  readonly history: HistorySnapshot
 }

@@ -2,15 +2,15 @@
 
 import { randomBytes } from 'node:crypto'
 import { type Dispatcher, OptionError } from '@fastcgi/client'
-import { type Check, checkOptions, integer, text } from '@fastcgi/client/internal'
+import { type Check, callable, checkOptions, integer, text } from '@fastcgi/client/internal'
 import type { GatewayCache } from '../cache/caches.ts'
 import { ActionError, Actions } from './actions.ts'
 import { type Format, isFormat, negotiate } from './content-negotiation.ts'
 import { lighttpdCounters } from './lighttpd-counters.ts'
+import { Monitor } from './monitor.ts'
 import { statusPage } from './page.ts'
 import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts'
-import { Rates } from './rates.ts'
-import { type StatusSnapshot, takeSnapshot } from './snapshot.ts'
+import type { StatusSnapshot } from './snapshot.ts'
 
 /** Dispatchers by name. */
 export type Dispatchers = Readonly<Record<string, Dispatcher>>
@@ -30,6 +30,8 @@ export interface StatusOptions<Source = StatusRequest> {
    * without forms. @default false: nobody; the page is for reading only
    */
   actions?: false | ((request: Source) => boolean) | undefined
+  /** Returns the name of who sends a request, which the events show with what he or she has changed. @default nobody is named */
+  operator?: ((request: Source) => string | undefined) | undefined
   /** Heading of the page. @default 'FastCGI status' */
   title?: string | undefined
   /** Seconds after which the page reloads, 0 to 86400; 0 for never. @default 5 */
@@ -96,6 +98,7 @@ export function createStatus<Source = StatusRequest>(
     dispatchers: record,
     caches: record,
     actions: permission,
+    operator: callable,
     title: text,
     refresh: integer(0, 86_400),
   })
@@ -125,23 +128,28 @@ export function showSnapshot(
 
 class DispatcherStatus<Source> implements Status<Source> {
   readonly #dispatchers: () => Dispatchers
-  readonly #caches: () => Caches
   readonly #mayChange: ((request: Source) => boolean) | undefined
+  readonly #operator: ((request: Source) => string | undefined) | undefined
   readonly #actions = new Actions()
   readonly #title: string
   readonly #refresh: number
   readonly #snapshot: () => StatusSnapshot
 
   constructor(
-    { dispatchers, caches = {}, actions, title, refresh }: StatusOptions<Source>,
+    { dispatchers, caches = {}, actions, operator, title, refresh }: StatusOptions<Source>,
     snapshot?: () => StatusSnapshot,
   ) {
-    const rates = new Rates()
-    this.#snapshot =
-      snapshot ?? (() => takeSnapshot(this.#dispatchers(), rates, present(this.#caches())))
     this.#dispatchers = typeof dispatchers === 'function' ? dispatchers : () => dispatchers
-    this.#caches = typeof caches === 'function' ? caches : () => caches
+    const cachesNow = typeof caches === 'function' ? caches : () => caches
+    if (snapshot === undefined) {
+      const monitor = new Monitor({
+        dispatchers: this.#dispatchers,
+        caches: () => present(cachesNow()),
+      })
+      this.#snapshot = () => monitor.snapshot()
+    } else this.#snapshot = snapshot
     this.#mayChange = actions || undefined
+    this.#operator = operator
     this.#title = title ?? 'FastCGI status'
     this.#refresh = refresh ?? 5
   }
@@ -153,9 +161,10 @@ class DispatcherStatus<Source> implements Status<Source> {
     const wanted = url.searchParams.get('format') ?? negotiate(headers.accept?.toString())
     if (!isFormat(wanted))
       return response(400, TEXT, 'There is no such format; there are html, json, prometheus.\n')
-    const mayChange = this.#allows(source ?? (request as Source))
-    const parsed = { url, format: wanted, mayChange }
-    if (method === 'POST' && this.#mayChange !== undefined) return this.#change(request, parsed)
+    const asking = source ?? (request as Source)
+    const parsed = { url, format: wanted, mayChange: this.#allows(asking) }
+    if (method === 'POST' && this.#mayChange !== undefined)
+      return this.#change(request, parsed, asking)
     if (method !== 'GET' && method !== 'HEAD') {
       const allow = this.#mayChange === undefined ? 'GET, HEAD' : 'GET, HEAD, POST'
       const readOnly = method === 'POST' ? ' Nothing can be changed here (option actions).' : ''
@@ -173,12 +182,17 @@ class DispatcherStatus<Source> implements Status<Source> {
     return result === true
   }
 
-  #change({ url, headers, body }: StatusRequest, parsed: ParsedRequest): StatusResponse {
+  #change(
+    { url, headers, body }: StatusRequest,
+    parsed: ParsedRequest,
+    source: Source,
+  ): StatusResponse {
     if (!parsed.mayChange)
       return this.#refuse(parsed, 403, 'This request may not change anything (option actions).')
     const origin = URL.canParse(url) ? parsed.url.origin : undefined
+    const by = this.#operator?.(source)
     try {
-      this.#actions.run({ origin, headers, body }, this.#dispatchers())
+      this.#actions.run({ origin, headers, body }, this.#dispatchers(), by)
     } catch (error) {
       if (!(error instanceof ActionError)) throw error
       return this.#refuse(parsed, error.status, error.message)
@@ -197,7 +211,7 @@ class DispatcherStatus<Source> implements Status<Source> {
     if (format === 'prometheus') return response(status, PROMETHEUS_TYPE, prometheusText(snapshot))
     if (format === 'json') {
       const all = { ...snapshot, lighttpd: lighttpdCounters(snapshot) }
-      return response(status, 'application/json', `${JSON.stringify(all, undefined, 2)}\n`)
+      return response(status, 'application/json', `${JSON.stringify(all)}\n`)
     }
     const styleNonce = randomBytes(16).toString('base64url')
     const page = statusPage(snapshot, {

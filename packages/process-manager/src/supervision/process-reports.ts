@@ -1,5 +1,5 @@
 // What is reported of the processes of an application: log lines, events, and the reason of the last failure.
-import { callSafely } from '@fastcgi/client/internal'
+import { callSafely, EventLog } from '@fastcgi/client/internal'
 import { type ProcessEvent, type ProcessLogger, publishProcess } from '../log.ts'
 import type { OutputStream } from '../spawning/child.ts'
 import type { ExitReport } from './exit-report.ts'
@@ -8,6 +8,8 @@ import type { ExitReport } from './exit-report.ts'
 interface Reported {
   readonly name: string
   readonly pid: number | undefined
+  /** Number of times a child was started. */
+  readonly starts: number
 }
 
 /** A process that has failed or ended. */
@@ -20,6 +22,8 @@ interface Ended extends Reported {
 export class ProcessReports {
   /** Why the last process failed that did; '' if none has. */
   lastFailure = ''
+  /** What has happened to the processes, for the status page. */
+  readonly events: EventLog = new EventLog()
   readonly #application: string
   readonly #logger: ProcessLogger
   readonly #listeners = new Set<(event: ProcessEvent) => void>()
@@ -37,6 +41,12 @@ export class ProcessReports {
 
   started(process: Reported): void {
     this.#logger.info(details(process), `${process.name}: started, pid ${process.pid}`)
+    if (process.starts > 1)
+      this.events.add({
+        kind: 'restarted',
+        member: process.name,
+        message: `started again, pid ${process.pid}`,
+      })
     this.#emit(process, 'started')
   }
 
@@ -49,6 +59,11 @@ export class ProcessReports {
       details(process),
       `${process.name}[${process.pid}]: killed, because it did not answer in time (option timeouts)`,
     )
+    this.events.add({
+      kind: 'hung',
+      member: process.name,
+      message: `killed, because it did not answer in time (option timeouts), pid ${process.pid}`,
+    })
     this.#emit(process, 'hung')
   }
 
@@ -79,8 +94,10 @@ export class ProcessReports {
 
   /** Logs an exit, after the last output of the child has been read, since that usually tells the reason. */
   async exited(process: Ended, report: ExitReport): Promise<void> {
+    const told = `${report.reason}${afterRequests(report)}`
+    this.events.add({ kind: 'exited', member: process.name, message: told })
     this.#emit(process, 'exited', report.pid, report.reason)
-    const message = `${nameOf(process, report)}: ${report.reason}${afterRequests(report)}`
+    const message = `${nameOf(process, report)}: ${told}`
     await process.outputEnded
     if (report.exit.code === 0) this.#logger.info(details(process, report.pid), message)
     else this.#logger.error(details(process, report.pid), message)
@@ -97,6 +114,11 @@ export class ProcessReports {
     await process.outputEnded
     const words = output.text === '' ? '' : `; it said: ${output.text}`
     this.lastFailure = `${process.name} ${report.reason}${words}`
+    this.events.add({
+      kind: 'crash-loop',
+      member: process.name,
+      message: `${report.reason} right after its start; ${next}${words}`,
+    })
     const message = `${nameOf(process, report)}: ${report.reason}${afterRequests(report)}; ${next}${words}`
     this.#logger.error(details(process, report.pid), message)
   }

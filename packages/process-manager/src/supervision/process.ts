@@ -5,6 +5,7 @@ import {
   type DispatchHandler,
   type FastCGIRequest,
   Pool,
+  type ProcessState,
 } from '@fastcgi/client'
 import { BaseDispatcher } from '@fastcgi/client/internal'
 import type { ListenSockets } from '../sockets/listen-sockets.ts'
@@ -15,7 +16,7 @@ import { type ExitReport, reportExit, reportNoStart } from './exit-report.ts'
 import { LoadMeter } from './load-meter.ts'
 import { OutputTail } from './output-tail.ts'
 import type { ProcessOwner } from './process-owner.ts'
-import type { ProcessSettings, ProcessState } from './process-settings.ts'
+import type { ProcessSettings } from './process-settings.ts'
 import { ProcessSocket } from './process-socket.ts'
 import { type Ending, WatchedExchange } from './watched-exchange.ts'
 

@@ -1,5 +1,5 @@
 // Keeps the processes of one application running, in the number that its policy asks for.
-import { type Balancer, OverloadedError } from '@fastcgi/client'
+import { type Balancer, type DispatcherEvent, OverloadedError } from '@fastcgi/client'
 import type { ProcessEvent, ProcessLogger } from '../log.ts'
 import type { ListenSockets } from '../sockets/listen-sockets.ts'
 import type { OutputStream } from '../spawning/child.ts'
@@ -76,6 +76,11 @@ export class Supervisor implements ProcessOwner<ManagedProcess>, Fleet {
   /** Subscribes to process events; returns the function that unsubscribes. */
   listen(listener: (event: ProcessEvent) => void): () => void {
     return this.#reports.listen(listener)
+  }
+
+  /** What has happened to the processes lately, the oldest first. */
+  get events(): readonly DispatcherEvent[] {
+    return this.#reports.events.all
   }
 
   /** Replaces all processes, one after the other, without losing a request. */

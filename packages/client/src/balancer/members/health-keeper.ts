@@ -1,8 +1,8 @@
 // Updates the health of members after answers, failures and health checks, and reports the changes.
 import type { FastCGIError } from '@fastcgi/protocol'
 import { OverloadedError } from '../../errors.ts'
+import { classifyFailure } from '../../exchange/failure.ts'
 import type { BalancerOptions } from '../options.ts'
-import { classifyFailure } from './failure.ts'
 import type { Member } from './member.ts'
 import type { MemberList } from './member-list.ts'
 
@@ -38,8 +38,8 @@ export class HealthKeeper {
   }
 
   /** Makes a failed member available again, by order of an operator. */
-  recover(member: Member): void {
-    this.#reset(member)
+  recover(member: Member, by?: string): void {
+    this.#reset(member, by)
     this.#changes.onBack()
   }
 
@@ -61,6 +61,7 @@ export class HealthKeeper {
     if (kind === 'died') member.counters.died++
     if (kind === 'overloaded') {
       member.counters.overloaded++
+      member.lastError = { message: error.message, code: error.code, at: new Date() }
       member.health.refused(performance.now())
     }
     if (kind === 'died' || kind === 'faulty') this.#recordFailure(member, error, { probe })
@@ -89,7 +90,7 @@ export class HealthKeeper {
     { certain = false, probe }: { certain?: boolean; probe: boolean },
   ): void {
     const { retry = 10_000, maxFailures = 3, failureWindow = 10_000 } = this.#options
-    member.lastError = { message: error.message, at: new Date() }
+    member.lastError = { message: error.message, code: error.code, at: new Date() }
     // The only member of a balancer stays available, because there is no other to send requests to.
     if (member.ignoreErrors || this.#members.all.length === 1) {
       member.health.undecided(probe)
@@ -99,20 +100,23 @@ export class HealthKeeper {
     if (member.health.record(performance.now(), rules, { certain, probe })) this.#out(member, error)
   }
 
-  #reset(member: Member): void {
+  #reset(member: Member, by?: string): void {
     if (!member.health.failed) return
     member.health.forget()
-    this.#members.emit(member, 'recovered')
+    member.outSince = undefined
+    this.#members.emit(member, 'recovered', { by })
   }
 
   #out(member: Member, error: Error | undefined): void {
     member.counters.disabled++
-    this.#members.emit(member, 'failed', error)
+    member.outSince ??= new Date()
+    this.#members.emit(member, 'failed', { error })
     this.#changes.onOut()
   }
 
   #recovered(member: Member): void {
     member.recovered(performance.now())
+    member.outSince = undefined
     this.#members.emit(member, 'recovered')
     this.#changes.onBack()
   }

@@ -1,13 +1,14 @@
 import type { Dispatcher } from '../../dispatcher.ts'
+import { Figures, type LastError } from '../../exchange/figures.ts'
+import type { Histogram } from '../../exchange/histogram.ts'
 import { givenTimeouts, type PoolOptions } from '../../options.ts'
 import { Pool } from '../../pool/pool.ts'
 import type { MemberOptions, MemberRole, MemberStatus } from '../options.ts'
 import { Health } from './health.ts'
-import { Histogram } from './histogram.ts'
 
 /** Counters of a member since the start. The first five have the meaning they have in lighttpd's mod_status. */
 export interface MemberCounters {
-  /** Requests sent to the member. */
+  /** Requests sent to the member; those that found no connection are not among them. */
   connected: number
   /** Requests that are active now. */
   load: number
@@ -41,10 +42,8 @@ export class Member {
     bytesSent: 0,
     bytesReceived: 0,
   }
-  /** Histogram of the time from the start of an attempt to the response head. */
-  readonly headTimes: Histogram = new Histogram()
-  /** Histogram of the time from the start of an attempt to the end of the response. */
-  readonly totalTimes: Histogram = new Histogram()
+  /** Latency, responses and failures. Where the dispatcher is a pool of its own, those of the pool. */
+  readonly figures: Figures
   // Current values of the options, see MemberOptions; changed by Balancer.update().
   weight: number
   lbset: number
@@ -58,7 +57,13 @@ export class Member {
   /** Maximum number of active requests; Infinity for no limit. */
   readonly maxLoad: number
   /** The last failure, for status pages. */
-  lastError: { readonly message: string; readonly at: Date } | undefined
+  lastError: LastError | undefined
+  /** Since when failures or health checks have made it unavailable; undefined if it is available. */
+  outSince: Date | undefined
+  /** Called once when its last request has ended, after {@link Balancer.drain}. */
+  onDrained: (() => void) | undefined
+  /** Whether the balancer has to feed `figures`, because no pool does. */
+  readonly observes: boolean
   /** performance.now() when it was added or has recovered; `slowStart` begins then. */
   #since: number
   readonly #owned: boolean
@@ -70,7 +75,10 @@ export class Member {
     this.#owned = typeof address === 'string'
     this.dispatcher =
       typeof address === 'string' ? new Pool(address, memberPool(defaults, pool)) : address
-    this.name = name ?? (this.dispatcher instanceof Pool ? this.dispatcher.address.name : 'member')
+    const pooled = this.dispatcher instanceof Pool ? this.dispatcher : undefined
+    this.name = name ?? pooled?.address.name ?? 'member'
+    this.observes = !this.#owned || pooled === undefined
+    this.figures = this.observes || pooled === undefined ? new Figures() : pooled.figures
     this.weight = weight ?? 1
     this.lbset = lbset ?? 0
     this.route = route
@@ -82,6 +90,16 @@ export class Member {
     this.slowStart = slowStart ?? defaults.slowStart
     this.maxLoad = maxLoad ?? Number.POSITIVE_INFINITY
     this.#since = now
+  }
+
+  /** Histogram of the time from sending a request to the response head. */
+  get headTimes(): Histogram {
+    return this.figures.headTimes
+  }
+
+  /** Histogram of the time from the arrival of a request at the member to the end of its response. */
+  get totalTimes(): Histogram {
+    return this.figures.totalTimes
   }
 
   /** Its current share: the weight, or less during `slowStart`. */
@@ -121,7 +139,9 @@ export class Member {
   /** Called when a request on this member has ended. */
   left(): void {
     this.counters.load--
-    if (this.counters.load === 0) for (const resolve of this.#onIdle.splice(0)) resolve()
+    if (this.counters.load > 0) return
+    for (const resolve of this.#onIdle.splice(0)) resolve()
+    this.onDrained?.()
   }
 
   /** Closes its pool (not a dispatcher that was given) and resolves when its active requests have ended. */

@@ -1,15 +1,15 @@
-// Classifies the error of an attempt by what it means for the health of the member.
+// Classifies the error of an attempt by what it means for the application.
 import type { FastCGIError } from '@fastcgi/protocol'
 
-/** What a failed attempt means for the health of its member. */
+/** What a failed attempt means for the health of its application. */
 export type FailureKind =
-  /** The member is unreachable, or closed the connection. */
+  /** The application is unreachable, or closed the connection. */
   | 'died'
-  /** The member is reachable, but answers too late or incorrectly. */
+  /** The application is reachable, but answers too late or incorrectly. */
   | 'faulty'
-  /** The member has no capacity. It is only busy, so this does not make it unavailable. */
+  /** The application has no capacity. It is only busy, so this does not make it unavailable. */
   | 'overloaded'
-  /** Not the member's fault: for instance the HTTP client has disconnected, or its body was incomplete. */
+  /** Not its fault: for instance the HTTP client has disconnected, or its body was incomplete. */
   | 'unrelated'
 
 /** Classifies an error. */

@@ -1,0 +1,76 @@
+// What has happened to applications, for people who look later: the last events of a pool, a balancer or a process manager.
+
+/** How many events are kept. */
+export const MAX_EVENTS = 50
+
+/**
+ * What has happened:
+ * - `out`: a member gets no requests, because it has failed; `back`: it gets requests again;
+ * - `failing`: an application fails every request, and is given them nevertheless because there is no other; `back` ends that;
+ * - `draining`: a member gets only requests of its sessions; `drained`: its last request has ended;
+ * - `added`, `removed`: a member; `changed`: an option of a member;
+ * - `limit-cut`: an application has proved to serve fewer connections at the same time than were opened;
+ * - `restarted`: a process; `exited`: a process ended without having been told to; `crash-loop`: processes end again and
+ *   again right after their start, so that the next start is delayed;
+ * - `hung`: a process was killed, because it did not answer in time.
+ */
+export type EventKind =
+  | 'out'
+  | 'back'
+  | 'failing'
+  | 'draining'
+  | 'drained'
+  | 'added'
+  | 'removed'
+  | 'changed'
+  | 'limit-cut'
+  | 'restarted'
+  | 'exited'
+  | 'crash-loop'
+  | 'hung'
+
+/** Something that has happened to an application. */
+export interface DispatcherEvent {
+  /** When it happened, the last time if `times` is above 1. */
+  readonly at: Date
+  readonly kind: EventKind
+  /** Name of the member or process; of a pool the address. */
+  readonly member: string
+  /** How often in a row the same has happened to it; only the last is kept. */
+  readonly times: number
+  /** What has happened, in words, without the name. */
+  readonly message: string
+  /** `code` of the error that caused it. */
+  readonly code?: string | undefined
+  /** Who has asked for it, such as the name of an operator; undefined if nobody has, or nobody knows. */
+  readonly by?: string | undefined
+}
+
+/** The last events, at most {@link MAX_EVENTS}. */
+export class EventLog {
+  readonly #events: DispatcherEvent[] = []
+
+  /** From the oldest to the latest. */
+  get all(): readonly DispatcherEvent[] {
+    return this.#events
+  }
+
+  /** Adds an event that happens now. */
+  add(event: Omit<DispatcherEvent, 'at' | 'times'>): void {
+    const last = this.#events.at(-1)
+    const again = last !== undefined && isSame(last, event) ? last.times : 0
+    if (again > 0) this.#events.pop()
+    if (this.#events.length >= MAX_EVENTS) this.#events.shift()
+    this.#events.push({ ...event, at: new Date(), times: again + 1 })
+  }
+}
+
+/** Whether an event repeats another. Processes that end again and again would otherwise drive out all that came before. */
+function isSame(one: DispatcherEvent, other: Omit<DispatcherEvent, 'at' | 'times'>): boolean {
+  return (
+    one.kind === other.kind &&
+    one.member === other.member &&
+    one.by === other.by &&
+    (one.message === other.message || one.kind === 'crash-loop')
+  )
+}
