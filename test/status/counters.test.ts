@@ -21,7 +21,7 @@ t.test('counters move with traffic, in all three forms', async (t) => {
     {
       name: 'pool',
       kind: 'pool',
-      members: [{ name: 'fcgi://127.0.0.1:9', state: 'ok', since: null, limit: { most: 64 } }],
+      members: [{ name: '127.0.0.1:9', state: 'ok', since: null, limit: { most: 64 } }],
     },
   ])
   t.match(before.dispatchers[0].members[0], {

@@ -65,7 +65,7 @@ class Snapshots {
   }
 
   dispatcher(name: string, dispatcher: Dispatcher): DispatcherSnapshot {
-    const stats = { ...dispatcher.stats }
+    const { learned: _, ...stats } = dispatcher.stats
     const inner = unwrap(dispatcher)
     const balancer = inner instanceof Balancer ? inner : undefined
     const pool = inner instanceof Pool ? inner : undefined
@@ -87,7 +87,6 @@ class Snapshots {
     const { counters, lastError, figures, outSince } = member
     const state = member.state(this.#now)
     return {
-      ...this.#figures(figures, member.dispatcher),
       name: member.name,
       status: member.status,
       state: state === 'ok' && figures.failingSince !== undefined ? 'failing' : state,
@@ -101,6 +100,7 @@ class Snapshots {
       counters: { ...ownCounters(figures), ...counters },
       requestsPerSecond: this.#perSecond(member, counters.connected),
       lastError: errorSnapshot(lastError),
+      ...this.#figures(figures, member.dispatcher),
       history: this.#histories.of(member),
     }
   }
@@ -110,7 +110,6 @@ class Snapshots {
     const { active } = pool.stats
     const failing = figures.failingSince !== undefined
     return {
-      ...this.#figures(figures, pool),
       name: pool.address.name,
       status: 'enabled',
       state: failing ? 'failing' : 'ok',
@@ -124,6 +123,7 @@ class Snapshots {
       counters: { ...ownCounters(figures), load: active },
       requestsPerSecond: this.#perSecond(figures, figures.sent),
       lastError: errorSnapshot(figures.lastError),
+      ...this.#figures(figures, pool),
       history: this.#histories.of(pool),
     }
   }
@@ -131,7 +131,7 @@ class Snapshots {
   /** What is the same for a member and a pool. */
   #figures(figures: Figures, dispatcher: Dispatcher) {
     const { sent, reused } = figures
-    const stats = { ...dispatcher.stats }
+    const { learned, ...stats } = dispatcher.stats
     return {
       responses: responseClasses(figures),
       reuse: sent === 0 ? null : reused / sent,
@@ -139,7 +139,7 @@ class Snapshots {
       connectTimes: timesSnapshot(figures.connectTimes),
       headTimes: timesSnapshot(figures.headTimes),
       totalTimes: timesSnapshot(figures.totalTimes),
-      limit: stats.learned === undefined ? null : limitSnapshot(stats.learned),
+      limit: learned === undefined ? null : limitSnapshot(learned),
       stats,
     }
   }
