@@ -14,6 +14,7 @@ if (process.argv.includes('--fresh-tests')) node('scripts/clean.mjs', ...compile
 // Who runs an example waits for what it needs, not for the tests.
 const projects = process.argv.includes('--packages') ? ['packages/cli', 'packages/php-wasm'] : []
 node('node_modules/typescript/bin/tsc', '-b', ...projects)
+node('scripts/commonjs-types.mjs')
 
 function requireNode(major, minor) {
   const [have, haveMinor] = process.versions.node.split('.').map(Number)
