@@ -54,17 +54,20 @@ t.test('JSON', async (t) => {
 const format = { root: '/srv/site', colours: false, withStacks: false }
 const failure = {
   level: 50,
-  msg: 'GET cannot connect to unix:/x',
+  method: 'GET',
+  path: '/b.php',
+  msg: 'cannot connect to unix:/x',
   err: { code: 'FCGI_CONNECT', message: 'x', stack: 'Error: x\n    at y' },
-  attempts: [{ address: 'fcgi://a:1' }, { address: 'unix:/x' }],
-  scriptFilename: '/srv/site/lib/a.php',
+  member: 'unix:/x',
+  script: '/srv/site/lib/a.php',
+  remedy: 'start the application',
 }
 
 t.test('a failure takes three lines, and its stack only if asked for', async (t) => {
   const lines = [
-    'error: GET cannot connect to unix:/x',
+    'error: GET /b.php: cannot connect to unix:/x',
     '  at member unix:/x, script lib/a.php',
-    '  remedy: start the application, or correct the option upstream',
+    '  remedy: start the application',
   ]
   t.equal(humanLines(failure, format), `${lines.join('\n')}\n`)
   t.match(humanLines(failure, { ...format, withStacks: true }), '\nError: x\n    at y\n')
@@ -74,14 +77,8 @@ t.test('a failure takes three lines, and its stack only if asked for', async (t)
 
 t.test('notices, warnings, information', async (t) => {
   const notice = { level: 40, msg: 'stderr of the application: PHP Notice: x' }
-  t.equal(
-    humanLines({ ...notice, scriptFilename: '/srv/site/a.php' }, format),
-    '  a.php: PHP Notice: x\n',
-  )
-  t.equal(
-    humanLines({ ...notice, scriptFilename: '/app/a.php' }, format),
-    '  /app/a.php: PHP Notice: x\n',
-  )
+  t.equal(humanLines({ ...notice, script: '/srv/site/a.php' }, format), '  a.php: PHP Notice: x\n')
+  t.equal(humanLines({ ...notice, script: '/app/a.php' }, format), '  /app/a.php: PHP Notice: x\n')
   t.equal(humanLines({ level: 40, msg: 'x' }, format), 'warning: x\n')
   t.equal(humanLines({ level: 30, msg: 'x' }, format), 'x\n')
 })

@@ -105,7 +105,7 @@ t.test('a file that gets shorter while it is sent', async (t) => {
       t.equal(log.length, 1)
       t.match(
         log[0],
-        /^GET response broken off: .*\/large\.bin ended at byte \d+ while it was sent, \d+ bytes short$/,
+        /^response broken off: .*\/large\.bin ended at byte \d+ while it was sent, \d+ bytes short$/,
       )
     }
   })

@@ -264,7 +264,7 @@ t.test('request.log is used where there is no logger', async (t) => {
   app.register(fastcgiProxy, { upstream: noisy.address, root: '/srv', checkLocal: false })
   await app.inject('/a.php')
   const [line] = lines.map((text) => JSON.parse(text))
-  t.match(line, { level: 40, reqId: 'req-1', scriptFilename: '/srv/a.php', msg: /PHP Warning: x/ })
+  t.match(line, { level: 40, reqId: 'req-1', script: '/srv/a.php', msg: /PHP Warning: x/ })
   t.equal(peer.requests.length, 0)
 })
 

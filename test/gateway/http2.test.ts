@@ -228,7 +228,7 @@ for (const kind of ['node:http2', 'fastify']) {
         const others = setInterval(() => void call({ ':path': '/a.php?small' }), 20)
         await until('a line in the log', () => notes.length > n)
         clearInterval(others)
-        t.match(notes[n], /^GET response broken off: .* 300 ms \(option timeouts\.send\)$/, path)
+        t.match(notes[n], /^response broken off: .* 300 ms \(option timeouts\.send\)$/, path)
         stream.resume()
         await until('the stream closing', () => stream.destroyed)
         t.equal(stream.rstCode, constants.NGHTTP2_CANCEL)

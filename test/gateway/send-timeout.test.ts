@@ -22,8 +22,7 @@ const MEGABYTE = 1_048_576
 /** More than the buffers of the system's sockets take by themselves. */
 const SIZE = 24 * MEGABYTE
 const HEAD = 'Content-Type: text/plain\r\n\r\n'
-const LOGGED =
-  /^GET response broken off: the client took nothing .* 300 ms \(option timeouts\.send\)$/
+const LOGGED = /^response broken off: the client took nothing .* 300 ms \(option timeouts\.send\)$/
 const options: Partial<AdapterOptions> = { timeouts: { send: 300 } }
 
 /** Writes so many bytes as fast as they are taken. */

@@ -144,7 +144,7 @@ async function clientsThatGo(t: Test, upstream: string): Promise<void> {
     )
     await until('the bytes to leave', () => client.socket.writableLength === 0)
     client.socket.destroy()
-    await until('the log', () => log.some((line) => line.startsWith('POST refused')))
+    await until('the log', () => log.some((line) => line.startsWith('refused')))
     await isFree(t, port)
     t.notOk(existsSync(file('started')), 'the script never began')
   })

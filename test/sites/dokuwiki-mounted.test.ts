@@ -15,7 +15,7 @@ t.test(
     const options = { ...sites.dokuwiki, prefix: '/wiki', root, upstream }
     const { url, log } = await startAdapter(t, 'fastify', options)
     await useIt(t, browser, `${url}/wiki/`)
-    const denied = `GET refused: /${BAIT} is denied by '/data/' (option deny)`
+    const denied = `refused: /${BAIT} is denied by '/data/' (option deny)`
     // A page that is left takes its requests back. DokuWiki asks for the time of a lock that it may have removed meanwhile.
     const told = log.filter((line) => !/the client went away|filemtime.*\.lock/.test(line))
     t.strictSame([...new Set(told)], [denied], 'nothing else to tell')

@@ -1,5 +1,5 @@
 // The errors of the client, which extend FastCGIError of @fastcgi/protocol.
-import { FastCGIError } from '@fastcgi/protocol'
+import { FastCGIError, type FastCGIErrorOptions } from '@fastcgi/protocol'
 
 /**
  * An option has an invalid value or an unknown name. Thrown by the function that takes the options; for options of a
@@ -13,14 +13,14 @@ export class OptionError extends FastCGIError {
 
 /** A connection could not be opened: refused, no such socket, no permission, or unknown host. */
 export class ConnectError extends FastCGIError {
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: FastCGIErrorOptions) {
     super('FCGI_CONNECT', message, options)
   }
 }
 
 /** A connection was not established within {@link Timeouts.connect}, or the system gave up (ETIMEDOUT). */
 export class ConnectTimeoutError extends FastCGIError {
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: FastCGIErrorOptions) {
     super('FCGI_CONNECT_TIMEOUT', message, options)
   }
 }
@@ -31,7 +31,7 @@ export class ConnectTimeoutError extends FastCGIError {
  * balancer is available.
  */
 export class OverloadedError extends FastCGIError {
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: FastCGIErrorOptions) {
     super('FCGI_OVERLOADED', message, options)
   }
 }
@@ -41,7 +41,7 @@ export class PrematureCloseError extends FastCGIError {
   /** Whether the application may have begun with the request; false where the request was never written. @default true */
   readonly begun: boolean
 
-  constructor(message: string, options?: ErrorOptions & { begun?: boolean }) {
+  constructor(message: string, options?: FastCGIErrorOptions & { begun?: boolean }) {
     super('FCGI_PREMATURE_CLOSE', message, options)
     this.begun = options?.begun ?? true
   }
@@ -55,8 +55,8 @@ export class TimeoutError extends FastCGIError {
   /** Which timeout expired. */
   readonly phase: TimeoutPhase
 
-  constructor(phase: TimeoutPhase, message: string) {
-    super('FCGI_TIMEOUT', message)
+  constructor(phase: TimeoutPhase, message: string, options?: FastCGIErrorOptions) {
+    super('FCGI_TIMEOUT', message, options)
     this.phase = phase
   }
 }
@@ -66,8 +66,8 @@ export class TimeoutError extends FastCGIError {
  * same connection. Only with {@link PoolOptions.multiplex}.
  */
 export class SlowReaderError extends FastCGIError {
-  constructor(message: string) {
-    super('FCGI_SLOW_READER', message)
+  constructor(message: string, options?: FastCGIErrorOptions) {
+    super('FCGI_SLOW_READER', message, options)
   }
 }
 
@@ -87,21 +87,21 @@ export type RequestBodyErrorCode =
 export class RequestBodyError extends FastCGIError {
   declare readonly code: RequestBodyErrorCode
 
-  constructor(code: RequestBodyErrorCode, message: string, options?: ErrorOptions) {
+  constructor(code: RequestBodyErrorCode, message: string, options?: FastCGIErrorOptions) {
     super(code, message, options)
   }
 }
 
 /** The caller aborted the request by its AbortSignal or by `abort()`; `cause` is the reason that was given. */
 export class AbortedError extends FastCGIError {
-  constructor(options?: ErrorOptions) {
+  constructor(options?: FastCGIErrorOptions) {
     super('FCGI_ABORTED', 'request was aborted by the caller', options)
   }
 }
 
 /** The dispatcher was closed or destroyed. */
 export class ClosedError extends FastCGIError {
-  constructor(message: string, options?: ErrorOptions) {
+  constructor(message: string, options?: FastCGIErrorOptions) {
     super('FCGI_CLOSED', message, options)
   }
 }

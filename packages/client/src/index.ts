@@ -4,7 +4,13 @@
  */
 
 // Errors of the protocol, which this package throws, too.
-export { FastCGIError, ParamsTooLargeError, ProtocolError } from '@fastcgi/protocol'
+export {
+  FastCGIError,
+  type FastCGIErrorOptions,
+  ParamsTooLargeError,
+  ProtocolError,
+  VersionError,
+} from '@fastcgi/protocol'
 // Addresses of applications.
 export { type Address, parseAddress } from './address.ts'
 // Balancers: members, health, discovery, methods.

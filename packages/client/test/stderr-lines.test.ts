@@ -56,32 +56,50 @@ t.test('control characters are escaped: a line of a log stays one line', (t) => 
   t.end()
 })
 
-t.test('the sum is capped, and a line says so, wherever the cuts are', (t) => {
-  same(t, '12345\n67890\nabc', ['12345', '6789', '(more on stderr; dropped)'], 10)
-  same(t, '12345\n789', ['12345', '789'], 9)
-  same(t, '12345\n789\nmore', ['12345', '789', '(more on stderr; dropped)'], 10)
-  same(t, '0123456789more', ['0123456789', '(more on stderr; dropped)'], 10)
+t.test('messages that php-fpm joins are lines of their own', (t) => {
+  same(t, 'PHP message: a; PHP message: b\nc; PHP message: d', [
+    'PHP message: a',
+    'PHP message: b',
+    'c',
+    'PHP message: d',
+  ])
+  same(t, '; PHP message: a; PHP messag', ['PHP message: a; PHP messag'])
   t.end()
 })
 
-t.test('it says so once', (t) => {
-  const more = Array.from({ length: 50 }, () => Buffer.from('0123456789\n'))
-  t.equal(lines(more, 100).filter((line) => line.includes('dropped')).length, 1)
+t.test('of a flood the first and the last lines survive, and a line says what does not', (t) => {
+  const flood = Array.from({ length: 9 }, (_, at) => `line ${at}`)
+  const expected = ['line 0', 'line 1', 'line 2', '(5 lines of stderr left out here)', 'line 8']
+  same(t, flood.join('\n'), expected, 28)
+  same(t, `${flood.join('\n')}\n`, expected, 28)
+  same(t, '12345\n789', ['12345', '789'], 14)
+  const many = Array.from({ length: 5000 }, (_, at) => `PHP Deprecated: number ${at}`)
+  const found = lines([Buffer.from([...many, 'PHP Fatal error: the last'].join('\n'))])
+  t.equal(found.at(-1), 'PHP Fatal error: the last')
+  const omitted = found.findIndex((line) => line.endsWith('lines of stderr left out here)'))
+  const count = Number.parseInt(found[omitted]?.slice(1) ?? '', 10)
+  t.equal(count + found.length - 1, many.length + 1, 'none is missing from the count')
+  t.equal(found[omitted - 1], many[omitted - 1], 'the first lines are consecutive')
+  t.ok(found.join('\n').length < 70_000)
   t.end()
 })
 
-t.test('a line is capped, too; the next one is whole', (t) => {
-  for (const size of [8192, 8193, 20_000]) {
-    const [long, next, ...rest] = lines([Buffer.from(`${'x'.repeat(size)}\nnext\n`)])
-    t.equal(long?.length, 8192)
-    t.strictSame([next, rest], ['next', []])
-  }
+t.test('a line is cut, says so, and the next one is whole', (t) => {
+  for (const size of [8192, 8193, 8200, 20_000])
+    for (const next of ['\nPHP message: next\n', '; PHP message: next\n']) {
+      const bytes = Buffer.from('x'.repeat(size) + next)
+      const cut = size > 8192 ? ` (${size - 8192} bytes left out)` : ''
+      const expected = ['x'.repeat(8192) + cut, 'PHP message: next']
+      t.strictSame(lines([bytes]), expected)
+      for (const at of [8185, 8192, 8195, 8199, 8203, size, size + 3])
+        t.strictSame(lines([bytes.subarray(0, at), bytes.subarray(at)]), expected, `at ${at}`)
+    }
   t.end()
 })
 
 t.test('a flood takes little memory', (t) => {
   const piece = Buffer.alloc(65_535, 'x')
   const found = lines(Array.from({ length: 200 }, () => piece))
-  t.ok(found.join('').length < 70_000)
+  t.match(found, [/x{8192} \(\d+ bytes left out\)$/])
   t.end()
 })

@@ -1,8 +1,15 @@
 // Express middleware around a gateway or an authorizer.
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { inspect } from 'node:util'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
-import { type Gateway, type GatewayCache, isGone, writeResponse } from '@fastcgi/gateway'
-import { mountedURL } from '@fastcgi/gateway/internal'
+import {
+  type Gateway,
+  type GatewayCache,
+  type GatewayError,
+  isGone,
+  writeResponse,
+} from '@fastcgi/gateway'
+import { mountedURL, requestId, wasReported } from '@fastcgi/gateway/internal'
 import { placedGuardsOf } from './guarded-layers.ts'
 import { clientOf, type HandledRequest } from './handled-request.ts'
 
@@ -41,12 +48,14 @@ export function createMiddleware<Req extends IncomingMessage>(
       client: clientOf(req),
       parsedBody: req.body,
       placedGuards: placedGuardsOf(req.app),
+      id: requestId(req),
     }
     gateway.handle(request, (error, response) => {
       if (isGone(req, res)) return
       if (response !== undefined) writeResponse(res, response)
       else {
         if (error === undefined) beforeNext?.(req)
+        else if (wasReported(error)) printShort(error)
         next(error)
       }
     })
@@ -58,4 +67,14 @@ export function createMiddleware<Req extends IncomingMessage>(
     stats: { get: () => gateway.stats, enumerable: true },
   }
   return Object.defineProperties(middleware, properties) as FastCGIMiddleware
+}
+
+/**
+ * Express prints an error that no handler of the app answers, with its stack and causes (its versions before 5 the stack). There
+ * is a log record of the failure already, so that what is printed only names it.
+ */
+function printShort(error: GatewayError): void {
+  const line = `${error.name}: ${error.message} (${error.code}; logged with its cause)`
+  error.stack = line
+  Object.defineProperty(error, inspect.custom, { value: () => line })
 }

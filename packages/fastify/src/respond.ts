@@ -10,6 +10,7 @@ import {
 import { isHttp2, setFields } from '@fastcgi/gateway/internal'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { placedGuardsOf } from './guarded-routes.ts'
+import { logOnce } from './log-once.ts'
 import { routableUrl } from './server-options.ts'
 
 /** The parts of a gateway request that differ between routes, hooks and reply.fastcgi(). */
@@ -38,6 +39,7 @@ export function respond(
       url: request.originalUrl,
       rewrittenUrl: routedUrlOf(request),
       client: new FastifyClient(request),
+      id: request.id,
       logger: request.log,
       placedGuards: placedGuardsOf(request.server),
       mount,
@@ -48,8 +50,10 @@ export function respond(
     (error, response) => {
       // The client has disconnected; Fastify would log that the reply could not be sent.
       if (isGone(request.raw, reply.raw)) return
-      if (error !== undefined) reply.send(error)
-      else if (response === undefined) pass()
+      if (error !== undefined) {
+        logOnce(reply, error)
+        reply.send(error)
+      } else if (response === undefined) pass()
       else send(reply, response)
     },
   )
@@ -85,6 +89,8 @@ function send(reply: FastifyReply, response: GatewayResponse): void {
   if (body === null) reply.send()
   else if (!Buffer.isBuffer(body)) {
     // Without data, Node sends the head with the first chunk. An empty write sends it once Fastify has piped the body.
+    // Before Fastify listens for errors, which it logs.
+    body.once('error', (error) => logOnce(reply, error))
     if (body.readableLength === 0) reply.raw.once('pipe', () => reply.raw.write('', 'latin1'))
     reply.send(body)
   } else if (hasMediaType(reply)) reply.send(body)

@@ -3,7 +3,6 @@
 import type { IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
-import { containedLogger } from '@fastcgi/client/internal'
 import { grantsOf } from './authorizer/granted-requests.ts'
 import { PathChecks } from './authorizer/path-checks.ts'
 import { UnguardedCache } from './authorizer/unguarded-cache.ts'
@@ -15,7 +14,7 @@ import {
   notFoundPage,
   withErrorPage,
 } from './error-page.ts'
-import { GatewayError, gatewayError } from './error-status.ts'
+import { GatewayError } from './error-status.ts'
 import { BadRequestError, FileMissingError, RedirectLoopError } from './errors.ts'
 import { staticFile } from './files/static-file.ts'
 import {
@@ -25,7 +24,7 @@ import {
 } from './files/x-accel-redirect.ts'
 import type { Gateway, NodeHandler } from './gateway.ts'
 import { checkGatewayOptions, type GatewayOptions } from './gateway-options.ts'
-import { type GatewayLogger, reportFailure } from './logger.ts'
+import { type GatewayLogger, RequestLogger } from './logger.ts'
 import { createHandler } from './node-handler.ts'
 import { poolOptions, type RouteMatch } from './options.ts'
 import type { GatewayRequest } from './request/gateway-request.ts'
@@ -130,7 +129,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   handle(request: GatewayRequest<Source>, callback: GatewayCallback): void {
     const { req, res } = request
-    const logger = containedLogger(this.#logger ?? request.logger)
+    const logger = new RequestLogger(this.#logger ?? request.logger, request)
     const answer =
       this.#errorPage === undefined ? callback : withErrorPage(callback, req, this.#errorPage)
     const done = containedCallback({ req, res, logger }, answer, this.#sendTimeout)
@@ -138,11 +137,11 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     else
       whenFirst(req, res, (error) => {
         if (error === undefined) this.#start(request, logger, done)
-        else done(reportFailure(logger, req, error), undefined)
+        else done(logger.failure(error), undefined)
       })
   }
 
-  #start(request: GatewayRequest<Source>, logger: GatewayLogger, done: GatewayCallback): void {
+  #start(request: GatewayRequest<Source>, logger: RequestLogger, done: GatewayCallback): void {
     let target: RequestTarget
     let mount: string
     let path: string | undefined
@@ -170,7 +169,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
         mount = ''
       }
     } catch (error) {
-      done(gatewayError(error), undefined)
+      done(logger.failure(error), undefined)
       return
     }
     if (this.#mount !== undefined && mount !== this.#mount && request.script === undefined)
@@ -231,6 +230,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   #route(routed: RoutedRequest<Source>, at: number): void {
     const route = this.#routes[at]
     if (route === undefined) {
+      this.#reportMissingScript(routed)
       if (hasBackslash(routed.path)) this.#refuse(routed, new BadRequestError(BACKSLASH))
       else routed.done(undefined, undefined)
       return
@@ -244,13 +244,29 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     else this.#handleResolution(routed, route, resolution, at)
   }
 
+  /** What the embedding code has named and is not there is a mistake; what clients name is not. */
+  #reportMissingScript({ request, logger, path }: RoutedRequest<Source>): void {
+    if (request.script === undefined) return
+    const files = this.#routes.flatMap((route) => route.localFile(path) ?? [])
+    const where = files.length === 0 ? '' : `: there is no file ${files.join(', ')}`
+    logger.warn(
+      {
+        phase: 'script',
+        option: 'root',
+        remedy: 'correct the path in the code, or the option root',
+      },
+      `the script ${request.script} does not exist${where} (option root)`,
+    )
+  }
+
   #handleResolution(
     routed: RoutedRequest<Source>,
     route: Route<Source>,
     found: Resolution,
     at: number,
   ): void {
-    const { method } = routed
+    const { method, logger } = routed
+    logger.route = route.label(routed.mount)
     // The mount point without a slash at its end is a directory, too.
     const bare = routed.mount !== '' && routed.path === '/' && !rawPath(routed).endsWith('/')
     if ('isIndex' in found && bare) redirectToDirectory(routed)
@@ -317,7 +333,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       this.#checks.checkPath(inner, () => this.#route(inner, 0)),
     ).catch((error) => {
       if (error instanceof GatewayError) throw error
-      throw reportFailure(routed.logger, routed.request.req, error)
+      throw routed.logger.failure(error)
     })
   }
 
@@ -340,6 +356,6 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   /** Ends a request that failed before it was dispatched to an application. */
   #refuse(routed: RoutedRequest<Source>, cause: unknown): void {
-    routed.done(reportFailure(routed.logger, routed.request.req, cause), undefined)
+    routed.done(routed.logger.failure(cause), undefined)
   }
 }

@@ -8,8 +8,10 @@ export { errorAdvice } from './error-advice.ts'
 export { notFoundPage, statusErrorPage } from './error-page.ts'
 // The names and checks of a gateway's options, for options that come from a command line, an environment or a file.
 export { checkGatewayOptions, gatewayChecks } from './gateway-options.ts'
-// Address, scheme and host of the client, for servers without a framework.
-export { socketClient } from './node-handler.ts'
+// Whether there is a log record of an error, so that a framework need not write another one.
+export { wasReported } from './logger.ts'
+// Address, scheme and host of the client, and the name of the request, for servers without a framework.
+export { requestId, socketClient } from './node-handler.ts'
 // Whether a request came by node:http2.
 export { isHttp2 } from './request/http-version.ts'
 // Where a framework has mounted a handler.

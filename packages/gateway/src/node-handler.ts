@@ -18,6 +18,12 @@ export function socketClient(req: IncomingMessage): ClientInfo {
   }
 }
 
+/** The name that middleware such as pino-http has given a request. */
+export function requestId(req: IncomingMessage): string | undefined {
+  const { id } = req as { id?: unknown }
+  return typeof id === 'string' || typeof id === 'number' ? String(id) : undefined
+}
+
 /**
  * Makes a request handler for node:http. Paths that are not the gateway's go to `next`, or get 404 without `next`.
  * @param notFound makes the page of that 404. @default a short text
@@ -33,6 +39,7 @@ export function createHandler(
       source: req,
       ...mountedURL(req),
       client: socketClient(req),
+      id: requestId(req),
     }
     gateway.handle(request, (error, response) => {
       if (error !== undefined) writeError(res, error)

@@ -49,6 +49,10 @@ export class Route<Source> implements ScriptRoute<Source> {
   readonly #options: RouteOptions<Source>
   readonly #frontController: string | undefined
   readonly #all: boolean
+  readonly #checkLocal: boolean
+  readonly #match: string | RegExp
+  /** The last label and its mount point: most routes have only one. */
+  #label: readonly [mount: string, label: string] | undefined
 
   /**
    * @param where name of the caller, for messages.
@@ -67,7 +71,9 @@ export class Route<Source> implements ScriptRoute<Source> {
     const pathInfo = options.pathInfo ?? (generic ? 'all' : 'script')
     const fixRoot = options.fixRootScriptName === true && match === '/'
     this.#all = pathInfo === 'all' || fixRoot
+    this.#checkLocal = checkLocal
     if (checkLocal && !this.#all) checkRoot(where, options.root)
+    this.#match = match
     this.dispatcher = dispatcher
     this.match = match
     this.#options = options
@@ -130,6 +136,16 @@ export class Route<Source> implements ScriptRoute<Source> {
     }
   }
 
+  label(mount: string): string {
+    if (this.#label?.[0] !== mount) this.#label = [mount, labelOf(mount, this.#match)]
+    return this.#label[1]
+  }
+
+  /** Where a script would lie on this machine; undefined if `root` is not looked at. */
+  localFile(path: string): string | undefined {
+    return this.#checkLocal ? this.#root && this.#root + path : undefined
+  }
+
   /** The params that the `env` function returns for a request. */
   envFor(source: Source): Env | undefined {
     return envOf(this.#options.env, source)
@@ -148,6 +164,11 @@ export class Route<Source> implements ScriptRoute<Source> {
     }
     return { scriptName: mount + script, pathInfo, scriptFilename, documentRoot }
   }
+}
+
+function labelOf(mount: string, match: string | RegExp): string {
+  if (typeof match !== 'string') return `${mount || '/'} ~ ${match.source}`
+  return match.startsWith('/') ? (mount + match).replace(/(.)\/$/, '$1') : `${mount}/*${match}`
 }
 
 function documentRootOf(options: RouteOptions<never>): DocumentRoot | undefined {

@@ -40,7 +40,7 @@ t.test('a path and all below it', async (t) => {
     '/data\\x.php': '403',
   })
   t.equal(upstream.seen.length, 0)
-  t.ok(log.includes("info GET refused: /data/none is denied by '/data/' (option deny)"), `${log}`)
+  t.ok(log.includes("info refused: /data/none is denied by '/data/' (option deny)"), `${log}`)
 })
 
 t.test('what file systems without case, or with forms of letters, take for the same', async (t) => {

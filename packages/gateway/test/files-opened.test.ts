@@ -155,7 +155,7 @@ t.test('what is no regular file', async (t) => {
     // More than there are threads that could hang.
     const answers = await Promise.all(Array.from({ length: 8 }, () => get()))
     t.same(answers, Array(8).fill({ status: 403, body: '' }), name)
-    t.match(log[0], /^warn GET x-sendfile of the application refused: .*\(option sendfile\)/)
+    t.match(log[0], /^warn x-sendfile of the application refused: .*\(option sendfile\)/)
   }
   const device = handing('/dev/zero', ['/dev'])
   t.same(await device.get(), { status: 403, body: '' })

@@ -136,7 +136,7 @@ t.test('what cannot be written again', async (t) => {
     const { status, text, seen, log } = await post(t, type, 'bytes', () => parsed)
     t.equal(status, 500)
     t.equal(text, 'FCGI_BODY_CONSUMED: Internal Server Error')
-    t.match(log, [/^error POST the request body .*has been read.*before/])
+    t.match(log, [/^error the request body .*has been read.*before/])
     t.equal(seen, undefined, 'nothing reaches the application')
   }
   await consumed('multipart/form-data; boundary=x', { field: 'value' })

@@ -153,7 +153,7 @@ t.test('a root that goes away later', async (t) => {
   rmSync(root, { recursive: true })
   const { status, error } = await ask(gateway, '/a.php')
   t.strictSame([status, error?.code, error?.message], [500, 'FCGI_ROOT', 'Internal Server Error'])
-  t.match(log, [/^error GET root .* cannot be read: ENOENT.*option root/])
+  t.match(log, [/^error root .* cannot be read: ENOENT.*option root/])
 })
 
 t.test('the real path of a root that is switched over', async (t) => {

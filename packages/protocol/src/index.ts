@@ -24,7 +24,13 @@ export {
   VERSION,
 } from './constants.ts'
 // Errors; each has a `code`.
-export { FastCGIError, ParamsTooLargeError, ProtocolError } from './errors.ts'
+export {
+  FastCGIError,
+  type FastCGIErrorOptions,
+  ParamsTooLargeError,
+  ProtocolError,
+  VersionError,
+} from './errors.ts'
 // Name-value pairs: params, and the content of GET_VALUES and GET_VALUES_RESULT.
 export {
   decodeNameValues,

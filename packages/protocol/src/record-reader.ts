@@ -1,6 +1,7 @@
 // Decoding of records (FastCGI 1.0 §3.3).
 import { HEADER_LENGTH, RecordType, VERSION } from './constants.ts'
-import { ProtocolError } from './errors.ts'
+import { ProtocolError, VersionError } from './errors.ts'
+import { otherProtocol } from './other-protocols.ts'
 
 /** Receives the records that a {@link RecordReader} decodes. When a method throws, the reader cannot be used further. */
 export interface RecordHandler {
@@ -44,7 +45,7 @@ export class RecordReader {
 
   /**
    * Decodes a chunk and calls the handler synchronously.
-   * @throws ProtocolError for a version other than 1, and on every call after one that threw. Errors thrown by the
+   * @throws VersionError for a version other than 1; ProtocolError on every call after one that threw. Errors thrown by the
    * handler are passed on.
    */
   push(chunk: Buffer): void {
@@ -93,7 +94,7 @@ export class RecordReader {
   #startRecord(source: Buffer, at: number): void {
     const version = source.readUInt8(at)
     if (version !== VERSION)
-      throw new ProtocolError(`record of FastCGI version ${version}, expected ${VERSION}`)
+      throw new VersionError(version, otherProtocol(source.subarray(at, at + HEADER_LENGTH)))
     this.#type = source.readUInt8(at + 1)
     this.#requestId = source.readUInt16BE(at + 2)
     this.#contentLeft = source.readUInt16BE(at + 4)

@@ -1,5 +1,11 @@
 import { createHash, type Hash, randomBytes } from 'node:crypto'
-import { ProtocolError, type RecordHandler, RecordReader, RecordType } from '@fastcgi/protocol'
+import {
+  ProtocolError,
+  type RecordHandler,
+  RecordReader,
+  RecordType,
+  VersionError,
+} from '@fastcgi/protocol'
 import t from 'tap'
 import { byteByByte, chunkings, sameUnder } from './chunking.ts'
 
@@ -309,7 +315,7 @@ t.test('a handler that throws ends the reading', async (t) => {
 t.test('nothing is read after a wrong version', async (t) => {
   const recorder = new Recorder()
   const reader = new RecordReader(recorder)
-  t.throws(() => reader.push(Buffer.alloc(8)), ProtocolError)
+  t.throws(() => reader.push(Buffer.alloc(8)), VersionError)
   t.throws(() => reader.push(record(STDOUT, 1, 'never')), ProtocolError)
   recorder.flush()
   t.same(recorder.events, [])

@@ -1,5 +1,6 @@
 // Log records as lines for people: a failure takes three lines at most, a notice of a script begins with its name.
 import { relative } from 'node:path'
+import { escapeControls } from '@fastcgi/client/internal'
 import { errorAdvice } from '@fastcgi/gateway/internal'
 import { painter, type Style } from './terminal.ts'
 
@@ -8,9 +9,12 @@ export interface LogRecord {
   readonly level: number
   readonly msg?: string
   readonly err?: { readonly code?: string; readonly message?: string; readonly stack?: string }
-  readonly address?: string
-  readonly attempts?: ReadonlyArray<{ readonly address?: string }>
-  readonly scriptFilename?: string
+  readonly method?: string
+  readonly path?: string
+  /** SCRIPT_FILENAME. */
+  readonly script?: string
+  readonly member?: string
+  readonly remedy?: string
 }
 
 /** How records are shown. */
@@ -33,8 +37,10 @@ export function humanLines(record: LogRecord, format: HumanFormat): string {
     ? [
         `  ${paint('yellow', scriptOf(record, format.root) ?? 'notice')}: ${msg.slice(STDERR.length)}`,
       ]
-    : [`${label(level, paint)}${msg}`]
-  if (err !== undefined) lines.push(...memberLine(record, format.root), ...remedyLine(err.code))
+    : [`${label(level, paint)}${requestOf(record)}${msg}`]
+  if (err !== undefined) lines.push(...memberLine(record, format.root))
+  const remedy = record.remedy ?? (err?.code && errorAdvice(err.code))
+  if (remedy) lines.push(`  remedy: ${remedy}`)
   if (format.withStacks && err?.stack !== undefined) lines.push(err.stack)
   return lines.map((line) => `${line}\n`).join('')
 }
@@ -45,7 +51,7 @@ function label(level: number, paint: (style: Style, text: string) => string): st
 }
 
 function memberLine(record: LogRecord, root: string): string[] {
-  const member = record.address ?? record.attempts?.at(-1)?.address
+  const { member } = record
   const script = scriptOf(record, root)
   const parts = [
     ...(member === undefined ? [] : [`member ${member}`]),
@@ -54,13 +60,12 @@ function memberLine(record: LogRecord, root: string): string[] {
   return parts.length === 0 ? [] : [`  at ${parts.join(', ')}`]
 }
 
-function remedyLine(code: string | undefined): string[] {
-  const advice = code === undefined ? undefined : errorAdvice(code)
-  return advice === undefined ? [] : [`  remedy: ${advice}`]
+function requestOf({ method, path }: LogRecord): string {
+  return path === undefined ? '' : escapeControls(`${method} ${path}: `)
 }
 
-function scriptOf({ scriptFilename }: LogRecord, root: string): string | undefined {
-  return scriptFilename === undefined ? undefined : scriptName(scriptFilename, root)
+function scriptOf({ script }: LogRecord, root: string): string | undefined {
+  return script === undefined ? undefined : scriptName(script, root)
 }
 
 /** The name of a script below the root; its whole path if it lies elsewhere. */

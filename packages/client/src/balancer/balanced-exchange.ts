@@ -157,6 +157,8 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
   onStart(attempt: Attempt): void {
     this.#countSent()
     if (this.#member?.observes) this.#member.figures.started(attempt, this.#bytes)
+    // The innermost balancer is the one that knows the application.
+    if (this.#member !== undefined) attempt.member ??= this.#member.name
     this.#handler.onStart?.(attempt)
   }
 
@@ -216,6 +218,7 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     const probe = this.#probe
     this.#probe = false
     this.tried.add(member)
+    error.member ??= member.name
     if (error instanceof PrematureCloseError && error.begun) this.#begun = error
     this.#owner.onAttemptFailed(this, member, error, retryable, probe)
   }

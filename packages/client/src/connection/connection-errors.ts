@@ -1,5 +1,5 @@
 // Creates the errors of connections and queues: messages that name the address and the option to change.
-import type { FastCGIError } from '@fastcgi/protocol'
+import { type FastCGIError, ProtocolError, VersionError } from '@fastcgi/protocol'
 import type { Address } from '../address.ts'
 import {
   ConnectError,
@@ -33,7 +33,7 @@ export function connectError(
   cause: Error | undefined,
 ): ConnectError | ConnectTimeoutError | OverloadedError {
   const code = systemCode(cause)
-  const options = { cause }
+  const options = { cause, address: address.name }
   if (code === 'EAGAIN')
     return new OverloadedError(
       `the backlog of ${address.name} is full; php-fpm: listen.backlog, pm.max_children`,
@@ -64,6 +64,7 @@ export function lostError(
     ? 'it crashed, was killed, or reached a limit'
     : `it crashed, refuses this client (php-fpm: listen.allowed_clients${address.kind === 'tls' ? '; its certificate: tls.cert' : ''}), or is no FastCGI application`
   return new PrematureCloseError(`${address.name} closed the connection ${when}: ${hint}`, {
+    address: address.name,
     begun: exchange.sent || answered,
     ...(cause === undefined ? {} : { cause }),
   })
@@ -79,6 +80,7 @@ const PHASES: Readonly<Record<TimeoutPhase, string>> = {
 export function queueFullError(address: Address, waiting: number): OverloadedError {
   return new OverloadedError(
     `${waiting} requests are waiting for ${address.name} already (option maxQueue)`,
+    { address: address.name },
   )
 }
 
@@ -86,6 +88,7 @@ export function queueFullError(address: Address, waiting: number): OverloadedErr
 export function queueTimeoutError(address: Address, limit: number, used: number): OverloadedError {
   return new OverloadedError(
     `no connection to ${address.name} was free for ${limit} ms (option queueTimeout); ${used} are in use (option maxConnections)`,
+    { address: address.name },
   )
 }
 
@@ -95,8 +98,12 @@ type WaitedFor = Exclude<keyof Timeouts, 'abort' | 'reader'>
 /** Creates the error for an expired timeout of `limit` milliseconds. */
 export function timeoutError(address: Address, phase: WaitedFor, limit: number): FastCGIError {
   const option = `(option timeouts.${phase})`
+  const options = { address: address.name }
   if (phase === 'connect')
-    return new ConnectTimeoutError(`no connection to ${address.name} within ${limit} ms ${option}`)
+    return new ConnectTimeoutError(
+      `no connection to ${address.name} within ${limit} ms ${option}`,
+      options,
+    )
   if (phase === 'body')
     return new RequestBodyError(
       'FCGI_BODY_TIMEOUT',
@@ -105,6 +112,32 @@ export function timeoutError(address: Address, phase: WaitedFor, limit: number):
   if (phase === 'multiplexReader')
     return new SlowReaderError(
       `the response from ${address.name} was not read for ${limit} ms ${option}, while it blocked other requests on its connection (option maxPausedSize)`,
+      options,
     )
-  return new TimeoutError(phase, `${address.name} ${PHASES[phase]} for ${limit} ms ${option}`)
+  return new TimeoutError(
+    phase,
+    `${address.name} ${PHASES[phase]} for ${limit} ms ${option}`,
+    options,
+  )
+}
+
+/** Names the address in an error about what an application has sent; other errors are returned as they are. */
+export function errorOfApplication(address: Address, error: FastCGIError): FastCGIError {
+  if (error.address !== undefined) return error
+  const options = { address: address.name, cause: error.cause }
+  if (error instanceof VersionError)
+    return new ProtocolError(
+      `${address.name} is no FastCGI application (option upstream): ${error.message}${remedyFor(address, error)}`,
+      options,
+    )
+  if (error instanceof ProtocolError)
+    return new ProtocolError(`${address.name}: ${error.message}`, options)
+  if (error instanceof OverloadedError)
+    return new OverloadedError(`${address.name}: ${error.message}`, options)
+  return error
+}
+
+function remedyFor({ kind, name }: Address, { speaks }: VersionError): string {
+  if (speaks !== 'TLS' || kind !== 'tcp') return ''
+  return `; an encrypted FastCGI application has the address fcgis://${name}`
 }

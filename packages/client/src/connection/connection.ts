@@ -6,7 +6,7 @@ import type { ApplicationSocket, SocketEvents } from '../socket/application-sock
 import type { Endpoint } from '../socket/endpoint.ts'
 import { isRefusedClient } from '../socket/tls-errors.ts'
 import type { ActiveRequest, Phase, RequestOwner } from './active-request.ts'
-import { connectError, lostError, timeoutError } from './connection-errors.ts'
+import { connectError, errorOfApplication, lostError, timeoutError } from './connection-errors.ts'
 import { HalfClose } from './half-close.ts'
 import { PooledState } from './pooled-state.ts'
 import { RequestTable } from './request-table.ts'
@@ -148,7 +148,7 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
     try {
       this.#reader.push(chunk)
     } catch (error) {
-      failure = asFastCGIError(error)
+      failure = errorOfApplication(this.#address, asFastCGIError(error))
     }
     this.#settle(failure === undefined)
     if (failure !== undefined) this.#fail(() => failure)
@@ -193,7 +193,7 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
     this.#idFreed()
     if (exchange === undefined) return
     if (error === undefined) exchange.end(ended.appStatus)
-    else this.#reportFailure(exchange, error)
+    else this.#reportFailure(exchange, errorOfApplication(this.#address, error))
   }
 
   /** Called when an id has become free. */

@@ -6,6 +6,8 @@ import type { FastCGIRequest } from './request.ts'
 export interface Attempt {
   /** Address of the application, as `Address.name`. */
   address: string
+  /** Name of the balancer's member that the request was sent to; undefined without a balancer. */
+  member?: string
   /** Whether the connection had carried another request before. */
   reused: boolean
   /** Time the request waited for a connection. */
@@ -51,8 +53,9 @@ export interface DispatchHandler {
    */
   onFlush?(): unknown
   /**
-   * A line of STDERR, without line end, control characters escaped. Lines are cut at 8192 bytes; after 65536 bytes per
-   * request the rest is dropped.
+   * A line of STDERR, without line end, control characters escaped; php-fpm sends several messages as one line, each is
+   * reported on its own. A line is cut at 8192 bytes. Of more than 65536 bytes per request the first 49152 are reported as
+   * they come and the last 16384 at the end of the request, with a line between them that says how much was left out.
    */
   onStderr?(line: string): void
   /** The response is complete; `appStatus` is the exit status of the application (FastCGI 1.0 §5.5). */

@@ -2,10 +2,9 @@
 
 import type { IncomingMessage } from 'node:http'
 import type { Dispatcher, DispatcherStats } from '@fastcgi/client'
-import { containedLogger } from '@fastcgi/client/internal'
 import { staticFile } from '../files/static-file.ts'
 import type { Gateway, NodeHandler } from '../gateway.ts'
-import { type GatewayLogger, reportFailure } from '../logger.ts'
+import { type GatewayLogger, RequestLogger } from '../logger.ts'
 import { createHandler } from '../node-handler.ts'
 import { poolOptions } from '../options.ts'
 import { offResponseClose, onResponseClose } from '../request/client-disconnect.ts'
@@ -59,13 +58,13 @@ class Authorizer<Source> implements Gateway<Source>, PathAuthorizer {
 
   handle(request: GatewayRequest<Source>, callback: GatewayCallback): void {
     const { req, res } = request
-    const logger = containedLogger(this.#logger ?? request.logger)
+    const logger = new RequestLogger(this.#logger ?? request.logger, request)
     const done = containedCallback({ req, res, logger }, callback, this.#sendTimeout)
     const authorize = (error?: Error): void => {
       const answer = error === undefined ? this.#authorize(request, logger) : Promise.reject(error)
       answer.then(
         (response) => done(undefined, response),
-        (failure) => done(reportFailure(logger, req, failure), undefined),
+        (failure) => done(logger.failure(failure), undefined),
       )
     }
     if (isPipelined(req, res)) whenFirst(req, res, authorize)
@@ -90,7 +89,7 @@ class Authorizer<Source> implements Gateway<Source>, PathAuthorizer {
 
   async #authorize(
     request: GatewayRequest<Source>,
-    logger: GatewayLogger,
+    logger: RequestLogger,
   ): Promise<GatewayResponse | undefined> {
     const { req, res } = request
     checkRequest(req)

@@ -11,7 +11,7 @@ import {
 } from '@fastcgi/client'
 import { GatewayError } from '../error-status.ts'
 import { AuthorizerError } from '../errors.ts'
-import type { GatewayLogger } from '../logger.ts'
+import type { RequestLogger } from '../logger.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
 import { Responder } from '../response/responder.ts'
 
@@ -37,7 +37,7 @@ export type Denial =
 export interface ExchangeContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
-  readonly logger: GatewayLogger
+  readonly logger: RequestLogger
   readonly scriptFilename: string | undefined
   readonly denial: Denial
   /** Called once, with an answer or with an error. */
@@ -103,9 +103,7 @@ export class AuthorizerExchange implements DispatchHandler {
   }
 
   onStderr(line: string): void {
-    const { logger, scriptFilename } = this.#context
-    const address = this.attempts.at(-1)?.address
-    logger.warn({ address, scriptFilename }, `stderr of the authorizer: ${line}`)
+    this.#context.logger.warn({ attempts: this.attempts }, `stderr of the authorizer: ${line}`)
   }
 
   onEnd(): void {

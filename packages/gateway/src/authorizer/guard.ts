@@ -8,7 +8,7 @@ import { ensureVariables, stripHeader, variablesFor } from '../environment/reque
 import { reservedParams } from '../environment/reserved-params.ts'
 import { imitates, Variables, variablesOf } from '../environment/variables.ts'
 import { AuthorizerError, BadRequestError } from '../errors.ts'
-import type { GatewayLogger } from '../logger.ts'
+import type { RequestLogger } from '../logger.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
 import { DocumentRoot, latin1 } from '../script/document-root.ts'
@@ -27,7 +27,7 @@ export interface AuthorizationRequest<Source> {
   readonly target: RequestTarget
   /** Decoded path below the mount point. */
   readonly path: string
-  readonly logger: GatewayLogger
+  readonly logger: RequestLogger
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal
 }
@@ -198,14 +198,13 @@ export class Guard<Source> {
     })
   }
 
-  #handleFailure({ request, logger }: AuthorizationRequest<Source>, cause: unknown): 'failed open' {
+  #handleFailure({ logger }: AuthorizationRequest<Source>, cause: unknown): 'failed open' {
     if (cause instanceof AbortedError || cause instanceof AuthorizerError) throw cause
     const { message } = cause as Error
-    const { method } = request.req
     if (this.#options.failOpen === true) {
       logger.error(
         { err: cause },
-        `${method} let through (option failOpen) although the authorizer failed: ${message}`,
+        `let through (option failOpen) although the authorizer failed: ${message}`,
       )
       return 'failed open'
     }
@@ -238,7 +237,7 @@ export class Guard<Source> {
     for (const name of this.#stripped) stripHeader(req, name)
   }
 
-  #warnRefusedVariable(name: string, logger: GatewayLogger): void {
+  #warnRefusedVariable(name: string, logger: RequestLogger): void {
     // The examples of the FastCGI developer's kit send an empty REMOTE_PASSWD to remove the password. It is never passed
     // on, so this needs no warning.
     if (name === 'REMOTE_PASSWD' || this.#refused.has(name)) return

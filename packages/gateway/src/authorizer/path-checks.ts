@@ -2,7 +2,7 @@
 
 import type { IncomingMessage } from 'node:http'
 import { PathDeniedError } from '../errors.ts'
-import { reportFailure } from '../logger.ts'
+import type { GatewayLogger } from '../logger.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
 import { DeniedPaths } from '../script/denied-paths.ts'
 import type { RoutedRequest } from '../script/routed-request.ts'
@@ -14,6 +14,8 @@ import { type GuardOptions, PathGuards } from './path-guards.ts'
 export interface PathCheckOptions<Source> {
   readonly deny?: readonly string[] | undefined
   readonly guards?: ReadonlyArray<GuardOptions<Source>> | undefined
+  /** Logger of guards that name none. */
+  readonly logger?: GatewayLogger | false | undefined
 }
 
 /** Applies the options `deny` and `guards` to the path of a request, and to what it leads to. */
@@ -22,9 +24,9 @@ export class PathChecks<Source = IncomingMessage> {
   readonly #guards: PathGuards<Source>
 
   /** @throws OptionError */
-  constructor(where: string, { deny = [], guards = [] }: PathCheckOptions<Source>) {
+  constructor(where: string, { deny = [], guards = [], logger }: PathCheckOptions<Source>) {
     this.#denied = new DeniedPaths(deny)
-    this.#guards = new PathGuards(where, guards)
+    this.#guards = new PathGuards(where, guards, logger)
   }
 
   /** Ends the authorizers that were made of options. */
@@ -81,7 +83,7 @@ export class PathChecks<Source = IncomingMessage> {
     const rule = this.#denied.find(path, byName)
     if (rule === undefined) return false
     const error = new PathDeniedError(path, rule)
-    routed.done(reportFailure(routed.logger, routed.request.req, error), undefined)
+    routed.done(routed.logger.failure(error), undefined)
     return true
   }
 }

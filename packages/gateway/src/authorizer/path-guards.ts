@@ -3,6 +3,7 @@
 import type { IncomingMessage } from 'node:http'
 import { OptionError } from '@fastcgi/client'
 import type { Gateway } from '../gateway.ts'
+import type { GatewayLogger } from '../logger.ts'
 import type { GatewayRequest, PlacedGuard } from '../request/gateway-request.ts'
 import { encodePath, isSpelledAs } from '../request/request-target.ts'
 import type { GatewayResponse } from '../response/gateway-response.ts'
@@ -38,11 +39,15 @@ export class PathGuards<Source> {
   /** Authorizers that were made of options here. */
   readonly #owned: ReadonlyArray<Gateway<Source>>
 
-  /** @throws OptionError */
-  constructor(where: string, options: ReadonlyArray<GuardOptions<Source>>) {
+  /** @param logger of guards that name none. @throws OptionError */
+  constructor(
+    where: string,
+    options: ReadonlyArray<GuardOptions<Source>>,
+    logger: GatewayLogger | false | undefined,
+  ) {
     const owned: Array<Gateway<Source>> = []
     this.#guards = options.map(({ match, authorizer }, at) => {
-      const made = authorizerOf(`${where}, guards[${at}]`, authorizer)
+      const made = authorizerOf(`${where}, guards[${at}]`, authorizer, logger)
       if (made !== authorizer) owned.push(made)
       return { patterns: new PathPatterns(match), authorizer: made }
     })
@@ -199,8 +204,9 @@ function isBelow(path: string, mount: string): boolean {
 function authorizerOf<Source = IncomingMessage>(
   where: string,
   given: AuthorizerOptions<Source> | Gateway<Source>,
+  logger: GatewayLogger | false | undefined,
 ): Gateway<Source> {
-  if (!('handle' in given)) return createAuthorizer(given, where)
+  if (!('handle' in given)) return createAuthorizer({ logger, ...given }, where)
   if (typeof (given as Partial<PathAuthorizer>).coversOnly === 'function') return given
   throw new OptionError(
     `${where}: option authorizer must be the options of an authorizer, or what createAuthorizer() returns`,

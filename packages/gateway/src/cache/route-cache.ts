@@ -3,7 +3,6 @@
 import { AsyncResource } from 'node:async_hooks'
 import type { CacheAnswer, CacheRequest, Fetch, SharedCache } from '@fastcgi/cache'
 import { gatewayError } from '../error-status.ts'
-import { reportFailure } from '../logger.ts'
 import { offClientDisconnect, onClientDisconnect } from '../request/client-disconnect.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import type { GatewayCallback, GatewayResponse } from '../response/gateway-response.ts'
@@ -67,7 +66,7 @@ export class RouteCache<Source> {
       }
       isBypassed = !isCacheable(routed, this.#options) || this.#bypasses(routed)
     } catch (error) {
-      routed.done(reportFailure(routed.logger, routed.request.req, error), undefined)
+      routed.done(routed.logger.failure(error), undefined)
       return
     }
     if (isBypassed) {

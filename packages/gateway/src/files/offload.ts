@@ -116,11 +116,11 @@ export class Offload<Route> {
 
 function logRefusal<Route>(
   { name }: OffloadField,
-  { req, logger, scriptFilename }: OffloadContext<Route>,
+  { logger, scriptFilename }: OffloadContext<Route>,
   err: GatewayError,
 ): void {
   const message = (err.cause as Error | undefined)?.message ?? err.message
-  const text = `${req.method} ${name} of ${scriptFilename ?? 'the application'} refused: ${message}`
-  if (err.status >= 500) logger.error({ err, scriptFilename }, text)
-  else logger.warn({ err, scriptFilename }, text)
+  const text = `${name} of ${scriptFilename ?? 'the application'} refused: ${message}`
+  if (err.status >= 500) logger.error({ err }, text)
+  else logger.warn({ err }, text)
 }

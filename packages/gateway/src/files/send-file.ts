@@ -75,14 +75,14 @@ export async function sendParts(
   )
 }
 
-function cutToFile({ req, logger }: FileReceiver, file: OpenedFile, part: NamedPart): FilePart {
+function cutToFile({ logger }: FileReceiver, file: OpenedFile, part: NamedPart): FilePart {
   const { handle, path, size } = file
   const start = Math.min(part.start, size)
   const end = Math.min(part.end ?? size - 1, size - 1)
   if (start !== part.start || (part.end !== undefined && end !== part.end))
     logger.warn(
       {},
-      `${req.method} ${path} has ${size} bytes: part ${part.start}-${part.end ?? ''} of X-Sendfile2 cut`,
+      `${path} has ${size} bytes: part ${part.start}-${part.end ?? ''} of X-Sendfile2 cut`,
     )
   return { handle, path, start, length: Math.max(0, end - start + 1) }
 }
@@ -93,7 +93,7 @@ function bindToClient(receiver: FileReceiver, response: GatewayResponse): Gatewa
   const body = response.body as Readable | null
   if (body === null) return response
   body.once('error', (err) => {
-    logger.error({ err }, `${req.method} response broken off: ${err.message}`)
+    logger.error({ err }, `response broken off: ${err.message}`)
     abortResponse(req, res)
   })
   if (isGone(req, res)) body.destroy()

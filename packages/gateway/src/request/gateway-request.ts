@@ -42,6 +42,8 @@ export interface GatewayRequest<Source = IncomingMessage> {
   placedGuards?: ((path: string) => readonly PlacedGuard[]) | undefined
   /** Params of this request alone; they win over the option `env`. */
   env?: Env | undefined
+  /** Name of the request in the framework's log, for log records. @default none */
+  id?: string | undefined
   /** The framework's logger for this request; the option `logger` wins over it. */
   logger?: GatewayLogger | undefined
 }

@@ -38,7 +38,7 @@ function fail(
   response: GatewayResponse | undefined,
 ): void {
   const err = gatewayError(thrown)
-  logger.error({ err }, `${req.method} the response could not be handed over: ${thrown}`)
+  logger.error({ err }, `the response could not be handed over: ${thrown}`)
   const body = response?.body ?? null
   if (body !== null && !Buffer.isBuffer(body)) body.on('error', () => {}).destroy()
   if (res.headersSent) {

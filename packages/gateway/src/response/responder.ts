@@ -14,7 +14,7 @@ import {
 } from '@fastcgi/client'
 import { gatewayError } from '../error-status.ts'
 import { StatusError } from '../errors.ts'
-import type { GatewayLogger } from '../logger.ts'
+import type { RequestLogger } from '../logger.ts'
 import {
   hasFinished,
   isGone,
@@ -36,7 +36,7 @@ import { type ResponseFields, responseFields } from './response-fields.ts'
 export interface ResponderContext {
   readonly req: IncomingMessage
   readonly res: ServerResponse
-  readonly logger: GatewayLogger
+  readonly logger: RequestLogger
   /** SCRIPT_FILENAME as it was sent, for messages. */
   readonly scriptFilename: string | undefined
   readonly done: GatewayCallback
@@ -66,6 +66,12 @@ const MAX_DISCARDED = 1_048_576
 const MAX_DISCARD_TIME = 1000
 
 const LENGTH = new Set(['content-length'])
+
+/** A line of stderr with which a PHP script ends. */
+const PHP_FAILURE = /\bPHP (?:Fatal|Parse) error: /
+
+const UNKNOWN_SCRIPT =
+  'set the option remoteRoot to the directory as the application sees it, and let its user read the script'
 
 /**
  * Makes an HTTP response of an exchange in the Responder role (FastCGI 1.0 §6.2). A body that is complete before the first
@@ -173,11 +179,12 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   onStderr(line: string): void {
     const { scriptFilename } = this.#context
-    const missing = line.includes('Primary script unknown')
-    const hint = missing
-      ? `; SCRIPT_FILENAME was ${scriptFilename}: is that where the application sees the file (option remoteRoot)?`
-      : ''
-    this.#warn(`stderr of the application: ${line}${hint}`)
+    const message = `stderr of the application: ${line}`
+    if (line.includes('Primary script unknown')) {
+      const hint = `SCRIPT_FILENAME was ${scriptFilename}: is that where the application sees the file (option remoteRoot)?`
+      this.#warn(`${message}; ${hint}`, { option: 'remoteRoot', remedy: UNKNOWN_SCRIPT })
+    } else if (PHP_FAILURE.test(line)) this.#log(message)
+    else this.#warn(message)
   }
 
   onEnd(): void {
@@ -296,36 +303,39 @@ export class Responder extends AsyncResource implements DispatchHandler {
 
   #fail(error: FastCGIError): void {
     if (this.#body !== undefined) {
-      if (error.code !== 'FCGI_ABORTED') this.#log(`response broken off: ${error.message}`, error)
+      if (error.code !== 'FCGI_ABORTED')
+        this.#log(`response broken off: ${error.message}`, error, 'body')
       const { req, res, cacheRun } = this.#context
       if (cacheRun === undefined) abortResponse(req, res)
       this.#body.destroy(error)
     } else if (!this.#delivered) {
       this.#delivered = true
-      const failure = gatewayError(error)
-      if (error.code !== 'FCGI_ABORTED') this.#log(error.message, error, failure.status)
-      this.#done(failure, undefined)
+      const { logger } = this.#context
+      const details = { attempts: this.#attempts }
+      this.#done(
+        this.runInAsyncScope(() => logger.failure(error, details)),
+        undefined,
+      )
     } else if (error.code !== 'FCGI_ABORTED')
-      this.#log(`after the response: ${error.message}`, error)
+      this.#log(`after the response: ${error.message}`, error, 'body')
   }
 
   #done(...args: Parameters<GatewayCallback>): void {
     this.runInAsyncScope(this.#context.done, undefined, ...args)
   }
 
-  #log(message: string, err?: Error, status = 500): void {
-    const { logger, scriptFilename, req } = this.#context
-    const details = { err, attempts: this.#attempts, scriptFilename }
-    this.runInAsyncScope(() => {
-      if (status >= 500) logger.error(details, `${req.method} ${message}`)
-      else logger.info(details, `${req.method} refused: ${message}`)
-    })
+  #log(message: string, err?: Error, phase?: 'body'): void {
+    const details = {
+      attempts: this.#attempts,
+      ...(err !== undefined && { err }),
+      ...(phase !== undefined && { phase }),
+    }
+    this.runInAsyncScope(() => this.#context.logger.error(details, message))
   }
 
-  #warn(message: string): void {
-    const { logger, scriptFilename } = this.#context
-    const details = { address: this.#attempts.at(-1)?.address, scriptFilename }
-    this.runInAsyncScope(() => logger.warn(details, message))
+  #warn(message: string, more: object = {}): void {
+    const details = { attempts: this.#attempts, ...more }
+    this.runInAsyncScope(() => this.#context.logger.warn(details, message))
   }
 
   #finish(): void {

@@ -64,7 +64,7 @@ export class SendTimeout {
     const { req, res, logger } = response
     this.#watched.delete(response)
     const err = new SendTimeoutError(this.#timeout)
-    logger.info({ err }, `${req.method} response broken off: ${err.message}`)
+    logger.info({ err }, `response broken off: ${err.message}`)
     disconnectClient(req, res)
   }
 }

@@ -1,7 +1,7 @@
 import type { RequestFields } from '@fastcgi/cache'
 import type { DispatchControl } from '@fastcgi/client'
 import type { Env, RequestTarget } from '../environment/environment-input.ts'
-import type { GatewayLogger } from '../logger.ts'
+import type { RequestLogger } from '../logger.ts'
 import type { GatewayRequest } from '../request/gateway-request.ts'
 import type { GatewayCallback } from '../response/gateway-response.ts'
 
@@ -20,7 +20,7 @@ export interface CacheRun {
 export interface RoutedRequest<Source> {
   readonly request: GatewayRequest<Source>
   /** The logger of this request. */
-  readonly logger: GatewayLogger
+  readonly logger: RequestLogger
   /** Method to run it with: that of the request, or GET or HEAD after an internal redirect. */
   readonly method: string
   readonly target: RequestTarget

@@ -20,6 +20,11 @@ export interface ScriptNames {
 
 /** A route, as far as running its scripts needs it. */
 export interface ScriptRoute<Source> {
+  /**
+   * Names the route in logs, traces and metrics, by the mount point and what it matches: `/shop`, `/shop/*.php`,
+   * `/shop ~ \.(php|phtml)$`.
+   */
+  label(mount: string): string
   readonly dispatcher: Dispatcher
   readonly environment: Environment
   readonly buffering: BufferingRules

@@ -4,7 +4,6 @@ import { Readable } from 'node:stream'
 import { IDEMPOTENT_METHODS } from '@fastcgi/client'
 import { variablesFor } from '../environment/request-variables.ts'
 import type { InternalRun } from '../files/x-accel-redirect.ts'
-import { reportFailure } from '../logger.ts'
 import { HTTPBalanceHints } from '../request/balance-hints.ts'
 import { type BodyRules, NO_BODY, type RequestBody, requestBody } from '../request/request-body.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
@@ -89,6 +88,7 @@ export class ScriptRunner<Source> {
       return
     }
     const { scriptFilename } = names
+    routed.logger.script = scriptFilename
     publishScript(req, scriptFilename)
     const { cacheRun } = routed
     const responder = new Responder({
@@ -140,7 +140,7 @@ export class ScriptRunner<Source> {
     if (field === undefined) {
       const option = first?.name === 'x-accel-redirect' ? 'accel' : 'sendfile'
       const text = `${first?.name} of ${scriptFilename ?? 'the application'} is not acted on`
-      logger.warn({ scriptFilename }, `${req.method} ${text} without the option ${option}`)
+      logger.warn({ option }, `${text} without the option ${option}`)
       return undefined
     }
     const rerun = (to: InternalRun<ScriptRoute<Source>>) => this.#redirects.rerun(routed, to)
@@ -150,8 +150,7 @@ export class ScriptRunner<Source> {
 
   /** Ends a request that failed before it was dispatched. */
   #refuse(routed: RoutedRequest<Source>, cause: unknown): void {
-    const logger = routed.logger
-    routed.done(reportFailure(logger, routed.request.req, cause), undefined)
+    routed.done(routed.logger.failure(cause), undefined)
   }
 }
 
