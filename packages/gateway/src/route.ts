@@ -18,6 +18,7 @@ import { endsWithExtension } from './script/extension.ts'
 import { hasBackslash } from './script/forbidden-paths.ts'
 import { type Resolution, ScriptResolver } from './script/script-resolver.ts'
 import type { ScriptNames, ScriptRoute } from './script/script-route.ts'
+import { routeName } from './status/route-names.ts'
 
 /** Values that a route shares with the other routes of its gateway. */
 export interface RouteContext<Source> {
@@ -50,7 +51,6 @@ export class Route<Source> implements ScriptRoute<Source> {
   readonly #frontController: string | undefined
   readonly #all: boolean
   readonly #checkLocal: boolean
-  readonly #match: string | RegExp
   /** The last label and its mount point: most routes have only one. */
   #label: readonly [mount: string, label: string] | undefined
 
@@ -73,7 +73,6 @@ export class Route<Source> implements ScriptRoute<Source> {
     this.#all = pathInfo === 'all' || fixRoot
     this.#checkLocal = checkLocal
     if (checkLocal && !this.#all) checkRoot(where, options.root)
-    this.#match = match
     this.dispatcher = dispatcher
     this.match = match
     this.#options = options
@@ -137,7 +136,7 @@ export class Route<Source> implements ScriptRoute<Source> {
   }
 
   label(mount: string): string {
-    if (this.#label?.[0] !== mount) this.#label = [mount, labelOf(mount, this.#match)]
+    if (this.#label?.[0] !== mount) this.#label = [mount, routeName(mount, this.match)]
     return this.#label[1]
   }
 
@@ -164,11 +163,6 @@ export class Route<Source> implements ScriptRoute<Source> {
     }
     return { scriptName: mount + script, pathInfo, scriptFilename, documentRoot }
   }
-}
-
-function labelOf(mount: string, match: string | RegExp): string {
-  if (typeof match !== 'string') return `${mount || '/'} ~ ${match.source}`
-  return match.startsWith('/') ? (mount + match).replace(/(.)\/$/, '$1') : `${mount}/*${match}`
 }
 
 function documentRootOf(options: RouteOptions<never>): DocumentRoot | undefined {
