@@ -1,5 +1,6 @@
 // Answers for clients, and what a store is given of a response.
 
+import { hitStatus } from './cache-status.ts'
 import type { CacheKey, CacheValue } from './cache-store.ts'
 import type { CacheAnswer, CacheRequest, OriginResponse, ResponseHead } from './exchange.ts'
 import { soleValue, toRecord, valuesOf } from './fields.ts'
@@ -7,12 +8,43 @@ import type { Storage } from './policy/storing.ts'
 import type { StoredResponse } from './stores/stored-response.ts'
 import { CACHE_TAGS_FIELD, tagsIn } from './tags.ts'
 
-/** A stored response as an answer, with its age. */
-export function answerOf(stored: StoredResponse, cacheStatus: string, now: number): CacheAnswer {
+/** A stored response as an answer, with its age. @param own further fields, for one client. */
+export function answerOf(
+  stored: StoredResponse,
+  cacheStatus: string,
+  now: number,
+  own: readonly string[] = [],
+): CacheAnswer {
   const { status, reason, body } = stored
-  const age = String(Math.max(0, Math.floor((now - stored.cachedAt) / 1000)))
-  const fields = [...stored.fields, 'age', age, 'cache-status', cacheStatus]
+  const fields = [
+    ...stored.fields,
+    'age',
+    String(ageOf(stored, now)),
+    'cache-status',
+    cacheStatus,
+    ...own,
+  ]
   return { status, reason, fields, body, isWhole: true }
+}
+
+/**
+ * A fresh stored response as an answer. It is the same object until its age or its remaining lifetime has another number of
+ * seconds.
+ */
+export function hitOf(stored: StoredResponse, now: number): CacheAnswer {
+  const { hit, cachedAt, staleAt } = stored
+  if (hit !== undefined && now >= hit.from && now < hit.until) return hit.answer
+  const left = staleAt - now
+  const answer = answerOf(stored, hitStatus(left), now)
+  const nextAge = cachedAt + (ageOf(stored, now) + 1) * 1000
+  const nextLeft = now + (left % 1000) + 1
+  stored.hit = { answer, from: now, until: Math.min(nextAge, nextLeft) }
+  return answer
+}
+
+/** Seconds. */
+function ageOf({ cachedAt }: StoredResponse, now: number): number {
+  return Math.max(0, Math.floor((now - cachedAt) / 1000))
 }
 
 export function keyOf({

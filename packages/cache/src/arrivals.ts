@@ -162,9 +162,8 @@ export class Arrivals {
       if (waiting !== leader && !isStored) continue
       if (waiting !== leader && !selects(stored.vary, waiting.request.headers)) continue
       flight.waiting.delete(waiting)
-      const answer = answerOf(stored, cacheStatus, now)
-      if (waiting === leader) answer.fields.push(...own)
-      this.#context.answer(waiting, undefined, answer)
+      const fields = waiting === leader ? own : []
+      this.#context.answer(waiting, undefined, answerOf(stored, cacheStatus, now, fields))
     }
     this.#restartAll(flight)
   }

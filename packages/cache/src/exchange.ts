@@ -30,7 +30,7 @@ export interface OriginResponse {
   /** Reason phrase; '' for the standard one. */
   readonly reason: string
   /** Fields for the client. */
-  readonly fields: string[]
+  readonly fields: readonly string[]
   /** Fields as the application has sent them, which may have more that say how to store the response. */
   readonly received: FlatFields
   readonly body: Buffer | Readable | null
@@ -57,7 +57,7 @@ export type Fetch = (fields: RequestFields, callback: OriginCallback) => Running
 export interface CacheAnswer {
   readonly status: number
   readonly reason: string
-  readonly fields: string[]
+  readonly fields: readonly string[]
   readonly body: Buffer | Readable | null
   /**
    * Whether it is a whole response of which the request may want less: its conditions and its Range are still to be evaluated,

@@ -1,6 +1,6 @@
 // A shared HTTP cache (RFC 9111): looks up, coalesces, refreshes, invalidates and purges.
 
-import { answerOf, keyOf } from './answers.ts'
+import { answerOf, hitOf, keyOf } from './answers.ts'
 import { Arrivals, type FlightPlan } from './arrivals.ts'
 import { forwardedStatus, hitStatus } from './cache-status.ts'
 import { Flight } from './coalescing/flight.ts'
@@ -88,7 +88,7 @@ export class SharedCache {
     const directives = this.#directivesOf(request.headers)
     if (decideReuse(result, directives, this.#rules, now) !== 'fresh') return undefined
     this.stats.hits++
-    return answerOf(result, hitStatus(result.staleAt - now), now)
+    return hitOf(result, now)
   }
 
   #inMemory(

@@ -25,3 +25,9 @@ export const { decideReuse, requestDirectives } = (await built(
 export const { selects, selectionOf, varyNames } = (await built(
   'policy/vary',
 )) as typeof import('../src/policy/vary.ts')
+
+export const { answerOf, hitOf } = (await built('answers')) as typeof import('../src/answers.ts')
+
+export const { hitStatus } = (await built(
+  'cache-status',
+)) as typeof import('../src/cache-status.ts')

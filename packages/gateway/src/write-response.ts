@@ -36,8 +36,10 @@ function writeFields(
       : [...headers, 'Content-Length', String(body?.length ?? 0)]
   if (isUntouched(res)) {
     // Fast path: writeHead() with a flat array stores no fields by name, so it costs far less than setHeader().
-    if (reason === '') res.writeHead(status, fields)
-    else res.writeHead(status, reason, fields)
+    // It does not change the array.
+    const flat = fields as string[]
+    if (reason === '') res.writeHead(status, flat)
+    else res.writeHead(status, reason, flat)
     return
   }
   setFields(

@@ -1,6 +1,7 @@
 // A stored response, ready to be sent.
 
 import type { CacheResult } from '../cache-store.ts'
+import type { CacheAnswer } from '../exchange.ts'
 import { toFlat, valuesOf } from '../fields.ts'
 import type { Directives } from '../policy/directives.ts'
 import { CACHE_TAGS_FIELD } from '../tags.ts'
@@ -16,6 +17,8 @@ export interface StoredResponse {
   readonly cachedAt: number
   readonly staleAt: number
   readonly vary: CacheResult['vary']
+  /** The answer of the last hit, and in which milliseconds since 1970 it holds. */
+  hit?: { readonly answer: CacheAnswer; readonly from: number; readonly until: number }
 }
 
 /** The response of a result that a store returns more than once. Not in a WeakMap, whose look-up costs more. */

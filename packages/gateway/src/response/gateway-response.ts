@@ -10,7 +10,7 @@ export interface GatewayResponse {
   /** Reason phrase; '' for the standard one. */
   readonly reason: string
   /** Fields as a flat array: name, value, name, value…; values in latin1. */
-  readonly headers: string[]
+  readonly headers: readonly string[]
   /**
    * A Buffer if the body is complete, else a stream. A stream that breaks off is destroyed with an error; it never ends
    * early.
