@@ -1,6 +1,7 @@
 /** What subscribers of diagnostics_channel are told. */
 import { subscribe, tracingChannel, unsubscribe } from 'node:diagnostics_channel'
 import { type Attempt, Balancer, type ExchangeEvent, type MemberEvent, Pool } from '@fastcgi/client'
+import { encodeNameValues } from '@fastcgi/protocol'
 import t, { type Test } from 'tap'
 import { peerAndPool, sent } from '../helpers/outcome.ts'
 import {
@@ -42,7 +43,8 @@ t.test('an exchange that is answered', async (t) => {
     connection.write(response('hello'), endRecord(7))
   })
   const { pool, peer } = await peerAndPool(t, script)
-  const outcome = await sent(t, pool, { params: { REQUEST_METHOD: 'GET' } })
+  const params = { REQUEST_METHOD: 'GET', SCRIPT_FILENAME: '/a.php' }
+  const outcome = await sent(t, pool, { params, route: '/shop' })
   t.equal(outcome.body.toString(), 'hello')
   t.strictSame(
     events.map(([name]) => name),
@@ -50,14 +52,48 @@ t.test('an exchange that is answered', async (t) => {
   )
   const [event] = new Set(events.map(([, event]) => event))
   t.match(event, {
+    role: 'responder',
+    method: 'GET',
+    script: '/a.php',
+    route: '/shop',
     status: 200,
     appStatus: 7,
     attempts: [{ address: peer.address, outcome: 'ok' }],
   })
   t.notOk(event?.error)
-  t.strictSame(attempts, event?.attempts)
+  const about = { method: 'GET', script: '/a.php', route: '/shop' }
+  t.strictSame(attempts, [{ ...event?.attempts[0], ...about }])
   for (const name of ['queueTime', 'connectTime', 'headTime', 'totalTime'] as const)
     t.ok((attempts[0]?.[name] ?? -1) >= 0, name)
+})
+
+t.test('a subscriber adds params, in place of those of the same name', async (t) => {
+  const channel = tracingChannel<unknown, ExchangeEvent>('fastcgi:exchange')
+  const start = (event: ExchangeEvent): void => {
+    event.setParam('HTTP_TRACEPARENT', 'new')
+    event.setParam('ADDED', 'gr\u00fcn')
+  }
+  channel.start.subscribe(start as never)
+  t.teardown(() => channel.start.unsubscribe(start as never))
+  const { pool, peer } = await peerAndPool(t, wellBehaved())
+  const given = { A: '1', HTTP_TRACEPARENT: 'old', B: '2' }
+  const pairs = Object.entries(given)
+  const forms = [
+    given,
+    new Map(pairs),
+    pairs,
+    encodeNameValues(pairs),
+    encodeNameValues([['A', '1']]),
+  ]
+  for (const params of forms) await sent(t, pool, { params })
+  const told = peer.requests.map((request) => request.params)
+  const all = { A: '1', B: '2', HTTP_TRACEPARENT: 'new', ADDED: 'gr\u00fcn' }
+  t.strictSame(told.slice(0, 4), [all, all, all, all])
+  t.match(told[4], { A: '1', HTTP_TRACEPARENT: 'new' })
+  const nobody = new Pool('127.0.0.1:1')
+  t.teardown(() => nobody.destroy())
+  const { error } = await sent(t, nobody, { params: Buffer.from([200]) })
+  t.match(error, { code: 'FCGI_CONNECT' }, 'a block that cannot be read is sent as it is')
 })
 
 t.test('an exchange that fails', async (t) => {

@@ -21,7 +21,7 @@ t.test('those of all proxies of the scope', async (t) => {
   await app.ready()
   const scripts: unknown[] = []
   const listener = (message: unknown): void => {
-    scripts.push((message as { scriptFilename: string }).scriptFilename)
+    scripts.push((message as { script: string }).script)
   }
   subscribe('fastcgi:script', listener)
   t.teardown(() => unsubscribe('fastcgi:script', listener))

@@ -13,7 +13,8 @@ export abstract class BaseDispatcher implements Dispatcher {
   abstract get stats(): DispatcherStats
 
   dispatch(request: FastCGIRequest, handler: DispatchHandler): DispatchControl {
-    return this.run(request, traced(request, handler))
+    const tracer = traced(request, handler)
+    return tracer === undefined ? this.run(request, handler) : this.run(tracer.request, tracer)
   }
 
   request(init: FastCGIRequest): Promise<FastCGIResponse> {

@@ -1,16 +1,12 @@
-// Publishes attempts and member events on node:diagnostics_channel. Exchanges are published by exchange/tracing.ts.
+// Channels of node:diagnostics_channel. Exchanges are published by exchange/tracing.ts.
 import { type Channel, channel } from 'node:diagnostics_channel'
 import { callSafely } from './callbacks.ts'
 
-const attempts = channel('fastcgi:attempt')
+/** For attempts that have ended: messages are `AttemptEvent`s. */
+export const attemptChannel: Channel = channel('fastcgi:attempt')
 const members = channel('fastcgi:member')
 
-/** Publishes a finished attempt. @param attempt an `Attempt` with all properties set. */
-export function publishAttempt(attempt: object): void {
-  if (attempts.hasSubscribers) publish(attempts, attempt)
-}
-
-/** Publishes an event of a balancer's member. @param event a `MemberEvent`. */
+/** Publishes an event of a balancer's member on `fastcgi:member`. @param event a `MemberEvent`. */
 export function publishMember(event: object): void {
   if (members.hasSubscribers) publish(members, event)
 }

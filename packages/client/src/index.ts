@@ -58,7 +58,12 @@ export type { DispatcherEvent, EventKind } from './events.ts'
 // Requests and responses.
 export type { BalanceHints } from './exchange/balance-hints.ts'
 export type { Figures, LastError } from './exchange/figures.ts'
-export type { Attempt, DispatchControl, DispatchHandler } from './exchange/handler.ts'
+export type {
+  Attempt,
+  AttemptEvent,
+  DispatchControl,
+  DispatchHandler,
+} from './exchange/handler.ts'
 export type { FastCGIRequest, FilterData, ParamsInit } from './exchange/request.ts'
 export { FastCGIResponse, ResponseBody } from './exchange/response.ts'
 export { IDEMPOTENT_METHODS } from './exchange/retry.ts'

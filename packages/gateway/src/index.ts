@@ -28,6 +28,7 @@ export type { GatewayRequest, PlacedGuard } from './request/gateway-request.ts'
 export type { InterceptErrors, ResponseHeaderOptions } from './response/field-rules.ts'
 export type { GatewayCallback, GatewayResponse } from './response/gateway-response.ts'
 export type { PathInfoMode } from './script/path-info.ts'
+export type { ScriptMessage } from './script/script-channel.ts'
 export { sites } from './script/sites.ts'
 // The status page.
 export {

@@ -1,6 +1,7 @@
 // Logs the requests of a server, with the script that ran each of them.
 import { subscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { ScriptMessage } from '@fastcgi/gateway'
 import proxyAddr from 'proxy-addr'
 import { type Access, combinedAccess, humanAccess, jsonAccess } from '../output/access-line.ts'
 import { destination } from '../output/destination.ts'
@@ -18,8 +19,8 @@ export function withAccessLog(
   const write = writer(accessLog)
   const scripts = new WeakMap<IncomingMessage, string>()
   subscribe('fastcgi:script', (message) => {
-    const { req, scriptFilename } = message as { req: IncomingMessage; scriptFilename?: string }
-    if (scriptFilename !== undefined) scripts.set(req, scriptName(scriptFilename, root))
+    const { req, script } = message as ScriptMessage
+    if (script !== undefined) scripts.set(req, scriptName(script, root))
   })
   return (req, res) => {
     const start = performance.now()

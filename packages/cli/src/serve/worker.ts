@@ -20,13 +20,14 @@ type Snapshots = readonly [StatusSnapshot, ...StatusSnapshot[]]
 
 class Worker {
   readonly #settings: Promise<Settings>
+  // Before the monitor, which looks at it at once.
+  #server: RunningServer | undefined
   readonly #monitor = new Monitor({
     dispatchers: () => this.#server?.site.dispatchers() ?? {},
     caches: () => ({}),
   })
   /** Requests for the status that wait for the snapshots of the other workers. */
   readonly #asked = new Map<number, (snapshots: Snapshots) => void>()
-  #server: RunningServer | undefined
   #lastId = 0
 
   constructor(load: () => Promise<Settings>) {

@@ -8,15 +8,15 @@ import {
   type Role,
 } from '@fastcgi/protocol'
 import { callSafely, reportThrown } from '../callbacks.ts'
-import { publishAttempt } from '../diagnostics.ts'
+import { attemptChannel, publish } from '../diagnostics.ts'
 import { AbortedError, OverloadedError } from '../errors.ts'
 import type { Timeouts } from '../options.ts'
 import { mergeTimeouts, type PoolSettings } from '../options.ts'
 import { type CheckPhaseTask, runInCheckPhase } from './check-phase.ts'
 import type { Figures } from './figures.ts'
 import { roleOf, withDataParams } from './filter-data.ts'
-import type { Attempt, DispatchControl, DispatchHandler } from './handler.ts'
-import { encodeParams, scriptOf } from './params.ts'
+import type { Attempt, AttemptEvent, DispatchControl, DispatchHandler } from './handler.ts'
+import { encodeParams, methodOf, scriptOf } from './params.ts'
 import type { FastCGIRequest, FilterData } from './request.ts'
 import { type AttemptState, isIdempotent, mayRetry } from './retry.ts'
 import { StderrLines } from './stderr-lines.ts'
@@ -90,6 +90,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
   next: this | undefined
 
   readonly #handler: DispatchHandler
+  readonly #request: FastCGIRequest
   readonly #signal: AbortSignal | undefined
   readonly #maxHeadSize: number
   readonly #figures: Figures
@@ -132,6 +133,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
         : mergeTimeouts(settings.timeouts, request.timeouts)
     this.startedAt = now
     this.#handler = handler
+    this.#request = request
     this.#maxHeadSize = settings.maxHeadSize
     this.#figures = figures
     this.#head = new ResponseHeadParser({ maxBytes: settings.maxHeadSize })
@@ -189,7 +191,7 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.#attempt = undefined
     attempt.totalTime = now - this.#attemptAt
     attempt.outcome = outcome
-    publishAttempt(attempt)
+    if (attemptChannel.hasSubscribers) publish(attemptChannel, attemptEvent(attempt, this.#request))
   }
 
   /**
@@ -343,6 +345,18 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
 }
 
 function ignore(): void {}
+
+function attemptEvent(
+  attempt: Attempt,
+  { params, method, script, route }: FastCGIRequest,
+): AttemptEvent {
+  return {
+    ...attempt,
+    method: method ?? methodOf(params),
+    script: script ?? (scriptOf(params) || undefined),
+    route,
+  }
+}
 
 /** Calls `onError`; what the handler throws is reported as a warning. */
 export function tellError(handler: DispatchHandler, error: FastCGIError, retryable: boolean): void {

@@ -22,6 +22,16 @@ export interface Attempt {
   outcome?: string
 }
 
+/** The message of the channel `fastcgi:attempt`: an attempt that has ended, with what it was about. */
+export interface AttemptEvent extends Attempt {
+  /** Method of the HTTP request; undefined if it is not known. */
+  readonly method: string | undefined
+  /** SCRIPT_FILENAME; undefined if it is not known. */
+  readonly script: string | undefined
+  /** Name of the HTTP route; undefined without a gateway, and for authorizers. */
+  readonly route: string | undefined
+}
+
 /** Receives one response. Exactly one of `onEnd` and `onError` is called, once, and no other method after it. */
 export interface DispatchHandler {
   /** Set by a dispatcher that passes a request on to another one, so that the exchange is traced only once. */

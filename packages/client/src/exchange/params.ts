@@ -1,5 +1,10 @@
 // Encodes the params of a request.
-import { NameValueEncoder, ProtocolError } from '@fastcgi/protocol'
+import {
+  decodeNameValues,
+  encodeNameValues,
+  NameValueEncoder,
+  ProtocolError,
+} from '@fastcgi/protocol'
 import type { ParamsInit } from './request.ts'
 
 type Value = string | number | null | undefined
@@ -29,6 +34,29 @@ export function encodeParams(params: ParamsInit): Buffer {
   const block = encoder.finish()
   if (block.length <= MAX_KEPT_SIZE) spare = encoder
   return block
+}
+
+/**
+ * Returns params with others added, which replace those of the same name.
+ * @throws ParamsTooLargeError when a param is over 65528 bytes; ProtocolError when a block is malformed.
+ */
+export function addParams(params: ParamsInit, added: ReadonlyMap<string, string>): ParamsInit {
+  const others = Buffer.isBuffer(params)
+    ? decodeNameValues(params, 'latin1')
+    : [...entriesOf(params)]
+  const kept = others.filter(([name]) => !added.has(name))
+  if (!Buffer.isBuffer(params)) return [...kept, ...added]
+  const rest =
+    kept.length === others.length
+      ? params
+      : encodeNameValues(kept as Array<[string, string]>, 'latin1')
+  return Buffer.concat([rest, encodeNameValues(added)])
+}
+
+/** Returns REQUEST_METHOD; undefined if there is none, or if `params` is not an object. */
+export function methodOf(params: ParamsInit): string | undefined {
+  const method = 'REQUEST_METHOD' in params ? params.REQUEST_METHOD : undefined
+  return typeof method === 'string' ? method : undefined
 }
 
 /** Returns SCRIPT_FILENAME; '' if there is none, or if `params` is not an object. */

@@ -67,6 +67,13 @@ export interface FastCGIRequest {
    * @default SCRIPT_FILENAME, if `params` is an object
    */
   script?: string | undefined
+  /**
+   * Method of the HTTP request, for subscribers of the diagnostics channels. To be given with `params` that are not an object.
+   * @default REQUEST_METHOD, if `params` is an object
+   */
+  method?: string | undefined
+  /** Name of the HTTP route that the request has taken, for subscribers of the diagnostics channels. @default none */
+  route?: string | undefined
   /** Timeouts of this request in milliseconds, in place of those of the pool. */
   timeouts?: Partial<Timeouts>
   /** What a balancer uses for sticky sessions and hash keys. */

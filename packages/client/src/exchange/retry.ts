@@ -1,5 +1,6 @@
 // Decides whether a failed request may be sent again (RFC 9110 §9.2.2).
 import type { FastCGIError } from '@fastcgi/protocol'
+import { methodOf } from './params.ts'
 import type { FastCGIRequest } from './request.ts'
 
 /** The state of an exchange that decides whether it may be sent again; see the properties of `Exchange`. */
@@ -58,6 +59,6 @@ export const IDEMPOTENT_METHODS: ReadonlySet<string> = new Set([
 /** Returns the option `idempotent`, or by default whether REQUEST_METHOD is an idempotent method. */
 export function isIdempotent({ idempotent, params }: FastCGIRequest): boolean {
   if (idempotent !== undefined) return idempotent
-  const method = 'REQUEST_METHOD' in params ? params.REQUEST_METHOD : undefined
-  return typeof method === 'string' && IDEMPOTENT_METHODS.has(method)
+  const method = methodOf(params)
+  return method !== undefined && IDEMPOTENT_METHODS.has(method)
 }

@@ -189,6 +189,7 @@ export class Guard<Source> {
           role: 'authorizer',
           params,
           script: this.#options.script,
+          method: req.method,
           stdin: this.#options.sendStdin,
           idempotent: true,
           signal,

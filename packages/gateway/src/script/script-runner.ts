@@ -89,7 +89,7 @@ export class ScriptRunner<Source> {
     }
     const { scriptFilename } = names
     routed.logger.script = scriptFilename
-    publishScript(req, scriptFilename)
+    publishScript(routed, scriptFilename)
     const { cacheRun } = routed
     const responder = new Responder({
       req,
@@ -108,6 +108,8 @@ export class ScriptRunner<Source> {
       {
         params,
         script: scriptFilename,
+        method: routed.method,
+        route: routed.logger.route,
         body,
         bodyLength: length,
         // node:http keeps no reference to the chunks of a request body, so their memory may be freed once they are sent.
