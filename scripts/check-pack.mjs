@@ -1,4 +1,5 @@
-// Packs every package as it would be published, and has publint and attw look at the tarballs.
+// Packs every package as it would be published, has publint and attw look at the tarballs, and compares their sizes with
+// the limits.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
+import { exceededLimits } from './package-limits.mjs'
 
 const ATTW = fileURLToPath(
   new URL('dist/index.js', import.meta.resolve('@arethetypeswrong/cli/package.json')),
@@ -33,6 +35,7 @@ async function check(name, manifest) {
   const problems = existsSync(`packages/${name}/README.md`) ? [] : ['there is no README.md']
   if (manifest.exports?.['.'] !== undefined && manifest.exports['.'].types?.require === undefined)
     problems.push("exports['.'] has no types for CommonJS: types.require, ./dist/index.d.cts")
+  problems.push(...exceededLimits(name, tarball))
   const bytes = new Uint8Array(readFileSync(tarball))
   const { messages } = await publint({ pack: { tarball: bytes.buffer }, strict: true })
   problems.push(

@@ -2,7 +2,7 @@
 // NAME is node@24, fastify@5.0 and so on; without one, all that are named below. The last line has the numbers of all.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,6 +35,8 @@ if (unknown !== undefined) {
 
 const started = performance.now()
 const directory = mkdtempSync(join(tmpdir(), 'versions-'))
+// Web servers start Node as a user of their own.
+chmodSync(directory, 0o755)
 process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 const sums = { passed: 0, failed: 0, skipped: 0 }
 for (const name of names) {

@@ -28,7 +28,7 @@ t.test('what goes wrong', NEEDS_LIBFCGI, async (t) => {
   wrong(['-s', 'x'.repeat(100), '--', '/bin/true'], 2, /socket path takes at most/)
   t.match(run([...OURS, '-h'], directory).stdout, /--supervise/)
   t.match(run([...OURS, '-?'], directory).stdout, /--supervise/)
-  t.match(run([...OURS, '-v'], directory).stdout, /^\d+\.\d+\.\d+$/m)
+  t.match(run([...OURS, '-v'], directory).stdout, /^\d+\.\d+\.\d+(-rc\.\d+)?$/m)
 })
 
 t.test(

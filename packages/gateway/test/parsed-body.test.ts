@@ -92,6 +92,17 @@ t.test('urlencoded, nested as PHP reads it', async (t) => {
   await sent(t, FORM, 'a=1&b=2', 'a=1&b=2')
 })
 
+t.test('urlencoded, what middleware has put into it', async (t) => {
+  const values = { n: 1, yes: true, no: null, gone: undefined, at: new Date(0), a: [[1], { b: 2 }] }
+  await sent(
+    t,
+    FORM,
+    values,
+    'n=1&yes=true&no=&at=1970-01-01T00%3A00%3A00.000Z&a%5B0%5D%5B0%5D=1&a%5B1%5D%5Bb%5D=2',
+  )
+  await sent(t, FORM, { half: '\ud800' }, 'half=%EF%BF%BD')
+})
+
 t.test('urlencoded, as a parser that does not interpret brackets leaves it', async (t) => {
   const days = 'days%5B%5D=mon&days%5B%5D=tue'
   await sent(t, FORM, { 'days[]': ['mon', 'tue'] }, days)
@@ -105,6 +116,7 @@ t.test('the charset agrees with the bytes', async (t) => {
   const latin1 = `${FORM}; charset=iso-8859-1`
   await sent(t, latin1, { a: 'gr\u00fcn', b: ['\u00e9'] }, 'a=gr%FCn&b%5B0%5D=%E9')
   await sent(t, latin1, { 'a[]': ['\u00fc', '\u00e9'] }, 'a%5B%5D=%FC&a%5B%5D=%E9')
+  await sent(t, latin1, { a: '1+1 \u20ac' }, 'a=1%2B1%20%26%238364%3B')
   const json = (charset: string) => `application/json;charset=${charset}; x=y`
   await sent(t, json('utf-16'), ['ü'], '["ü"]', 'as it came', json('utf-8'))
   await sent(t, json('utf-8'), ['ü'], '["ü"]')

@@ -1,5 +1,5 @@
 import { RequestBodyError } from '@fastcgi/client'
-import qs from 'qs'
+import { encodeFields } from './form-encoding.ts'
 
 /** A parsed body that has been encoded again. */
 export interface EncodedBody {
@@ -67,7 +67,7 @@ function encodeForm(body: object, contentType: string | undefined): EncodedBody 
     Object.getPrototypeOf(body) !== Object.prototype ||
     Object.keys(body).some((name) => name.includes('['))
   const charset = isLatin1(contentType) ? 'iso-8859-1' : 'utf-8'
-  const text = qs.stringify(body, { charset, arrayFormat: isFlat ? 'repeat' : 'indices' })
+  const text = encodeFields(body, charset, isFlat)
   return charset === 'utf-8'
     ? inUTF8(text, contentType)
     : { body: Buffer.from(text), contentType: undefined }
