@@ -4,6 +4,7 @@
  *
  *     <!-- test: GET /hello.php -> 200 Hello -->    it serves, and answers so (the text is a part of the body)
  *     <!-- test: output Hello -->                   it writes that to stdout
+ *     <!-- test: file examples/frameworks/koa.js --> it is that file, which is run by another test; also TypeScript
  *
  * A block that is not asked anything has to end by itself, with exit code 0. `/var/www/site` is the SITE below.
  */
@@ -55,6 +56,7 @@ interface Block {
 type Expectation =
   | { kind: 'request'; method: string; path: string; status: number; text: string }
   | { kind: 'output'; text: string }
+  | { kind: 'file'; path: string }
 
 /** All Markdown below a directory of the workspace, by its path. */
 export function listMarkdown(directory: string): string[] {
@@ -81,7 +83,12 @@ async function runDocument(t: Test, document: string): Promise<void> {
   t.same(misplaced, [], 'every test comment is understood and stands before a block of JavaScript')
   const missing = links.filter((link) => !existsSync(resolve(dirname(path), link)))
   t.same(missing, [], 'relative links lead to files')
-  for (const block of blocks) await t.test(block.where, PHP_FPM, (t) => runBlock(t, block))
+  for (const block of blocks) {
+    const file = block.expected.find((expectation) => expectation.kind === 'file')
+    if (file !== undefined)
+      t.equal(block.code, readFileSync(join(WORKSPACE, file.path), 'utf8'), `is ${file.path}`)
+    else await t.test(block.where, PHP_FPM, (t) => runBlock(t, block))
+  }
 }
 
 /** Finds code blocks, their comments, and links outside of code. */
@@ -98,7 +105,8 @@ function parse(name: string, markdown: string) {
       else if (fence.block !== undefined) fence.block.code += `${line}\n`
     } else if (mark !== null) {
       const [, mark1 = '', language = ''] = mark
-      const isCode = /^(js|mjs|cjs|jsx|javascript)$/i.test(language)
+      const isFile = comments.some((comment) => FILE.test(comment))
+      const isCode = isFile || /^(js|mjs|cjs|jsx|javascript)$/i.test(language)
       const block = isCode ? { where: `${name}:${at + 2}`, code: '', expected: [] } : undefined
       if (block === undefined) misplaced.push(...comments)
       else blocks.push(expecting(block, comments, misplaced))
@@ -114,17 +122,21 @@ function parse(name: string, markdown: string) {
   return { blocks, links, misplaced }
 }
 
+const FILE = /<!--\s*test:\s*file\s+(\S+)\s*-->/
+
 function expecting(block: Block, comments: string[], misplaced: string[]): Block {
   for (const comment of comments) {
     const [, output] = /<!--\s*test:\s*output\s+(.*?)\s*-->/.exec(comment) ?? []
-    const [, method, path, status, text] =
+    const [, method, target, status, text] =
       /<!--\s*test:\s*([A-Z]+)\s+(\/\S*)\s+->\s+(\d{3})\s*(.*?)\s*-->/.exec(comment) ?? []
+    const [, path] = FILE.exec(comment) ?? []
     if (output !== undefined) block.expected.push({ kind: 'output', text: output })
-    else if (method !== undefined && path !== undefined)
+    else if (path !== undefined) block.expected.push({ kind: 'file', path })
+    else if (method !== undefined && target !== undefined)
       block.expected.push({
         kind: 'request',
         method,
-        path,
+        path: target,
         status: Number(status),
         text: text ?? '',
       })
