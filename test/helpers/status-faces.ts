@@ -1,4 +1,5 @@
 /** The status page behind its faces: by itself, in Fastify over HTTP/1.1 and HTTP/2, and in Express. */
+import { createHash } from 'node:crypto'
 import { createServer, request as httpRequest } from 'node:http'
 import { connect } from 'node:http2'
 import type { AddressInfo } from 'node:net'
@@ -188,6 +189,16 @@ const FACES: readonly FaceName[] = ['alone', 'fastify', 'http2', 'express']
 
 export function eachFace(name: string, run: (t: Test, face: FaceName) => Promise<void>): void {
   for (const face of FACES) t.test(`${name} (${face})`, (t) => run(t, face))
+}
+
+/** The page without its own script and style sheet, which its policy must name by their hashes. */
+export function withoutOwnCode(t: Test, { body, headers }: Answer): string {
+  const policy = headers['content-security-policy']
+  return body.replace(/<(script|style)>(.*?)<\/\1>/gs, (_all, name: string, text: string) => {
+    const hash = createHash('sha256').update(text).digest('base64')
+    t.match(policy, `${name}-src 'sha256-${hash}';`, `the policy allows this ${name}`)
+    return ''
+  })
 }
 
 export const nonceOf = ({ body }: Answer): string =>

@@ -5,7 +5,7 @@ import { errorAdvice } from './error-advice.ts'
 import type { GatewayError } from './error-status.ts'
 import type { GatewayCallback, GatewayResponse } from './response/gateway-response.ts'
 import { type FormatTypes, preferred } from './status/content-negotiation.ts'
-import { html, Markup } from './status/html.ts'
+import { html, Markup } from './status/page/html.ts'
 
 /** How error pages are made. */
 export interface ErrorPageOptions {

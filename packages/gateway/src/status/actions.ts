@@ -33,12 +33,12 @@ export class Actions {
   /** Random token in every form of this process's page, which no other site can know. */
   readonly nonce: string = randomBytes(24).toString('base64url')
 
-  /** Performs the action of a form. @param by who asks for it, for the events. @throws ActionError */
+  /** Performs the action of a form, and returns its name. @param by who asks for it, for the events. @throws ActionError */
   run(
     request: ActionRequest,
     dispatchers: Readonly<Record<string, Dispatcher>>,
     by: string | undefined,
-  ): void {
+  ): string {
     const form = readForm(request)
     this.#checkOrigin(request)
     if (!equalsInConstantTime(form.get('nonce') ?? '', this.nonce))
@@ -52,6 +52,7 @@ export class Actions {
       if (error instanceof OptionError) throw new ActionError(400, error.message)
       throw error
     }
+    return form.get('action') ?? ''
   }
 
   /**

@@ -1,6 +1,5 @@
 // createStatus: answers requests for the status as a page, JSON or Prometheus text.
 
-import { randomBytes } from 'node:crypto'
 import { type Dispatcher, OptionError } from '@fastcgi/client'
 import { type Check, callable, checkOptions, integer, text } from '@fastcgi/client/internal'
 import type { GatewayCache } from '../cache/caches.ts'
@@ -8,7 +7,8 @@ import { ActionError, Actions } from './actions.ts'
 import { type Format, isFormat, negotiate } from './content-negotiation.ts'
 import { lighttpdCounters } from './lighttpd-counters.ts'
 import { Monitor } from './monitor.ts'
-import { statusPage } from './page.ts'
+import { PAGE_POLICY, statusPage } from './page/page.ts'
+import { linkTo, readView } from './page/query.ts'
 import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts'
 import type { StatusSnapshot } from './snapshot.ts'
 
@@ -191,14 +191,17 @@ class DispatcherStatus<Source> implements Status<Source> {
       return this.#refuse(parsed, 403, 'This request may not change anything (option actions).')
     const origin = URL.canParse(url) ? parsed.url.origin : undefined
     const by = this.#operator?.(source)
+    let { search } = parsed.url
     try {
-      this.#actions.run({ origin, headers, body }, this.#dispatchers(), by)
+      const action = this.#actions.run({ origin, headers, body }, this.#dispatchers(), by)
+      // The page of a removed member has gone with it.
+      if (action === 'remove') search = withoutMember(parsed.url)
     } catch (error) {
       if (!(error instanceof ActionError)) throw error
       return this.#refuse(parsed, error.status, error.message)
     }
     // A Location that begins with two slashes would name another host.
-    const location = parsed.url.pathname.replace(/^\/+/, '/') + parsed.url.search
+    const location = parsed.url.pathname.replace(/^\/+/, '/') + search
     return response(303, TEXT, 'Done.\n', ['Location', location])
   }
 
@@ -213,19 +216,14 @@ class DispatcherStatus<Source> implements Status<Source> {
       const all = { ...snapshot, lighttpd: lighttpdCounters(snapshot) }
       return response(status, 'application/json', `${JSON.stringify(all)}\n`)
     }
-    const styleNonce = randomBytes(16).toString('base64url')
     const page = statusPage(snapshot, {
       title: this.#title,
       refresh: this.#refresh,
-      paused: error !== undefined || url.searchParams.get('refresh') === '0',
-      styleNonce,
+      view: readView(url.searchParams),
       actionNonce: mayChange ? this.#actions.nonce : undefined,
       error: error?.message,
     })
-    return response(status, 'text/html; charset=utf-8', page, [
-      CSP,
-      `${POLICY}; style-src 'nonce-${styleNonce}'; form-action 'self'; base-uri 'none'`,
-    ])
+    return response(status, 'text/html; charset=utf-8', page, [CSP, `${POLICY}; ${PAGE_POLICY}`])
   }
 
   /** Answers a refused request; browsers get the page with the message at the top. */
@@ -248,6 +246,10 @@ class DispatcherStatus<Source> implements Status<Source> {
 function present(caches: Caches): Record<string, GatewayCache> {
   const given = Object.entries(caches).filter(([, cache]) => cache !== undefined)
   return Object.fromEntries(given as Array<[string, GatewayCache]>)
+}
+
+function withoutMember({ searchParams }: URL): string {
+  return linkTo(readView(searchParams), { member: undefined }).replace(/^\?$/, '')
 }
 
 function parseURL(url: string): URL | undefined {

@@ -23,7 +23,7 @@ export function bytes(value: number): string {
 /** Milliseconds, from one second on in seconds. */
 export function milliseconds(value: number): string {
   if (value >= 1000) return `${Number((value / 1000).toFixed(1))} s`
-  return `${Number(value.toFixed(value < 10 ? 1 : 0))} ms`
+  return `${value < 10 ? Number(value.toPrecision(2)) : Math.round(value)} ms`
 }
 
 /** Seconds, in the two largest units: `2 d 5 h`. */
