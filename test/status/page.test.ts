@@ -77,7 +77,11 @@ eachFace('what every answer says of itself', async (t, name) => {
   t.match(policy, "form-action 'self'")
   t.notMatch(policy, /unsafe|\*|https?:/)
   const rest = withoutOwnCode(t, first)
-  t.notMatch(rest, / style=| on\w+=|<script|<style|https?:\/\//, 'nothing else, nothing from elsewhere')
+  t.notMatch(
+    rest,
+    / style=| on\w+=|<script|<style|https?:\/\//,
+    'nothing else, nothing from elsewhere',
+  )
 })
 
 eachFace('nothing from outside becomes markup', async (t, name) => {
@@ -104,7 +108,7 @@ eachFace('nothing from outside becomes markup', async (t, name) => {
   )
   const page = await face.ask()
   const body = withoutOwnCode(t, page)
-  t.match(body, 'Last error')
+  t.match(body, 'Gets no requests')
   t.match(body, '&quot;&gt;&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;')
   t.notMatch(body, /<script|">\s*&lt;/)
   const told = await submit(face, { balancer: HOSTILE, action: HOSTILE })
@@ -137,10 +141,15 @@ t.test('options', (t) => {
   )
   const page = (options: object, url = '/') =>
     createStatus({ dispatchers, ...options }).respond({ method: 'GET', url, headers: {} }).body
-  t.match(page({}), '<meta http-equiv="refresh" content="5">')
+  t.match(page({}), '<noscript><meta http-equiv="refresh" content="5"></noscript>')
+  t.match(page({}), '<body data-refresh="5">')
   t.match(page({ refresh: 60 }), 'content="60"')
-  t.notMatch(page({ refresh: 0 }), 'http-equiv')
-  t.notMatch(page({}, '/?refresh=0'), 'http-equiv')
+  for (const still of [page({ refresh: 0 }), page({}, '/?refresh=0')]) {
+    t.notMatch(still, 'http-equiv')
+    t.match(still, '<body data-refresh="0">')
+  }
+  const withForms = page({ actions: () => true })
+  t.notMatch(withForms, 'http-equiv', 'without its script it does not lose what is typed')
   t.match(page({ title: 'Shop' }), '<title>Shop</title>')
   t.match(page({}), 'There is nothing to show')
   t.end()

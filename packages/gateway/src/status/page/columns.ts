@@ -19,7 +19,7 @@ export interface Column {
 }
 
 /** States from the worst on. */
-const STATES = ['failed', 'recovering', 'stopped', 'disabled', 'draining', 'ok']
+const STATES = ['failed', 'failing', 'recovering', 'stopped', 'disabled', 'draining', 'ok']
 
 /** The first column, which is the head of the row. */
 export const NAME: Omit<Column, 'show'> = {
@@ -42,17 +42,17 @@ export const COLUMNS: readonly Column[] = [
   number('load', 'In flight', ({ counters }) => counters.load),
   number('queued', 'Queued', ({ stats }) => stats.queued),
   number('requests', 'Requests', ({ counters }) => counters.connected, requests),
-  number('failed', 'Failed', ({ counters }) => counters.died + counters.overloaded),
+  number('failed', 'Failed', ({ counters }) => counters.failed),
   number(
     'p99',
-    'Head p50 / p99',
+    'Head p50, p99',
     ({ headTimes }) => sortable(headTimes),
     ({ headTimes }) => quantiles(headTimes),
   ),
   number('connections', 'Connections', ({ stats }) => stats.connections, connections),
   number(
     'bytes',
-    'Out / in',
+    'Bytes out, in',
     ({ counters }) => counters.bytesSent + counters.bytesReceived,
     transferred,
   ),
@@ -97,8 +97,8 @@ function connections({ stats }: MemberSnapshot): Markup {
   return html`${countOf(stats.connections)} <span class="soft">of ${count(stats.limit)}</span>${stats.idle > 0 && html`<small>${count(stats.idle)} idle</small>`}`
 }
 
-function transferred({ counters }: MemberSnapshot): string {
-  return `${bytes(counters.bytesSent)} / ${bytes(counters.bytesReceived)}`
+function transferred({ counters }: MemberSnapshot): Markup {
+  return html`${bytes(counters.bytesSent)}<small>in ${bytes(counters.bytesReceived)}</small>`
 }
 
 /** A count; zero is shown in grey. */
@@ -106,11 +106,10 @@ export function countOf(value: number): Markup {
   return value === 0 ? html`<span class="soft">0</span>` : html`${count(value)}`
 }
 
-/** Median and 99th percentile, with the mean below. */
-export function quantiles(times: TimesSnapshot): Markup {
-  if (times.count === 0) return dash()
-  const mean = times.mean === null ? '' : milliseconds(times.mean)
-  return html`${quantile(times.p50)} / ${quantile(times.p99)}<small>mean ${mean}</small>`
+/** Median, with the 99th percentile below. */
+function quantiles({ count, p50, p99 }: TimesSnapshot): Markup {
+  if (count === 0) return dash()
+  return html`${quantile(p50)}<small>p99 ${quantile(p99)}</small>`
 }
 
 /** Those without measurements come below all others, and those above the last bucket above all. */
@@ -119,7 +118,7 @@ function sortable({ count, p99 }: TimesSnapshot): number {
 }
 
 /** A quantile is known only as the upper bound of its bucket. */
-function quantile(value: number | null): string {
+export function quantile(value: number | null): string {
   return value === null ? `> ${milliseconds(BUCKETS.at(-1) ?? 0)}` : `≤ ${milliseconds(value)}`
 }
 

@@ -11,8 +11,8 @@ export class Markup {
   }
 }
 
-/** A value in a template: text is escaped, markup is not, undefined and false are left out; arrays are concatenated. */
-export type Content = Markup | string | number | undefined | false | readonly Content[]
+/** A value in a template: text is escaped, markup is not, undefined, null and false are left out; arrays are concatenated. */
+export type Content = Markup | string | number | undefined | null | false | readonly Content[]
 
 /** Template tag for HTML. Values are escaped in text and in quoted attributes; attributes must be quoted. */
 export function html(strings: TemplateStringsArray, ...values: Content[]): Markup {
@@ -28,7 +28,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 }
 
 function render(value: Content): string {
-  if (value === undefined || value === false) return ''
+  if (value === undefined || value === null || value === false) return ''
   if (value instanceof Markup) return value.toString()
   if (typeof value === 'object') return value.map(render).join('')
   return String(value).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? '')

@@ -3,9 +3,11 @@
 import { createHash } from 'node:crypto'
 import type { StatusSnapshot } from '../snapshot.ts'
 import { type PageContext, timestamp } from './context.ts'
+import { eventSection } from './events.ts'
 import { html, Markup } from './html.ts'
 import { memberPage } from './member-page.ts'
 import { seconds } from './number-format.ts'
+import { processSection } from './processes.ts'
 import { linkTo, parametersOf, type View } from './query.ts'
 import { SCRIPT } from './script.ts'
 import { cacheSection, dispatcherSection } from './sections.ts'
@@ -63,7 +65,7 @@ ${view.member === undefined && filterForm(view)}
 <p id="told" role="status"></p>
 <main>
 ${error !== undefined && html`<p class="alert" role="alert" data-key="alert"><b>Nothing was changed.</b> ${error} <a href="${linkTo(view, {})}">Back to the page</a></p>`}
-${view.member === undefined ? overview(snapshot, context) : memberPage(view.member, snapshot.dispatchers, context)}
+${view.member === undefined ? overview(snapshot, context) : memberPage(view.member, snapshot, context)}
 </main>
 <script>${new Markup(SCRIPT)}</script>
 </body>
@@ -73,11 +75,13 @@ ${view.member === undefined ? overview(snapshot, context) : memberPage(view.memb
 }
 
 function overview(snapshot: StatusSnapshot, context: PageContext): Markup {
-  const { dispatchers, caches } = snapshot
+  const { dispatchers, caches, processes, events } = snapshot
   return html`${health(snapshot, context)}
 ${dispatchers.length === 0 && html`<p data-key="nothing">There is nothing to show.</p>`}
 ${dispatchers.map((dispatcher) => dispatcherSection(dispatcher, context))}
-${caches.map(cacheSection)}`
+${processSection(processes)}
+${caches.map(cacheSection)}
+${eventSection(events, context)}`
 }
 
 /** Without its script, the page reloads itself, unless it has forms: what is typed would be lost. */

@@ -2,6 +2,7 @@
 
 import type { CacheSnapshot, DispatcherSnapshot } from '../snapshot.ts'
 import { afterWorkOf } from './after-work.ts'
+import { charts } from './charts.ts'
 import { formsOf, type PageContext } from './context.ts'
 import { addForm } from './forms.ts'
 import { html, type Markup } from './html.ts'
@@ -10,12 +11,13 @@ import { bytes, count, rate } from './number-format.ts'
 
 /** A balancer, a pool, or another dispatcher. */
 export function dispatcherSection(dispatcher: DispatcherSnapshot, context: PageContext): Markup {
-  const { name, kind, members, method } = dispatcher
+  const { name, kind, members, method, routes, history } = dispatcher
   const forms = formsOf(dispatcher, context)
   const pools = kind === 'balancer' ? members : [dispatcher]
   return html`<section data-key="d ${name}">
-<div class="top"><h2><bdi>${name}</bdi></h2><span class="soft">${kind}${method !== null && `, ${method}`}</span></div>
+<div class="top"><h2><bdi>${name}</bdi></h2><span class="soft">${kind}${method !== null && `, ${method}`}</span>${routes.length > 0 && html`<span class="soft">for <bdi>${routes.join(', ')}</bdi></span>`}</div>
 ${totals(dispatcher)}
+${charts(history)}
 ${members.length > 0 && memberTable(dispatcher, context)}
 ${kind === 'balancer' && members.length === 0 && html`<p class="none" data-key="empty">It has no members.</p>`}
 ${pools.map((pool) => afterWorkOf(pool.name, pool.stats))}

@@ -39,7 +39,7 @@ header { display: flex; flex-wrap: wrap; gap: .5rem 1.5rem; align-items: center;
 header div { flex: 1 1 18rem }
 nav { display: flex; flex-wrap: wrap; gap: .35rem 1rem }
 #told { background: var(--ok-page); border-radius: 8px; padding: .5rem 1rem; margin-bottom: 1rem }
-#told:empty { display: none }
+#told:empty { padding: 0; margin: 0 }
 #told.bad { background: var(--bad-page) }
 `
 
@@ -48,6 +48,7 @@ section, .alert, .health { background: var(--card); border: 1px solid var(--line
 .alert, .health { padding: .75rem 1.25rem }
 .alert, .health.bad { background: var(--bad-page); border-color: var(--bad) }
 .health.warn { background: var(--warn-page); border-color: var(--warn) }
+.health h2 { font-size: 1rem }
 .health ul { list-style: none; display: flex; flex-wrap: wrap; gap: .1rem 1.5rem }
 .top { display: flex; flex-wrap: wrap; gap: .25rem .75rem; align-items: baseline; padding: 1rem 1.25rem .25rem }
 .none { padding: .25rem 1.25rem 1rem }
@@ -84,7 +85,7 @@ thead a:hover { text-decoration: underline }
 [aria-sort=descending] a::after { content: " ↓"; content: " ↓" / "" }
 [aria-sort=ascending] a::after { content: " ↑"; content: " ↑" / "" }
 tbody { border-top: 1px solid var(--line) }
-tbody th { font-weight: 600; min-width: 12rem }
+tbody th { font-weight: 600; min-width: 10rem }
 tbody small, dd small { display: block }
 .sums dd small, .state small { display: inline }
 .state { font-weight: 500; white-space: nowrap }
@@ -92,8 +93,11 @@ tbody small, dd small { display: block }
 .ok { color: var(--ok) }
 .recovering, .draining, .starting, .busy { color: var(--warn) }
 .disabled, .stopped, .idle { color: var(--off) }
-.failed { color: var(--bad) }
+.failed, .failing { color: var(--bad) }
 .stopped::before, .disabled::before { background: none; border: 2px solid currentColor }
+table.times { width: auto; margin: 0 1.25rem 1rem }
+.times :is(th, td) { padding: .2rem 1.5rem .2rem 0 }
+.times tbody th { font-weight: 400; min-width: 0 }
 tr.more td { padding-top: 0 }
 .trouble { border-left: 4px solid var(--warn); background: var(--warn-page); border-radius: 0 6px 6px 0; padding: .4rem .75rem }
 .trouble.bad { border-color: var(--bad); background: var(--bad-page) }
@@ -124,9 +128,10 @@ details.add { border-top: 1px solid var(--line); padding: .4rem 1.25rem }
  * Below this width a row is a card, whose trouble comes before its figures, and the heads of the columns are links to sort by.
  */
 const NARROW = `
-@media (max-width: 75rem) {
+@media (max-width: 76rem) {
   .cards, .cards thead { display: block }
   .cards thead tr { display: flex; flex-wrap: wrap; gap: .1rem .9rem; padding: 0 1.25rem .5rem }
+  .unsorted thead { display: none }
   .cards thead tr::before { content: "Sort by"; color: var(--soft); font-size: .8125rem }
   .cards thead :is(th, td) { padding: 0; text-align: left }
   .cards tbody { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 5.75rem), 1fr)); gap: .5rem .75rem; padding: .75rem 1.25rem }
@@ -138,6 +143,8 @@ const NARROW = `
   .cards tbody th { font-size: 1rem }
   .cards td[data-label]::before { content: attr(data-label); display: block; color: var(--soft); font-size: .8125rem }
   .cards td form { justify-content: flex-start }
+  table.times { margin-inline: 1.25rem; max-width: calc(100% - 2.5rem) }
+  .times :is(th, td) { padding-right: .6rem; white-space: normal }
   button, input { min-height: 2.5rem }
   .add label, header form, header label, header input { flex: 1 1 12rem }
   .add input { flex: 1 }
@@ -152,7 +159,7 @@ const PRINTED = `
     --ok-page: #fff; --warn-page: #fff; --bad-page: #fff;
   }
   body { padding: 0; font-size: 10pt }
-  nav, form, details, #told, .act { display: none }
+  nav, form, details, .acts, .act { display: none }
   a { text-decoration: none }
   section { border: 0; border-top: 2px solid #000; border-radius: 0 }
   tbody, figure, li { break-inside: avoid }
