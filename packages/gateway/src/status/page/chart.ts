@@ -58,7 +58,7 @@ function pathOf(values: Values, highest: number): string {
     const isAlone = starts && (after === undefined || after === null)
     if (starts) path += `M${at} ${height}`
     else if (before !== height || after !== height) path += `L${at} ${height}`
-    if (isAlone) path += 'h.1'
+    if (isAlone) path += at === 0 ? 'h1' : 'h-1'
   })
   return path
 }

@@ -26,7 +26,7 @@ export function milliseconds(value: number): string {
   return `${value < 10 ? Number(value.toPrecision(2)) : Math.round(value)} ms`
 }
 
-/** Seconds, in the two largest units: `2 d 5 h`. */
+/** Seconds, in the two largest units: `2 d 5 h`, without the second one if it is 0. */
 export function seconds(value: number): string {
   const parts = [
     [Math.floor(value / 86_400), 'd'],
@@ -38,6 +38,7 @@ export function seconds(value: number): string {
   if (first === -1) return '0 s'
   return parts
     .slice(first, first + 2)
+    .filter(([amount]) => amount > 0)
     .map(([amount, unit]) => `${amount} ${unit}`)
     .join(' ')
 }

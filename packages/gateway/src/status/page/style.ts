@@ -60,7 +60,7 @@ dt { color: var(--soft); font-size: .8125rem }
 .sums dd { font-size: 1.2rem; font-weight: 600; line-height: 1.3 }
 .sums dd small { font-weight: 400; color: var(--soft) }
 .facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: .6rem 1.5rem; padding: .5rem 1.25rem 1rem }
-.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 13rem), 1fr)); gap: .75rem 1.5rem; padding: 0 1.25rem 1rem }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 8.75rem), 1fr)); gap: .75rem 1.5rem; padding: 0 1.25rem 1rem }
 .chart figcaption, .chart small { display: flex; justify-content: space-between; gap: .5rem; color: var(--soft); font-size: .8125rem }
 .chart b { color: var(--text) }
 .chart.bad b { color: var(--bad) }
@@ -113,6 +113,7 @@ button:hover { border-color: var(--accent); color: var(--accent) }
 button[aria-pressed=true] { background: var(--area); border-color: var(--accent); font-weight: 600 }
 button.danger { color: var(--bad); border-color: var(--bad) }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px }
+::placeholder { color: var(--soft); opacity: 1 }
 input { min-width: 0; max-width: 100% }
 input[type=number] { width: 5.5rem }
 input[type=search] { width: 16rem }

@@ -49,8 +49,8 @@ function failure({ state, since, lastError }: MemberSnapshot, { at }: PageContex
   const moment =
     since !== null &&
     html` since ${timestamp(since, at)}, for ${ago(since, at).replace(/ ago$/, '')}`
-  return html`<p><b>${SENTENCES[state] ?? state}</b>${state === 'recovering' ? html`; it was out${moment}` : moment}.${
-    lastError !== null && html` <bdi>${lastError.message}</bdi>`
+  return html`<p><b>${SENTENCES[state] ?? state}</b>${state === 'recovering' ? html`; it was out${moment}` : moment}${
+    lastError !== null && html`: <bdi>${lastError.message}</bdi>`
   }</p>${lastError !== null && lastError.remedy !== null && remedy(lastError.remedy)}`
 }
 
