@@ -117,7 +117,10 @@ async function look(t: Test, browser: Browser, state: string, url: string): Prom
     t.strictSame(await complaintsOf(page), [], `${what}: axe-core finds nothing`)
     if (PICTURES) await takePicture(page, `status-${state}-${name}`)
     if (state === 'down') {
-      await page.getByRole('link', { name: nameOf(1) }).first().click()
+      await page
+        .getByRole('link', { name: nameOf(1) })
+        .first()
+        .click()
       await page.getByRole('link', { name: 'All members' }).waitFor()
       t.strictSame(await complaintsOf(page), [], `${what}: nor on the page of a member`)
       if (PICTURES) await takePicture(page, `status-member-${name}`)
