@@ -170,3 +170,14 @@ await eachAdapter(t, 'compat: a no as it is, or as mod_fastcgi says it', async (
     t.equal(spec.through.length + legacy.through.length, 0)
   }
 })
+
+await eachAdapter(t, 'an authorizer that challenges names its realm', async (t, adapter) => {
+  const no = says('Status: 403 Forbidden\r\n\r\n', '')
+  const realm = 'shop'
+  const { get } = await guarded(t, adapter, [
+    { phase: 'authorizer', realm, does: no, compat: false },
+  ])
+  const { status, headers } = await get('/node', [ALICE])
+  t.equal(status, 401)
+  t.equal(headers['www-authenticate'], 'Basic realm="shop", charset="UTF-8"')
+})

@@ -85,7 +85,9 @@ t.test('options that do not go together', (t) => {
   const list = (...guards: object[]) => messageOf(guards.map((guard) => ({ ...good, ...guard })))
   t.match(messageOf([]), /there is no guard in the list/)
   t.match(messageOf({ ...good, script: '/a.php' }), /option script needs root/)
-  t.match(messageOf({ ...good, realm: 'x' }), /option realm is for phase: 'authenticator'/)
+  const realm = /option realm is for phase: 'authenticator' or 'authorizer'/
+  t.match(messageOf({ ...good, realm: 'x' }), realm)
+  t.match(messageOf({ ...good, phase: 'access-checker', realm: 'x' }), realm)
   t.match(messageOf({ ...good, cache: {} }), /option cache needs key/)
   t.match(messageOf({ ...good, authoritative: false }), /passed on to nobody/)
   t.match(list({}, { authoritative: false }), /passed on to nobody/)

@@ -74,7 +74,10 @@ export interface AuthorizerOptions<Source = IncomingMessage>
    * @default none: an authorizer of the FastCGI specification (§6.3)
    */
   phase?: Phase | undefined
-  /** Realm of the challenge in the phase `'authenticator'` (Apache `AuthName`); printable ASCII. @default 'Restricted' */
+  /**
+   * Realm of the challenge in the phases `'authenticator'` and `'authorizer'` (Apache `AuthName`); printable ASCII.
+   * @default 'Restricted'
+   */
   realm?: string | undefined
   /**
    * True follows FastCGI 1.0 §6.3: only `Variable-` fields of a response that allows become variables, and a denial is passed
@@ -174,8 +177,9 @@ function checkTogether(who: string, options: AuthorizerOptions<never>): void {
     options.remoteRoot === undefined
   )
     throw new OptionError(`${who}: option script needs root, the directory of the script`)
-  if (options.realm !== undefined && options.phase !== 'authenticator')
-    throw new OptionError(`${who}: option realm is for phase: 'authenticator'`)
+  const { phase } = options
+  if (options.realm !== undefined && phase !== 'authenticator' && phase !== 'authorizer')
+    throw new OptionError(`${who}: option realm is for phase: 'authenticator' or 'authorizer'`)
   if (options.cache !== undefined && options.cache.key === undefined)
     throw new OptionError(`${who}: option cache needs key, a function of the request`)
 }
