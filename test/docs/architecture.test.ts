@@ -1,4 +1,4 @@
-/** What docs/architecture.md names exists, and it names every room. */
+/** What docs/architecture.md and docs/platforms.md name exists, and the first names every room. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -10,6 +10,12 @@ const NAMED = namedPaths(readFileSync(join(WORKSPACE, 'docs/architecture.md'), '
 t.test('every file and folder it names exists', async (t) => {
   t.ok(NAMED.length > 100, 'it names some')
   t.same(missing(NAMED), [])
+})
+
+t.test('so does what docs/platforms.md names', async (t) => {
+  const named = namedPaths(readFileSync(join(WORKSPACE, 'docs/platforms.md'), 'utf8'))
+  t.ok(named.length > 8, 'it names some')
+  t.same(missing(named), [])
 })
 
 t.test('every folder in src of a package is named', async (t) => {
