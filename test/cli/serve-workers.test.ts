@@ -135,10 +135,14 @@ t.test('one status page for all workers, for this machine only', PHP_FPM, async 
     await load.stop()
   }
   const page = `${served.url}/fcgi-status`
-  const { dispatchers } = JSON.parse(await textOf(`${page}?format=json`))
+  const { dispatchers, processes } = JSON.parse(await textOf(`${page}?format=json`))
   t.equal(dispatchers.length, 1)
   t.equal(dispatchers[0].stats.requests, total)
-  t.match(await textOf(page), 'FastCGI status, 2 workers')
+  t.match(processes, [{ state: 'running', pid: Number, age: Number, served: total, load: 0 }])
+  t.doesNotThrow(() => process.kill(processes[0].pid, 0), 'it is that of a process')
+  const html = await textOf(page)
+  t.match(html, 'FastCGI status, 2 workers')
+  t.match(html, new RegExp(`<h2>Processes</h2>.*>${processes[0].pid}</td>`, 's'))
   const forwarded = await fetch(page, { headers: { 'x-forwarded-for': '127.0.0.1' } })
   t.equal(forwarded.status, 403)
   t.equal((await fetch(page, { method: 'POST' })).status, 405)

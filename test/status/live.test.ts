@@ -12,6 +12,8 @@ import {
 } from '../helpers/status-page.ts'
 import { until } from '../helpers/wait.ts'
 
+const HOSTILE = '<img src=x onerror=alert(1)><script>alert(2)</script>'
+
 const shopOf = (t: Test, names: readonly string[] = ['a', 'b', 'c']) =>
   balancerOf(t, {
     name: 'shop',
@@ -35,11 +37,14 @@ t.test('the script of the status page', NEEDS_CHROMIUM, async (t) => {
     await sendRequests(balancer, 30)
     balancer.update('b', { status: 'draining' })
     await balancer.remove('a')
-    balancer.add({ address: stub(new ConnectError('gone')), name: 'd' })
+    // Names and messages come from outside, and must remain text.
+    balancer.add({ address: stub(new ConnectError(`${HOSTILE} gone`)), name: HOSTILE })
     await sendRequests(balancer, 3)
     await nextUpdate(page)
     await page.getByText('gone').first().waitFor()
     t.equal(await page.locator('tbody', { hasText: 'draining' }).count(), 1)
+    t.equal(await page.getByRole('link', { name: HOSTILE }).first().textContent(), HOSTILE)
+    t.equal(await page.locator('main :is(img, script)').count(), 0)
     t.equal(await page.getByRole('link', { name: 'a', exact: true }).count(), 0)
     await page.keyboard.type('.')
     t.equal(await field.inputValue(), 'fcgi://10..0', 'the cursor is where it was')

@@ -26,5 +26,6 @@ export { joinCaches, joinDispatchers } from './status/join-dispatchers.ts'
 // For a status of several processes.
 export { mergeSnapshots } from './status/merge-snapshots.ts'
 export { Monitor } from './status/monitor.ts'
+export { type ProcessStatus, withLoads, withProcesses } from './status/process-status.ts'
 export type { StatusSnapshot } from './status/snapshot.ts'
 export { showSnapshot } from './status/status.ts'

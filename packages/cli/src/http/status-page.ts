@@ -1,6 +1,11 @@
 // The status page of all workers, for clients of this machine.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { mergeSnapshots, type StatusSnapshot, showSnapshot } from '@fastcgi/gateway/internal'
+import {
+  mergeSnapshots,
+  type StatusSnapshot,
+  showSnapshot,
+  withLoads,
+} from '@fastcgi/gateway/internal'
 
 /** Collects the snapshots of all workers. */
 export type SnapshotSource = () => Promise<readonly [StatusSnapshot, ...StatusSnapshot[]]>
@@ -40,7 +45,7 @@ function show(
   const { pid } = all[0]
   const workers = all.length === 1 ? `process ${pid}` : `${all.length} workers`
   const title = `FastCGI status, ${workers}`
-  const response = showSnapshot(mergeSnapshots(all), { method, url, headers }, title)
+  const response = showSnapshot(withLoads(mergeSnapshots(all)), { method, url, headers }, title)
   res.writeHead(response.status, response.headers).end(response.body)
 }
 

@@ -1,5 +1,5 @@
 // What the primary process and its workers send each other.
-import type { StatusSnapshot } from '@fastcgi/gateway/internal'
+import type { ProcessStatus, StatusSnapshot } from '@fastcgi/gateway/internal'
 import type { ListenTarget } from '../http/server.ts'
 
 /** What a worker needs beside the settings, which it loads itself: they may contain functions. */
@@ -17,7 +17,13 @@ export type ToWorker =
   /** Send a snapshot. */
   | { readonly type: 'tell'; readonly id: number }
   /** The snapshots of all workers. */
-  | { readonly type: 'told'; readonly id: number; readonly snapshots: readonly StatusSnapshot[] }
+  | {
+      readonly type: 'told'
+      readonly id: number
+      readonly snapshots: readonly StatusSnapshot[]
+      /** The PHP that the primary has started. */
+      readonly processes: ProcessStatus | undefined
+    }
 
 /** From a worker to the primary. */
 export type ToPrimary =

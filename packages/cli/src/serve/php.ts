@@ -2,6 +2,7 @@
 import { statSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { OptionError } from '@fastcgi/client'
+import { Monitor, type ProcessStatus } from '@fastcgi/gateway/internal'
 import {
   choosePhp,
   createProcessManager,
@@ -18,6 +19,8 @@ export interface RunningPhp {
   readonly addresses: readonly string[]
   /** What it is, for people. */
   readonly title: string
+  /** Its processes and what has happened to them, for the status page. */
+  status(): ProcessStatus
   close(): Promise<void>
 }
 
@@ -40,10 +43,13 @@ export async function startPhp({ php, root }: Settings, logger: Logger): Promise
     await manager.close()
     throw error
   }
+  const watched = { php: manager }
+  const monitor = new Monitor({ dispatchers: () => watched, caches: () => ({}) })
   const as = user === undefined ? '' : ` as ${user}`
   return {
     addresses: manager.processes.map(({ address }) => address),
     title: `${titleOf(found.php)} (${found.workers} workers${as})`,
+    status: () => monitor.snapshot(),
     close: () => manager.close(),
   }
 }

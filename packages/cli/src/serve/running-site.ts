@@ -22,7 +22,7 @@ export class RunningSite {
   constructor(logger: Logger, socket: { fd: number } | undefined) {
     this.#logger = logger
     this.#socket = socket
-    this.#workers = new WorkerGroup(logger)
+    this.#workers = new WorkerGroup(logger, () => this.#php?.status())
   }
 
   /** What the requests go to, for people. */

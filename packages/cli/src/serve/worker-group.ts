@@ -1,7 +1,7 @@
 // The workers of `fastcgi serve`, as the primary process sees them: forks them, replaces those that die, ends them.
 import cluster, { type Worker } from 'node:cluster'
 import { OptionError } from '@fastcgi/client'
-import type { StatusSnapshot } from '@fastcgi/gateway/internal'
+import type { ProcessStatus, StatusSnapshot } from '@fastcgi/gateway/internal'
 import type { Logger } from 'pino'
 import type { ToPrimary, ToWorker, WorkerStart } from './messages.ts'
 
@@ -33,14 +33,17 @@ interface Collection {
 /** The workers: all serve the same port with the same settings. */
 export class WorkerGroup {
   readonly #logger: Logger
+  readonly #processes: () => ProcessStatus | undefined
   readonly #collections = new Map<number, Collection>()
   #members = new Set<Member>()
   #start: Promise<WorkerStart> | undefined
   #ending = false
   #lastId = 0
 
-  constructor(logger: Logger) {
+  /** @param processes returns those of the PHP that this process has started. */
+  constructor(logger: Logger, processes: () => ProcessStatus | undefined) {
     this.#logger = logger
+    this.#processes = processes
     // The workers accept connections themselves. With round robin, a connection on its way to a worker that is killed
     // hangs for ever.
     cluster.schedulingPolicy = cluster.SCHED_NONE
@@ -155,7 +158,8 @@ export class WorkerGroup {
     const finish = (): void => {
       clearTimeout(timer)
       this.#collections.delete(id)
-      tell(asking, { type: 'told', id: askedId, snapshots: collection.snapshots })
+      const { snapshots } = collection
+      tell(asking, { type: 'told', id: askedId, snapshots, processes: this.#processes() })
     }
     const collection: Collection = { snapshots: [], left: asked.length, finish }
     const timer = setTimeout(finish, SNAPSHOT_TIME)

@@ -1,5 +1,5 @@
 // A worker of `fastcgi serve`: one of the Node processes that share the port.
-import { Monitor, type StatusSnapshot } from '@fastcgi/gateway/internal'
+import { Monitor, type StatusSnapshot, withProcesses } from '@fastcgi/gateway/internal'
 import { loadAdapter } from '../http/adapters.ts'
 import { type RunningServer, startServer } from '../http/server.ts'
 import { createLogger } from '../output/logger.ts'
@@ -43,7 +43,8 @@ class Worker {
       send({ type: 'snapshot', id: message.id, snapshot: this.#snapshot() })
     else {
       const [first, ...others] = message.snapshots
-      this.#asked.get(message.id)?.([first ?? this.#snapshot(), ...others])
+      const own = first ?? this.#snapshot()
+      this.#asked.get(message.id)?.([withProcesses(own, message.processes), ...others])
       this.#asked.delete(message.id)
     }
   }

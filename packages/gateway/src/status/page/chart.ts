@@ -30,7 +30,7 @@ export function chart({ title, lines, minutes, format, bad = false }: ChartOptio
   const width = Math.max(1, ...lines.map((values) => values.length - 1))
   const kind = bad && highest !== null && highest > 0 ? 'bad' : ''
   return html`<figure class="chart ${kind}" data-key="${title}">
-<figcaption>${title} <b>${now}</b></figcaption>
+<figcaption>${title} <b${bad && latest.some(Number) && html` class="bad"`}>${now}</b></figcaption>
 <svg viewBox="0 -4 ${width} ${HEIGHT + 8}" preserveAspectRatio="none" role="img" aria-label="${title}, last ${minutes} minutes: now ${now}, highest ${most}">
 ${lines.map((values) => html`<path d="${pathOf(values, highest ?? 0)}"/>`)}
 </svg>

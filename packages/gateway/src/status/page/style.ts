@@ -59,11 +59,13 @@ section, .alert, .health { background: var(--card); border: 1px solid var(--line
 dt { color: var(--soft); font-size: .8125rem }
 .sums dd { font-size: 1.2rem; font-weight: 600; line-height: 1.3 }
 .sums dd small { font-weight: 400; color: var(--soft) }
-.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 15rem), 1fr)); gap: .6rem 1.5rem; padding: .5rem 1.25rem 1rem }
+.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 8rem), 1fr)); gap: .6rem 1.5rem; padding: .5rem 1.25rem 1rem }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 8.75rem), 1fr)); gap: .75rem 1.5rem; padding: 0 1.25rem 1rem }
 .chart figcaption, .chart small { display: flex; justify-content: space-between; gap: .5rem; color: var(--soft); font-size: .8125rem }
+.chart figcaption { flex-wrap: wrap }
+.chart :is(b, small span) { white-space: nowrap }
 .chart b { color: var(--text) }
-.chart.bad b { color: var(--bad) }
+.chart b.bad { color: var(--bad) }
 .chart svg { display: block; width: 100%; height: 2.75rem; border-bottom: 1px solid var(--line) }
 .chart path { fill: none; stroke: var(--accent); stroke-width: 1.5; vector-effect: non-scaling-stroke; stroke-linejoin: round; stroke-linecap: round }
 .chart path + path { stroke: var(--edge) }
@@ -145,7 +147,8 @@ const NARROW = `
   .cards td[data-label]::before { content: attr(data-label); display: block; color: var(--soft); font-size: .8125rem }
   .cards td form { justify-content: flex-start }
   table.times { margin-inline: 1.25rem; max-width: calc(100% - 2.5rem) }
-  .times :is(th, td) { padding-right: .6rem; white-space: normal }
+  .times { font-size: .8125rem }
+  .times :is(th, td) { padding-right: .4rem; white-space: normal; overflow-wrap: normal }
   button, input { min-height: 2.5rem }
   .add label, header form, header label, header input { flex: 1 1 12rem }
   .add input { flex: 1 }
