@@ -94,7 +94,9 @@ function layOut(directory: string, root: string, files: string): void {
   for (const name of ['.env', '.htaccess', '.git/config'])
     writeFileSync(join(root, name), '# secret\n')
   mkdirSync(files)
-  writeFileSync(join(files, 'report.txt'), 'the report of the year\n')
+  mkdirSync(join(files, 'remote_scripts'))
+  for (const name of ['report.txt', 'remote_scripts/report.txt'])
+    writeFileSync(join(files, name), 'the report of the year\n')
   for (const file of [
     'style.css',
     'about.html',
@@ -104,7 +106,8 @@ function layOut(directory: string, root: string, files: string): void {
     '.env',
   ])
     utimesSync(join(root, file), MODIFIED, MODIFIED)
-  utimesSync(join(files, 'report.txt'), MODIFIED, MODIFIED)
+  for (const name of ['report.txt', 'remote_scripts/report.txt'])
+    utimesSync(join(files, name), MODIFIED, MODIFIED)
   for (const name of ['bin/app', 'bin/authorizer', 'soss/soss_mgt_rest']) {
     const program = join(directory, 'local', name)
     mkdirSync(join(program, '..'), { recursive: true })
