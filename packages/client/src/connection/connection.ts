@@ -230,7 +230,7 @@ export class Connection extends PooledState implements SocketEvents, RequestOwne
     const { exchange } = request
     if (exchange === undefined) return
     this.#abandon(request)
-    this.#reportFailure(exchange, error)
+    this.#reportFailure(exchange, errorOfApplication(this.#address, error))
   }
 
   /** Closes the connection and fails all active requests. */
