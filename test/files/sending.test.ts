@@ -1,4 +1,5 @@
 /** How files go out: every range of them, on kept connections, broken off where they get shorter. */
+import { spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import {
@@ -76,6 +77,24 @@ function randomRange(size: number): { range: string; first: number; last: number
 
 const LARGE = 64 * MEGABYTE
 
+/**
+ * A client that prints the head, waits for a line, reads on, and prints how many bytes came and how they ended. Not one of Node,
+ * which reports a reset as an end when it finds unread bytes before it.
+ */
+const READER = `
+  use IO::Socket::INET;
+  $| = 1;
+  my ($port, $version) = @ARGV;
+  my $socket = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $port) or die;
+  syswrite $socket, "GET /large.bin HTTP/$version\\r\\nHost: localhost\\r\\n\\r\\n";
+  my $received = sysread $socket, my $data, 65536;
+  print +(split /\\r\\n\\r\\n/, $data)[0], "\\r\\n";
+  <STDIN>;
+  my $length;
+  while ($length = sysread $socket, $data, 65536) { $received += $length }
+  print "$received ", defined $length ? 'end' : 'reset';
+`
+
 t.test('a file that gets shorter while it is sent', async (t) => {
   await eachAdapter(t, 'the connection breaks off', async (t, adapter) => {
     const { root, path } = directoryWith(t, 'large.bin')
@@ -83,25 +102,18 @@ t.test('a file that gets shorter while it is sent', async (t) => {
       truncateSync(path, LARGE)
       const options = { upstream: '127.0.0.1:9', root, static: true }
       const { port, log } = await startAdapter(t, adapter, options)
-      const socket = await rawConnect(port)
-      const closed = new Promise((resolve) => socket.once('close', resolve))
-      let error: Error | undefined
-      socket.on('error', (cause) => {
-        error = cause
-      })
-      socket.write(`GET /large.bin HTTP/${version}\r\nHost: localhost\r\n\r\n`)
-      const [first] = await within('the head', once(socket, 'data'))
-      socket.pause()
-      t.match(first.toString('latin1').toLowerCase(), `content-length: ${LARGE}\r\n`)
+      const client = spawn('perl', ['-e', READER, String(port), version])
+      t.teardown(() => client.kill())
+      const output = client.stdout.setEncoding('latin1')[Symbol.asyncIterator]()
+      const head: string = (await within('the head', output.next())).value
+      t.match(head.toLowerCase(), `content-length: ${LARGE}\r\n`)
       truncateSync(path, 1000)
-      let received = first.length
-      socket.on('data', (chunk) => {
-        received += chunk.length
-      })
-      socket.resume()
-      await within('the end of the connection', closed)
-      t.ok(received < LARGE, `${received} bytes came`)
-      if (version === '1.0') t.match(error, { code: 'ECONNRESET' })
+      client.stdin.write('read on\n')
+      const end: string = (await within('the end of the connection', output.next())).value
+      const [received, how] = end.split(' ')
+      t.ok(Number(received) < LARGE, `${received} bytes came`)
+      // In HTTP/1.0 the end of the connection is that of the body, so a client must see that it is none.
+      if (version === '1.0') t.equal(how, 'reset')
       t.equal(log.length, 1)
       t.match(
         log[0],

@@ -290,10 +290,30 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
 
   #sendFile(routed: RoutedRequest<Source>, route: ScriptRoute<Source>, path: string): void {
     const { req, res } = routed.request
-    staticFile({ req, res, logger: routed.logger }, route.staticFile(path)).then(
-      (response) => routed.done(undefined, response),
-      (error) => this.#refuse(routed, error),
-    )
+    const give = (response: GatewayResponse | undefined): void => {
+      if (response !== undefined || !this.#resolveAnew(routed, route))
+        routed.done(undefined, response)
+    }
+    const refuse = (error: unknown): void => {
+      if (!this.#resolveAnew(routed, route)) this.#refuse(routed, error)
+    }
+    let response: GatewayResponse | Promise<GatewayResponse | undefined>
+    try {
+      response = staticFile({ req, res, logger: routed.logger }, route.staticFile(path))
+    } catch (error) {
+      refuse(error)
+      return
+    }
+    if (response instanceof Promise) response.then(give, refuse)
+    else give(response)
+  }
+
+  /** Resolves the path again, once, because what it led to a moment ago is not there any more; false if that is no use. */
+  #resolveAnew(routed: RoutedRequest<Source>, route: ScriptRoute<Source>): boolean {
+    if (routed.chain !== undefined || routed.isResolvedAnew || !route.forget(routed.path))
+      return false
+    this.#route({ ...routed, isResolvedAnew: true }, 0)
+    return true
   }
 
   // ---- internal redirects

@@ -113,6 +113,10 @@ export class Route<Source> implements ScriptRoute<Source> {
       : look.then(() => this.#resolver.resolve(path))
   }
 
+  forget(path: string): boolean {
+    return this.#resolver.forget(path)
+  }
+
   /** The name that a script with an extension of `mapExtensions` is treated as. */
   mappedName(script: string): string | undefined {
     const { mapExtensions } = this.#options

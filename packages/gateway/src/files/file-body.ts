@@ -1,15 +1,15 @@
 // Streams parts of open files to the client.
 
-import type { FileHandle } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { FileTruncatedError } from '../errors.ts'
 import { ResponsePipe } from '../response/response-pipe.ts'
+import type { OpenedFile } from './opened-file.ts'
 
 /** A range of bytes of an open file. */
 export interface FilePart {
-  readonly handle: FileHandle
-  /** Path of the file, for messages. */
-  readonly path: string
+  readonly file: OpenedFile
   /** Offset of the first byte. */
   readonly start: number
   /** Bytes. */
@@ -18,46 +18,66 @@ export interface FilePart {
 
 /** Bytes read at a time: large enough to need few reads, small enough for many clients at once. */
 const CHUNK = 131_072
+/** Maximum number of unused buffers of that size that are kept, for all clients. */
+const MAX_SPARE_BUFFERS = 32
+/** A read that takes less than this has found its bytes in memory. Milliseconds. */
+const QUICK_READ = 0.5
+/** Chunks in memory that are sent before others get a turn. */
+const CHUNKS_IN_TURN = 8
+
+/** Memory of chunks that have been written. Allocating it for each chunk was measured to cost more than reading and writing it. */
+const spares: ArrayBufferLike[] = []
 
 /**
  * Parts of open files, and buffers between them, as one stream. It closes the files however it ends. If a file has become
  * shorter, the stream is destroyed with an error, because Content-Length has already been sent.
  *
- * While it is piped directly to a response of node:http (see {@link ResponsePipe}), it writes to the response itself and
- * reads into the same two buffers again and again: one is being written while the next chunk is read into the other. A
- * buffer is reused only after its write has completed; earlier, the client would get overwritten bytes. Allocating memory
- * for each chunk was measured to cost more than reading and writing it.
+ * While it is piped directly to a response of node:http (see {@link ResponsePipe}), it writes to the response itself, from
+ * buffers that all bodies share. A buffer is reused only after its write has completed; earlier, a client would get overwritten
+ * bytes.
+ *
+ * Chunks are read in the thread pool, the next one while one is being written. As long as the file is found in memory, they are
+ * read at once instead: that takes less time than the way to the pool and back, and needs one buffer instead of two.
  */
 export class FileBody extends Readable {
   readonly #parts: ReadonlyArray<FilePart | Buffer>
-  readonly #handles: ReadonlySet<FileHandle>
+  readonly #files: ReadonlySet<OpenedFile>
   #partIndex = 0
   /** Bytes of the current part that have been read. */
   #partOffset = 0
   #pipe: ResponsePipe | undefined
-  /** Buffers whose write has completed. */
-  readonly #freeBuffers: Buffer[] = []
-  /** Whether a chunk is being written to the response. */
-  #writing = false
-  #resumeWriting: (() => void) | undefined
+  #isRunning = false
+  /** Whether the next chunk is taken to be in memory. */
+  #isQuick: boolean
+  /** Resolves when the chunk that is being written to the response has been written, or its write has failed. */
+  #chunkWritten: Promise<void> | undefined
 
-  /** @param handles files to close at the end, including those without a part. */
-  constructor(parts: ReadonlyArray<FilePart | Buffer>, handles: Iterable<FileHandle>) {
+  /** @param files to close at the end, including those without a part. */
+  constructor(parts: ReadonlyArray<FilePart | Buffer>, files: Iterable<OpenedFile>) {
     super({ highWaterMark: CHUNK })
     this.#parts = parts
-    this.#handles = new Set(handles)
+    this.#files = new Set(files)
+    this.#isQuick = [...this.#files].every(({ isWarm }) => isWarm)
     // Without a listener, an error of a body that is never read would end the process.
     this.on('error', () => {})
   }
 
   override pipe<T extends NodeJS.WritableStream>(to: T, options?: { end?: boolean }): T {
     this.#pipe ??= ResponsePipe.between(this, to)
-    return super.pipe(to, options)
+    const piped = super.pipe(to, options)
+    // A chunk that is written now leaves in one write with the head.
+    if (this.#pipe?.isDirect === true) this._read()
+    return piped
   }
 
   override _read(): void {
+    if (this.#isRunning) return
+    this.#isRunning = true
     this.#writeDirect().then(
-      (chunk) => this.push(chunk),
+      (chunk) => {
+        this.#isRunning = false
+        this.push(chunk)
+      },
       (error) => this.destroy(error),
     )
   }
@@ -67,39 +87,45 @@ export class FileBody extends Readable {
    * end.
    */
   async #writeDirect(): Promise<Buffer | null> {
-    for (;;) {
-      // Reads the next chunk while the one before it is being written.
-      const chunk = await this.#nextChunk()
+    for (let count = 1; ; count++) {
+      if (this.#isQuick) {
+        // There is nothing to gain by reading ahead, and a client that reads slowly needs one buffer less.
+        await this.#chunkWritten
+        if (count % CHUNKS_IN_TURN === 0) await setImmediate()
+      }
+      const next = this.#nextChunk()
+      const chunk = next instanceof Promise ? await next : next
       const pipe = this.#pipe
-      if (this.#writing)
-        await new Promise<void>((resolve) => {
-          this.#resumeWriting = resolve
-        })
-      if (chunk === null || pipe?.isDirect !== true) return chunk
-      this.#writing = true
-      pipe.response.write(chunk, () => this.#onChunkWritten(chunk))
+      if (chunk === null) return null
+      if (this.#chunkWritten !== undefined) await this.#chunkWritten
+      if (pipe?.isDirect !== true) return chunk
+      this.#write(pipe.response, chunk)
     }
   }
 
-  /** Called when a chunk has been written or its write has failed. */
-  #onChunkWritten(chunk: Buffer): void {
-    if (chunk.length === CHUNK && !this.#parts.includes(chunk)) this.#freeBuffers.push(chunk)
-    this.#writing = false
-    this.#resumeWriting?.()
-    this.#resumeWriting = undefined
+  #write(response: ServerResponse, chunk: Buffer): void {
+    this.#chunkWritten = new Promise((resolve) => {
+      // Also called when the write has failed.
+      response.write(chunk, () => {
+        if (chunk.buffer.byteLength === CHUNK && spares.length < MAX_SPARE_BUFFERS)
+          spares.push(chunk.buffer)
+        this.#chunkWritten = undefined
+        resolve()
+      })
+    })
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    closeAll(this.#handles).then(
+    closeAll(this.#files).then(
       () => callback(error),
       (failure) => callback(error ?? failure),
     )
   }
 
-  async #nextChunk(): Promise<Buffer | null> {
+  #nextChunk(): Buffer | null | Promise<Buffer> {
     for (;;) {
       const part = this.#parts[this.#partIndex]
-      if (part === undefined) return null
+      if (part === undefined || this.destroyed) return null
       if (this.#partOffset < part.length)
         return Buffer.isBuffer(part) ? this.#takeBuffer(part) : this.#readPart(part)
       this.#partIndex++
@@ -112,21 +138,36 @@ export class FileBody extends Readable {
     return part
   }
 
-  async #readPart({ handle, path, start, length }: FilePart): Promise<Buffer> {
+  #readPart(part: FilePart): Buffer | Promise<Buffer> {
+    const { file, start, length } = part
     const wanted = Math.min(CHUNK, length - this.#partOffset)
-    const spare = wanted === CHUNK ? this.#freeBuffers.pop() : undefined
-    const chunk = spare ?? Buffer.allocUnsafeSlow(wanted)
-    const { bytesRead } = await handle.read(chunk, 0, chunk.length, start + this.#partOffset)
-    if (bytesRead === 0)
+    const into = Buffer.from(spares.pop() ?? Buffer.allocUnsafeSlow(CHUNK).buffer, 0, wanted)
+    const offset = start + this.#partOffset
+    const begun = performance.now()
+    const isQuick = this.#isQuick
+    // Until its duration is known.
+    this.#isQuick = false
+    if (isQuick) return this.#chunkRead(part, into, file.readNow(into, offset), begun)
+    return file.read(into, offset).then((bytes) => this.#chunkRead(part, into, bytes, begun))
+  }
+
+  #chunkRead(
+    { file, start, length }: FilePart,
+    into: Buffer,
+    bytes: number,
+    begun: number,
+  ): Buffer {
+    if (bytes === 0)
       throw new FileTruncatedError(
-        `${path} ended at byte ${start + this.#partOffset} while it was sent, ${length - this.#partOffset} bytes short`,
+        `${file.path} ended at byte ${start + this.#partOffset} while it was sent, ${length - this.#partOffset} bytes short`,
       )
-    this.#partOffset += bytesRead
-    return bytesRead === chunk.length ? chunk : chunk.subarray(0, bytesRead)
+    this.#isQuick = file.isLocal && performance.now() - begun < QUICK_READ
+    this.#partOffset += bytes
+    return bytes === into.length ? into : into.subarray(0, bytes)
   }
 }
 
 /** Closes all files, even if closing one of them fails. */
-export async function closeAll(handles: Iterable<FileHandle>): Promise<void> {
-  await Promise.all([...handles].map((handle) => handle.close()))
+export async function closeAll(files: Iterable<OpenedFile>): Promise<void> {
+  await Promise.all([...files].map((file) => file.close()))
 }

@@ -6,10 +6,11 @@ import { fieldValue, withoutFields } from '../response/field-list.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import { notInFuture } from '../response/last-modified.ts'
 import type { Validators } from './conditional-request.ts'
-import { closeAll, FileBody, type FilePart } from './file-body.ts'
-import type { OpenedFile } from './open-within-roots.ts'
+import { FileBody, type FilePart } from './file-body.ts'
+import type { OpenedFile } from './opened-file.ts'
 import type { ByteRange } from './range-parser.ts'
 import { hasBody, planResponse, type ResponsePlan, wholePlan } from './representation.ts'
+import { MAX_SMALL, readParts, readPartsNow } from './small-body.ts'
 
 /**
  * Fields that describe the body that the file replaces. Content-Encoding is kept, as with lighttpd: an application that
@@ -22,14 +23,14 @@ const DROPPED_BODY_FIELDS = new Set(['content-length', 'content-encoding'])
 
 /**
  * The response that sends a file, with conditions and ranges of the request evaluated. The file is closed when the body
- * ends, or at once if no body is sent.
+ * ends, or at once if no body is sent or it is read at once.
  */
-export async function fileResponse(
+export function fileResponse(
   req: IncomingMessage,
   file: OpenedFile,
   start: ResponseStart,
   charset: string,
-): Promise<GatewayResponse> {
+): GatewayResponse | Promise<GatewayResponse> {
   const { status, headers, parts } = planFile(req, file, start, charset)
   const ofFile = parts.map((part) => (Buffer.isBuffer(part) ? part : partOf(file, part)))
   return respond(req, start, [file], { status, headers, parts: ofFile })
@@ -61,19 +62,32 @@ interface FilePlan {
   readonly parts: Array<FilePart | Buffer>
 }
 
-async function respond(
+function respond(
   req: IncomingMessage,
   start: ResponseStart,
   files: readonly OpenedFile[],
   { status, headers, parts }: FilePlan,
-): Promise<GatewayResponse> {
-  const handles = files.map(({ handle }) => handle)
-  const reason = status === start.status ? start.reason : ''
-  const isEmpty = parts.every(({ length }) => length === 0)
-  if (!isEmpty && req.method !== 'HEAD' && hasBody(status))
-    return { status, reason, headers, body: new FileBody(parts, handles) }
-  await closeAll(handles)
-  return { status, reason, headers, body: null }
+): GatewayResponse | Promise<GatewayResponse> {
+  const head = { status, reason: status === start.status ? start.reason : '', headers }
+  const size = parts.reduce((sum, { length }) => sum + length, 0)
+  if (size === 0 || req.method === 'HEAD' || !hasBody(status))
+    return withFilesClosed(files, { ...head, body: null })
+  const finish = (body: Buffer | undefined) =>
+    body === undefined
+      ? { ...head, body: new FileBody(parts, files) }
+      : withFilesClosed(files, { ...head, body })
+  if (size > MAX_SMALL) return finish(undefined)
+  return files.every(({ isWarm }) => isWarm)
+    ? finish(readPartsNow(parts, size))
+    : readParts(parts, size).then(finish)
+}
+
+function withFilesClosed(
+  files: readonly OpenedFile[],
+  response: GatewayResponse,
+): GatewayResponse | Promise<GatewayResponse> {
+  const closing = files.flatMap((file) => file.close() ?? [])
+  return closing.length === 0 ? response : Promise.all(closing).then(() => response)
 }
 
 function planFile(
@@ -103,8 +117,8 @@ function addMissing(headers: string[], name: string, value: string): string {
   return given ?? value
 }
 
-function partOf({ handle, path }: OpenedFile, { first, last }: ByteRange): FilePart {
-  return { handle, path, start: first, length: last - first + 1 }
+function partOf(file: OpenedFile, { first, last }: ByteRange): FilePart {
+  return { file, start: first, length: last - first + 1 }
 }
 
 /** Milliseconds: the coarsest resolution of modification times (FAT). */

@@ -108,7 +108,9 @@ export class Offload<Route> {
   }
 
   /** A response that is made of a file gets the fields of the option `responseHeaders` as well. */
-  async #withFields(response: Promise<GatewayResponse>): Promise<GatewayResponse> {
+  async #withFields(
+    response: GatewayResponse | Promise<GatewayResponse>,
+  ): Promise<GatewayResponse> {
     const made = await response
     return { ...made, headers: withAddedFields(made.headers, this.#rules) }
   }

@@ -1,37 +1,27 @@
 // Opens the files that are sent (X-Sendfile, X-Accel-Redirect, static files, docroot), and checks that they really lie in
 // one of the allowed directories.
 
-import { type BigIntStats, constants } from 'node:fs'
-import { type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises'
-import { isAbsolute, join, normalize, sep } from 'node:path'
+import type { BigIntStats } from 'node:fs'
+import * as fs from 'node:fs'
+import { lstat, readlink, realpath } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { FileMissingError, FileRefusedError } from '../errors.ts'
+import { OpenedFile } from './opened-file.ts'
+import {
+  bytes,
+  FLAGS,
+  isBelowRoot,
+  isInside,
+  lexicalPath,
+  NO_SYMLINK,
+  type RootedPath,
+  resolveRoots,
+} from './rooted-path.ts'
+import { openAtOnce, rememberFile, rememberRoot } from './warm-open.ts'
+import { isLocal } from './warm-paths.ts'
 
-/** A file, and the directories it may be in. Text is latin1: one character per byte. */
-export interface RootedPath {
-  /** Absolute path. */
-  readonly path: string
-  /** Absolute paths of directories; the file must be in one of them. */
-  readonly roots: readonly string[]
-  /** Name of the option that gives the roots, for messages. */
-  readonly option: string
-  /** Whether the file may be a symlink that leads out of the roots. @default false */
-  readonly followSymlinks?: boolean
-}
-
-/** An open regular file that may be sent. The caller closes `handle`. */
-export interface OpenedFile {
-  readonly handle: FileHandle
-  /** Path as requested, not the real path. */
-  readonly path: string
-  /** Bytes. */
-  readonly size: number
-  /** Modification time in nanoseconds since 1970. */
-  readonly modifiedNs: bigint
-}
-
-// Without O_NONBLOCK, opening a FIFO blocks until another process opens it for writing. Windows has neither flag.
-const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK
-const NO_SYMLINK = constants.O_NOFOLLOW
+const open: (path: Buffer, flags: number) => Promise<number> = promisify(fs.open)
+const fstat: (fd: number, options: { bigint: true }) => Promise<BigIntStats> = promisify(fs.fstat)
 
 /**
  * Opens a file for sending. The checks are made on the open file, not on its path, which could name another file by then
@@ -39,7 +29,11 @@ const NO_SYMLINK = constants.O_NOFOLLOW
  * @throws FileMissingError
  * @throws FileRefusedError if it is outside of the roots, is not a regular file, or must not be read
  */
-export async function openWithinRoots(place: RootedPath): Promise<OpenedFile> {
+export function openWithinRoots(place: RootedPath): OpenedFile | Promise<OpenedFile> {
+  return openAtOnce(place) ?? openAnew(place)
+}
+
+async function openAnew(place: RootedPath): Promise<OpenedFile> {
   const { path, option } = place
   try {
     return place.followSymlinks === true ? await openByName(place) : await openInside(place)
@@ -50,8 +44,10 @@ export async function openWithinRoots(place: RootedPath): Promise<OpenedFile> {
 
 async function openByName(place: RootedPath): Promise<OpenedFile> {
   const path = lexicalPath(place)
-  if (!place.roots.some((root) => isInside(normalize(root), path))) throw outsideError(place)
-  return verifyOpened(await open(bytes(path), FLAGS), place)
+  if (!isBelowRoot(place, path)) throw outsideError(place)
+  const file = await verifyOpened(await open(bytes(path), FLAGS), place, path, async () => true)
+  if (file.isLocal) rememberFile(path)
+  return file
 }
 
 async function openInside(place: RootedPath): Promise<OpenedFile> {
@@ -62,48 +58,39 @@ async function openInside(place: RootedPath): Promise<OpenedFile> {
   const real = await realpath(bytes(name), 'latin1')
   const isAllowed = (path: string) => roots.some((root) => isInside(root, path))
   if (!isAllowed(real)) throw outsideError(place)
-  return verifyOpened(await open(bytes(real), FLAGS | NO_SYMLINK), place, async (handle, stats) =>
-    isAllowed(await pathOfHandle(handle, stats, real)),
+  const fd = await open(bytes(real), FLAGS | NO_SYMLINK)
+  const file = await verifyOpened(fd, place, real, async (stats) =>
+    isAllowed(await pathOfDescriptor(fd, stats, real)),
   )
-}
-
-/**
- * The path below the real path of its root. A root that is a symlink is resolved once, so that switching it to another
- * release in between cannot mix the two.
- */
-function resolveRoots(place: RootedPath, roots: readonly string[]): string | undefined {
-  const path = lexicalPath(place)
-  for (const [at, real] of roots.entries()) {
-    const root = normalize(place.roots[at] ?? '')
-    if (isInside(root, path)) return join(real, path.slice(root.length))
-    if (isInside(real, path)) return path
-  }
-  return undefined
+  if (file.isLocal && real === name) rememberFile(name)
+  return file
 }
 
 /** Checks the open file, and closes it if it must not be sent. */
 async function verifyOpened(
-  handle: FileHandle,
+  fd: number,
   place: RootedPath,
-  isAllowed?: (handle: FileHandle, stats: BigIntStats) => Promise<boolean>,
+  real: string,
+  isAllowed: (stats: BigIntStats) => Promise<boolean>,
 ): Promise<OpenedFile> {
   const { path, option } = place
   try {
-    const stats = await handle.stat({ bigint: true })
+    const stats = await fstat(fd, { bigint: true })
     if (!stats.isFile()) throw new FileRefusedError(`${path} is no regular file`, option)
-    if (isAllowed !== undefined && !(await isAllowed(handle, stats))) throw outsideError(place)
-    return { handle, path, size: Number(stats.size), modifiedNs: stats.mtimeNs }
+    if (!(await isAllowed(stats))) throw outsideError(place)
+    const local = await isLocal(real, stats.dev)
+    return new OpenedFile(fd, path, stats, { isLocal: local, isWarm: false })
   } catch (error) {
-    await handle.close()
+    await promisify(fs.close)(fd)
     throw error
   }
 }
 
 /** The real path of an open file; '' if it cannot be determined reliably. */
-async function pathOfHandle(handle: FileHandle, stats: BigIntStats, path: string): Promise<string> {
+async function pathOfDescriptor(fd: number, stats: BigIntStats, path: string): Promise<string> {
   // On Linux the descriptor gives the current path, even if the file has been renamed since.
   if (process.platform === 'linux') {
-    const known = await readlink(`/proc/self/fd/${handle.fd}`, 'latin1').catch(() => undefined)
+    const known = await readlink(`/proc/self/fd/${fd}`, 'latin1').catch(() => undefined)
     if (known !== undefined) return known
   }
   // Elsewhere, check that the path still names this file and contains no symlink.
@@ -113,28 +100,19 @@ async function pathOfHandle(handle: FileHandle, stats: BigIntStats, path: string
   return same ? path : ''
 }
 
-/** The path without dot segments and repeated slashes. */
-function lexicalPath({ path, option }: RootedPath): string {
-  if (path.includes('\0')) throw new FileRefusedError('its path contains a NUL', option)
-  if (!isAbsolute(path)) throw new FileRefusedError(`${path} is no absolute path`, option)
-  return normalize(path)
-}
-
 /** The real path of a root. A root that does not exist is returned as it is; opening a file in it then fails. */
 async function realRootOf(root: string): Promise<string> {
-  return realpath(bytes(root), 'latin1').catch(() => root)
-}
-
-function isInside(root: string, path: string): boolean {
-  return path.startsWith(root.endsWith(sep) ? root : root + sep)
+  try {
+    const real = await realpath(bytes(root), 'latin1')
+    rememberRoot(root, real)
+    return real
+  } catch {
+    return root
+  }
 }
 
 function outsideError({ path, roots, option }: RootedPath): FileRefusedError {
   return new FileRefusedError(`${path} does not lie in ${roots.join(', ')}`, option)
-}
-
-function bytes(path: string): Buffer {
-  return Buffer.from(path, 'latin1')
 }
 
 const MISSING = new Set(['ENOENT', 'ENOTDIR', 'ENAMETOOLONG'])

@@ -1,7 +1,7 @@
 // Opens, checks and sends a file, or parts of several files, as a response.
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import { ProtocolError } from '@fastcgi/client'
 import type { GatewayLogger } from '../logger.ts'
 import { isGone, onResponseClose } from '../request/client-disconnect.ts'
@@ -9,7 +9,9 @@ import { abortResponse } from '../response/abort-response.ts'
 import type { GatewayResponse, ResponseStart } from '../response/gateway-response.ts'
 import { closeAll, type FilePart } from './file-body.ts'
 import { fileResponse, partsResponse } from './file-response.ts'
-import { type OpenedFile, openWithinRoots, type RootedPath } from './open-within-roots.ts'
+import { openWithinRoots } from './open-within-roots.ts'
+import type { OpenedFile } from './opened-file.ts'
+import type { RootedPath } from './rooted-path.ts'
 import type { NamedPart } from './x-sendfile.ts'
 
 /** The request that a file is sent in response to. */
@@ -26,15 +28,27 @@ export interface FileRequest extends RootedPath, FileReceiver, Partial<ResponseS
 }
 
 /**
- * The response that sends a file, with validators, conditions and ranges. The file is opened once, checked, and sent from
- * that same handle, which is closed when the response is complete or the client has disconnected.
+ * The response that sends a file, with validators, conditions and ranges; at once if the file is at hand. The file is opened
+ * once, checked, and sent from that same handle, which is closed when the response is complete or the client has disconnected.
  * @throws FileMissingError
  * @throws FileRefusedError
  */
-export async function sendFile(request: FileRequest): Promise<GatewayResponse> {
+export function sendFile(request: FileRequest): GatewayResponse | Promise<GatewayResponse> {
+  const file = openWithinRoots(request)
+  return file instanceof Promise
+    ? file.then((opened) => sendOpened(request, opened))
+    : sendOpened(request, file)
+}
+
+function sendOpened(
+  request: FileRequest,
+  file: OpenedFile,
+): GatewayResponse | Promise<GatewayResponse> {
   const { req, status = 200, reason = '', headers = [], charset = 'utf-8' } = request
-  const file = await openWithinRoots(request)
-  return bindToClient(request, await fileResponse(req, file, { status, reason, headers }, charset))
+  const response = fileResponse(req, file, { status, reason, headers }, charset)
+  return response instanceof Promise
+    ? response.then((made) => bindToClient(request, made))
+    : bindToClient(request, response)
 }
 
 /** Maximum files of one response, as all of them stay open until the response ends. */
@@ -62,7 +76,7 @@ export async function sendParts(
   try {
     for (const path of paths) files.set(path, await openWithinRoots({ ...place, path }))
   } catch (error) {
-    await closeAll([...files.values()].map(({ handle }) => handle))
+    await closeAll(files.values())
     throw error
   }
   const parts = named.flatMap((part) => {
@@ -76,7 +90,7 @@ export async function sendParts(
 }
 
 function cutToFile({ logger }: FileReceiver, file: OpenedFile, part: NamedPart): FilePart {
-  const { handle, path, size } = file
+  const { path, size } = file
   const start = Math.min(part.start, size)
   const end = Math.min(part.end ?? size - 1, size - 1)
   if (start !== part.start || (part.end !== undefined && end !== part.end))
@@ -84,14 +98,14 @@ function cutToFile({ logger }: FileReceiver, file: OpenedFile, part: NamedPart):
       {},
       `${path} has ${size} bytes: part ${part.start}-${part.end ?? ''} of X-Sendfile2 cut`,
     )
-  return { handle, path, start, length: Math.max(0, end - start + 1) }
+  return { file, start, length: Math.max(0, end - start + 1) }
 }
 
 /** Destroys the body when the client disconnects, and breaks the response off when the body fails. */
 function bindToClient(receiver: FileReceiver, response: GatewayResponse): GatewayResponse {
   const { req, res, logger } = receiver
-  const body = response.body as Readable | null
-  if (body === null) return response
+  const { body } = response
+  if (!(body instanceof Readable)) return response
   body.once('error', (err) => {
     logger.error({ err }, `response broken off: ${err.message}`)
     abortResponse(req, res)

@@ -28,28 +28,29 @@ export interface StaticRules {
 const STORED_BY = { root: 'public', docroot: 'private' }
 
 /**
- * The response that sends a static file; undefined if the file does not exist. The caller has checked that the path may be
- * served (no dotfile, no source of a script).
+ * The response that sends a static file, at once if the file is at hand; undefined if the file does not exist. The caller has
+ * checked that the path may be served (no dotfile, no source of a script).
  */
-export async function staticFile(
+export function staticFile(
   receiver: FileReceiver,
   { root, path, rules = {}, ...place }: StaticFile,
-): Promise<GatewayResponse | undefined> {
+): GatewayResponse | Promise<GatewayResponse | undefined> {
   const headers = fieldsOf(path, STORED_BY[place.option], rules)
   const { charset = '' } = rules
-  try {
-    return await sendFile({
-      ...receiver,
-      ...place,
-      roots: [root],
-      path: root + path,
-      headers,
-      charset,
-    })
-  } catch (error) {
-    if (error instanceof FileMissingError) return undefined
-    throw error
-  }
+  const response = sendFile({
+    ...receiver,
+    ...place,
+    roots: [root],
+    path: root + path,
+    headers,
+    charset,
+  })
+  return response instanceof Promise ? response.catch(undefinedIfMissing) : response
+}
+
+function undefinedIfMissing(error: unknown): undefined {
+  if (error instanceof FileMissingError) return undefined
+  throw error
 }
 
 /** The fields of a static file; those of `setHeaders` replace others of the same name. */

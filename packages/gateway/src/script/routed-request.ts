@@ -29,6 +29,8 @@ export interface RoutedRequest<Source> {
   /** Decoded path below the mount point. */
   readonly path: string
   readonly done: GatewayCallback
+  /** Whether the path has been resolved a second time, because what it led to was gone. */
+  readonly isResolvedAnew?: boolean
   /** Paths of the internal redirects so far, beginning with the first path; undefined before any. */
   readonly chain?: readonly string[]
   /** Set if the cache asks the application. */

@@ -39,7 +39,7 @@ export interface ScriptRules {
   static: boolean
 }
 
-/** Milliseconds that a found script stays in the cache. */
+/** Milliseconds that a found script or file stays in the cache; whether the file may be sent is checked when it is opened. */
 const CACHE_TIME = 1000
 /** Characters of a path that a regular expression is tested on at the most: one that backtracks may take exponential time. */
 const MAX_MATCHED_LENGTH = 2048
@@ -76,6 +76,11 @@ export class ScriptResolver {
     return lookup
   }
 
+  /** Forgets what a path names; whether it was known. */
+  forget(path: string): boolean {
+    return this.#cache.delete(path)
+  }
+
   #resolveByName(path: string, mode: Exclude<PathInfoMode, 'all'>): Resolution {
     const {
       extensions,
@@ -110,7 +115,7 @@ export class ScriptResolver {
             isFrontController: true,
           } as const)
         : found
-    if (resolution.kind === 'script') this.#remember(path, resolution)
+    if (resolution.kind === 'script' || resolution.kind === 'file') this.#remember(path, resolution)
     return resolution
   }
 

@@ -37,6 +37,8 @@ export interface ScriptRoute<Source> {
   readonly offload: Offload<ScriptRoute<Source>>
   /** Resolves a path below the mount point. */
   resolve(path: string): Resolution | Promise<Resolution>
+  /** Forgets what a path leads to; whether it was known. */
+  forget(path: string): boolean
   /** The name that a script with an extension of `mapExtensions` is treated as; undefined for all others. */
   mappedName(script: string): string | undefined
   /** The static file at a path below the root. */
