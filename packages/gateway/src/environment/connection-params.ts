@@ -20,7 +20,10 @@ export class ConnectionParams {
     if (known !== undefined && known.address === address) return known.block
     const writer = this.#makeWriter()
     addAddresses(writer, socket, address)
-    const block = writer.finish()
+    // A copy: an idle client must hold neither the memory that the writer has taken, nor a part of the pool of Buffer.from().
+    const written = writer.finish()
+    const block = Buffer.allocUnsafeSlow(written.length)
+    written.copy(block)
     this.#known.set(socket, { address, block })
     return block
   }

@@ -6,27 +6,34 @@ import { http2Stream, isHttp2 } from './http-version.ts'
 
 const CLOSE_CALLBACKS = Symbol('fastcgi.closeCallbacks')
 
-/** A socket with the callbacks to call when it closes. */
+/** A socket with what to call when it closes: null while nothing is. Most have one request at a time, and idle ones need no memory. */
 interface WatchedSocket extends Socket {
   // A property, not a WeakMap: the look-up in a WeakMap was measured to cost more than everything else here.
-  [CLOSE_CALLBACKS]?: Set<() => void>
+  [CLOSE_CALLBACKS]?: (() => void) | Set<() => void> | null
 }
 
 function watch(socket: WatchedSocket, callback: () => void): void {
-  let callbacks = socket[CLOSE_CALLBACKS]
-  if (callbacks === undefined) {
-    const all = new Set<() => void>()
-    socket.once('close', () => {
-      for (const each of all) each()
-    })
-    socket[CLOSE_CALLBACKS] = all
-    callbacks = all
+  const callbacks = socket[CLOSE_CALLBACKS]
+  if (callbacks instanceof Set) {
+    callbacks.add(callback)
+    return
   }
-  callbacks.add(callback)
+  if (callbacks === undefined) socket.on('close', callBack)
+  const isOnly = callbacks === undefined || callbacks === null || callbacks === callback
+  socket[CLOSE_CALLBACKS] = isOnly ? callback : new Set([callbacks, callback])
 }
 
 function unwatch(socket: WatchedSocket, callback: () => void): void {
-  socket[CLOSE_CALLBACKS]?.delete(callback)
+  const callbacks = socket[CLOSE_CALLBACKS]
+  if (callbacks === callback) socket[CLOSE_CALLBACKS] = null
+  else if (callbacks instanceof Set) callbacks.delete(callback)
+}
+
+/** The one listener of all sockets. */
+function callBack(this: WatchedSocket): void {
+  const callbacks = this[CLOSE_CALLBACKS]
+  if (callbacks instanceof Set) for (const each of callbacks) each()
+  else callbacks?.()
 }
 
 /** Whether the response can no longer reach the client: the response, its socket or its HTTP/2 stream is closed. */
