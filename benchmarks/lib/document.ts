@@ -18,8 +18,10 @@ export function writeDocument(benchmarks: readonly string[]): string {
     file,
     [
       '# Speed\n',
-      'Made by `npm run bench`; [benchmarks/README.md](../benchmarks/README.md) describes the method. Compare the ratios:',
-      'absolute figures depend on the machine.\n',
+      `Made by one run of \`npm run bench\` on an idle machine: ${machineOf(all)}.`,
+      '[benchmarks/README.md](../benchmarks/README.md) describes the method. Compare the ratios: absolute figures depend on the',
+      'machine. Behind a ratio stands between which figures half of the rounds lie; where they differ by more than the two that are',
+      'compared, nobody has won and the table says undecided.\n',
       ...(gateway === undefined ? [] : ['![CPU per request](speed.svg)\n']),
       ...all.map(section),
     ].join('\n'),
@@ -36,15 +38,17 @@ function plot({ about, rows }: Results): string {
   return barChart({ title: about, unit: 'µs', bars })
 }
 
-function section({ benchmark, about, machine, rows }: Results): string {
+function machineOf(all: readonly Results[]): string {
+  const { machine } = all[0] ?? {}
+  return machine === undefined
+    ? 'none'
+    : `${machine.date}, Node ${machine.node}, ${machine.processors} × ${machine.processor}`
+}
+
+function section({ benchmark, about, rows }: Results): string {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))]
   const cells = rows.map((row) => columns.map((column) => String(row[column] ?? '')))
-  return [
-    `## ${benchmark}\n`,
-    `${about}. Node ${machine.node}, ${machine.processors} × ${machine.processor}, ${machine.date}.\n`,
-    ...markdownTable([columns, ...cells]),
-    '',
-  ].join('\n')
+  return [`## ${benchmark}\n`, `${about}.\n`, ...markdownTable([columns, ...cells]), ''].join('\n')
 }
 
 /** Lines of a Markdown table, padded as the formatter pads them: first column left-aligned, numbers right-aligned. */

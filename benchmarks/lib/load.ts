@@ -1,7 +1,7 @@
 // Generates load with wrk.
 import { get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import { run } from './program.ts'
+import { type Place, run } from './program.ts'
 import type { Workplace } from './workplace.ts'
 
 /** Results of a load test, as measured by the clients. */
@@ -24,6 +24,8 @@ export interface Load {
   seconds: number
   /** Header fields sent with each request. */
   headers?: readonly string[]
+  /** Processors of wrk. @default those that are not measured */
+  place?: Place
 }
 
 const REPORT = `done = function(summary, latency)
@@ -38,10 +40,13 @@ end
 export async function load(workplace: Workplace, wish: Load): Promise<LoadResult> {
   const script = workplace.file('report.lua', REPORT)
   const headers = (wish.headers ?? []).flatMap((field) => ['-H', field])
-  const output = await run([
-    ...['wrk', '-t1', '-c', String(wish.connections), '-d', `${wish.seconds}s`, '-s', script],
-    ...['--timeout', '30s', ...headers, `http://127.0.0.1:${wish.port}${wish.path}`],
-  ])
+  const output = await run(
+    [
+      ...['wrk', '-t1', '-c', String(wish.connections), '-d', `${wish.seconds}s`, '-s', script],
+      ...['--timeout', '30s', ...headers, `http://127.0.0.1:${wish.port}${wish.path}`],
+    ],
+    wish.place ?? 'others',
+  )
   const result = JSON.parse(/RESULT (.*)/.exec(output)?.[1] ?? 'null')
   return {
     requests: result.requests,

@@ -14,7 +14,7 @@ export function isInstalled(name: string): boolean {
 }
 
 /** The processors that a program may use. If there are two or more, the measured program has the first for itself. */
-export type Place = 'measured' | 'others'
+export type Place = 'measured' | 'others' | 'anywhere'
 
 const running = new Set<Program>()
 process.once('exit', () => {
@@ -129,9 +129,9 @@ export class Program {
   }
 }
 
-/** Runs a program to its end, off the measured processor, and returns its output to stdout. */
-export async function run(command: readonly string[]): Promise<string> {
-  const [name = '', ...args] = [...pinned('others'), ...command]
+/** Runs a program to its end, and returns its output to stdout. */
+export async function run(command: readonly string[], place: Place): Promise<string> {
+  const [name = '', ...args] = [...pinned(place), ...command]
   const child = spawn(name, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', (text) => {
@@ -158,7 +158,7 @@ export function stayWithOthers(): void {
 }
 
 function pinned(place: Place): string[] {
-  if (processors < 2 || !isInstalled('taskset')) return []
+  if (place === 'anywhere' || processors < 2 || !isInstalled('taskset')) return []
   return ['taskset', '-c', place === 'measured' ? '0' : `1-${processors - 1}`]
 }
 

@@ -1,5 +1,5 @@
 // Prints and stores the results of benchmarks.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
@@ -41,7 +41,8 @@ export function lastResults(benchmark: string): Results | undefined {
   }
 }
 
-/** Formats a figure with three significant digits. */
-export function rounded(figure: number): number {
-  return Number(figure.toPrecision(3))
+/** Removes the results of earlier runs. */
+export function forgetResults(benchmarks: readonly string[]): void {
+  for (const benchmark of benchmarks)
+    rmSync(new URL(`${benchmark}.json`, DIRECTORY), { force: true })
 }

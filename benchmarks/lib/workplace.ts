@@ -2,6 +2,7 @@
 import {
   chmodSync,
   closeSync,
+  linkSync,
   mkdirSync,
   mkdtempSync,
   openSync,
@@ -21,7 +22,9 @@ export interface Workplace {
   /** Path of the socket of the application. */
   readonly socket: string
   /** Directory of the files that the application has the gateway send: `?file=NAME`. */
-  readonly files: { readonly directory: string; make(name: string, bytes: number): void }
+  readonly files: string
+  /** Makes a file that the application names as `?file=NAME`, and that is a static file of the site as `/static/NAME`. */
+  makeFile(name: string, bytes: number): void
   /** Writes a file and returns its path. */
   file(name: string, text: string): string
 }
@@ -38,24 +41,25 @@ export function makeWorkplace(script = "<?php echo 'never run: the sink answers'
     return path
   }
   file('www/index.php', script)
-  const files = { directory: join(directory, 'files'), make: makeFile(join(directory, 'files')) }
-  mkdirSync(files.directory)
-  return { directory, root, socket: join(directory, 'app.sock'), files, file }
+  const files = join(directory, 'files')
+  for (const each of [files, join(root, 'static')]) mkdirSync(each)
+  const makeFile = (name: string, bytes: number): void => {
+    writeWhole(join(files, name), bytes)
+    linkSync(join(files, name), join(root, 'static', name))
+  }
+  return { directory, root, socket: join(directory, 'app.sock'), files, makeFile, file }
 }
 
 const MEGABYTE = Buffer.alloc(1_048_576, 'x')
 
 /** Writes a file that is not sparse, so that reading it costs what a real file costs. */
-const makeFile =
-  (directory: string) =>
-  (name: string, bytes: number): void => {
-    const path = join(directory, name)
-    const fd = openSync(path, 'w')
-    for (let left = bytes; left > 0; left -= MEGABYTE.length)
-      writeSync(fd, MEGABYTE, 0, Math.min(left, MEGABYTE.length))
-    closeSync(fd)
-    chmodSync(path, 0o644)
-  }
+function writeWhole(path: string, bytes: number): void {
+  const fd = openSync(path, 'w')
+  for (let left = bytes; left > 0; left -= MEGABYTE.length)
+    writeSync(fd, MEGABYTE, 0, Math.min(left, MEGABYTE.length))
+  closeSync(fd)
+  chmodSync(path, 0o644)
+}
 
 /** A free port of the loopback interface. */
 export function freePort(): Promise<number> {

@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { load } from '../lib/load.ts'
 import { RawClient } from '../lib/raw-client.ts'
-import { report, rounded } from '../lib/results.ts'
+import { report } from '../lib/results.ts'
+import { rounded } from '../lib/statistics.ts'
 import { makeWorkplace } from '../lib/workplace.ts'
 import { type Contestant, startContestants } from '../servers/contestants.ts'
 import { startSink } from '../servers/sink.ts'
@@ -16,7 +17,7 @@ const { values, positionals } = parseArgs({
   options: {
     idle: { type: 'string', default: '10000' },
     slow: { type: 'string', default: '1000' },
-    seconds: { type: 'string', default: '4' },
+    seconds: { type: 'string', default: '2' },
   },
 })
 const [idle, slow] = [Number(values.idle), Number(values.slow)]

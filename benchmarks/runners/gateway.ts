@@ -1,10 +1,10 @@
 /** Compares the CPU time per request of gateways in front of an application that does no work. */
 import { parseArgs } from 'node:util'
-import { load } from '../lib/load.ts'
-import { report, rounded } from '../lib/results.ts'
-import { mediansByName, ratiosByName } from '../lib/statistics.ts'
+import { report } from '../lib/results.ts'
+import { cpuOf, inRounds, rateOf, underLoad } from '../lib/rounds.ts'
+import { mediansByName, printed, ratiosByName, rounded, winner } from '../lib/statistics.ts'
 import { makeWorkplace } from '../lib/workplace.ts'
-import { type Contestant, startContestants } from '../servers/contestants.ts'
+import { startContestants } from '../servers/contestants.ts'
 import { startSink } from '../servers/sink.ts'
 
 const ALL = [
@@ -26,16 +26,13 @@ const FLOORS: Readonly<Record<string, string>> = {
   'http-multiplexed': 'bare-http',
   fastify: 'bare-fastify',
   express: 'bare-express',
-  'http-cached': 'bare-http',
-  'fastify-cached': 'bare-fastify',
-  'express-cached': 'bare-express',
 }
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '7' },
+    seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '64' },
     bytes: { type: 'string', default: '1024' },
     fields: { type: 'string', default: '0' },
@@ -46,64 +43,32 @@ const connections = Number(values.connections)
 const path = `/index.php?bytes=${values.bytes}`
 const headers = Array.from({ length: Number(values.fields) }, (_, n) => `X-Field-${n}: value ${n}`)
 
-interface Measure {
-  name: string
-  cpu: number
-  requestsPerSecond: number
-  p99: number
-  failed: number
-}
-
 const place = makeWorkplace()
 await startSink(place)
 const contestants = await startContestants(place, positionals.length > 0 ? positionals : ALL)
-for (const contestant of contestants) await measure(contestant, 2)
-const measures: Measure[] = []
-// The contestants take turns in every round, so that other load of the machine affects all of them alike.
-for (let round = 0; round < rounds; round++)
-  for (const contestant of contestants) {
-    const result = await measure(contestant, Number(values.seconds))
-    measures.push(result)
-    console.log(`${result.name}: ${result.cpu.toFixed(1)} µs of CPU a request`)
-  }
+const wish = { path, connections, headers, seconds: Number(values.seconds) }
+const measures = await inRounds(rounds, contestants, (each) => underLoad(place, each, wish))
 report(
   'gateway',
-  `CPU per request: ${values.bytes} bytes, ${connections} connections, keep-alive, medians of ${rounds} rounds`,
+  `CPU per request: ${values.bytes} bytes, ${connections} connections, keep-alive, medians of ${rounds} rounds of ${values.seconds} s`,
   table(),
 )
 process.exit()
 
-async function measure(contestant: Contestant, seconds: number): Promise<Measure> {
-  const before = contestant.cpuSeconds
-  const result = await load(place, { port: contestant.port, path, connections, seconds, headers })
-  return {
-    ...result,
-    name: contestant.name,
-    cpu: ((contestant.cpuSeconds - before) / result.requests) * 1e6,
-  }
-}
-
-function cpuOf({ cpu }: Measure): number {
-  return cpu
-}
-
 function table(): object[] {
   const cpu = mediansByName(measures, cpuOf)
-  const rate = mediansByName(measures, (row) => row.requestsPerSecond)
+  const rate = mediansByName(measures, rateOf)
   const p99 = mediansByName(measures, (row) => row.p99)
   return contestants.map(({ name, memory }) => {
-    const own = cpu.get(name) ?? Number.NaN
-    const over = (other: string | undefined) =>
-      other === undefined
-        ? ''
-        : rounded(ratiosByName(measures, cpuOf, other).get(name) ?? Number.NaN)
+    const floor = FLOORS[name]
+    const ofHttp = ratiosByName(measures, cpuOf, name).get('http')
     return {
       name,
-      'CPU µs/request': rounded(own),
-      '× bare-http': over('bare-http'),
-      '× own floor': over(FLOORS[name]),
-      '× nginx': over('nginx'),
-      'http is × of it': rounded(ratiosByName(measures, cpuOf, name).get('http') ?? Number.NaN),
+      'CPU µs/request': rounded(cpu.get(name) ?? Number.NaN),
+      '× own floor':
+        floor === undefined ? '' : printed(ratiosByName(measures, cpuOf, floor).get(name)),
+      'http is × of it': name === 'http' ? '' : printed(ofHttp),
+      cheaper: winner('http', name, ofHttp, 'lower'),
       'requests/s': Math.round(rate.get(name) ?? 0),
       'p99 ms': rounded(p99.get(name) ?? 0),
       'RSS MB': Math.round(memory / 1e6),

@@ -11,8 +11,8 @@ import {
   ResponseHeadParser,
   Role,
 } from '@fastcgi/protocol'
-import { report, rounded } from '../lib/results.ts'
-import { median } from '../lib/statistics.ts'
+import { report } from '../lib/results.ts'
+import { median, rounded } from '../lib/statistics.ts'
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '9' }, batch: { type: 'string', default: '2000' } },

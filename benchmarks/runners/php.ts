@@ -1,10 +1,11 @@
 /** Measures throughput and latencies of the gateways with default options in front of php-fpm, by number of clients. */
 import { parseArgs } from 'node:util'
 import { startPhpFpm } from '#php'
-import { type LoadResult, load } from '../lib/load.ts'
+import { load } from '../lib/load.ts'
 import { stayWithOthers } from '../lib/program.ts'
-import { report, rounded } from '../lib/results.ts'
-import { mediansByName, ratiosByName } from '../lib/statistics.ts'
+import { report } from '../lib/results.ts'
+import { inRounds, rateOf } from '../lib/rounds.ts'
+import { mediansByName, printed, ratiosByName, rounded, winner } from '../lib/statistics.ts'
 import { makeWorkplace } from '../lib/workplace.ts'
 import { type Contestant, startContestants } from '../servers/contestants.ts'
 
@@ -17,10 +18,10 @@ echo str_repeat('x', 1000), ' ', $_GET['q'] ?? '', "\\n";
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '3' },
-    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '7' },
+    seconds: { type: 'string', default: '1' },
     children: { type: 'string', default: '4' },
-    clients: { type: 'string', default: '1,4,16,64' },
+    clients: { type: 'string', default: '1,16,64' },
   },
 })
 const children = Number(values.children)
@@ -34,7 +35,7 @@ const rows: object[] = []
 for (const clients of values.clients.split(',').map(Number)) rows.push(...(await compare(clients)))
 report(
   'php',
-  `php-fpm of ${children} children, default options, medians of ${values.rounds} rounds`,
+  `php-fpm of ${children} children, default options, medians of ${values.rounds} rounds of ${values.seconds} s`,
   rows,
 )
 process.exit()
@@ -52,15 +53,13 @@ async function withPhpOfItsOwn(name: string): Promise<Contestant[]> {
 }
 
 async function compare(connections: number): Promise<object[]> {
-  const results: Array<LoadResult & { name: string }> = []
-  for (let round = 0; round < Number(values.rounds); round++)
-    for (const { name, port } of contestants) {
-      const seconds = Number(values.seconds)
-      const result = await load(place, { port, path: '/index.php?q=1', connections, seconds })
-      results.push({ name, ...result })
-    }
-  const rate = mediansByName(results, (row) => row.requestsPerSecond)
-  const ratios = ratiosByName(results, (row) => row.requestsPerSecond, 'nginx')
+  const wish = { path: '/index.php?q=1', connections, seconds: Number(values.seconds) }
+  const results = await inRounds(Number(values.rounds), contestants, async ({ name, port }) => ({
+    name,
+    ...(await load(place, { port, ...wish })),
+  }))
+  const rate = mediansByName(results, rateOf)
+  const ratios = ratiosByName(results, rateOf, 'nginx')
   const [p50, p99, p999] = (['p50', 'p99', 'p999'] as const).map((key) =>
     mediansByName(results, (row) => row[key]),
   )
@@ -68,7 +67,8 @@ async function compare(connections: number): Promise<object[]> {
     name,
     clients: connections,
     'requests/s': Math.round(rate.get(name) ?? 0),
-    '× nginx': rounded(ratios.get(name) ?? Number.NaN),
+    '× nginx': printed(ratios.get(name)),
+    faster: winner(name, 'nginx', ratios.get(name), 'higher'),
     'p50 ms': rounded(p50?.get(name) ?? 0),
     'p99 ms': rounded(p99?.get(name) ?? 0),
     'p99.9 ms': rounded(p999?.get(name) ?? 0),

@@ -1,10 +1,10 @@
 /** Measures how CPU time per request depends on the number of clients and of header fields; ideally it is constant. */
 import { parseArgs } from 'node:util'
-import { load } from '../lib/load.ts'
-import { report, rounded } from '../lib/results.ts'
-import { median } from '../lib/statistics.ts'
+import { report } from '../lib/results.ts'
+import { cpuOf, inRounds, type Measured, underLoad } from '../lib/rounds.ts'
+import { mediansByName, ratiosByName, rounded, winner } from '../lib/statistics.ts'
 import { makeWorkplace } from '../lib/workplace.ts'
-import { type Contestant, startContestants } from '../servers/contestants.ts'
+import { startContestants } from '../servers/contestants.ts'
 import { startSink } from '../servers/sink.ts'
 
 const ALL = ['bare-http', 'http', 'fastify', 'nginx']
@@ -12,8 +12,8 @@ const ALL = ['bare-http', 'http', 'fastify', 'nginx']
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '5' },
-    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '3' },
+    seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '1,8,64' },
     fields: { type: 'string', default: '10,30,100' },
   },
@@ -26,45 +26,49 @@ const rows = [
   ...(await compare('connections', numbers(values.connections), (connections) => [connections, 0])),
   ...(await compare('header fields', numbers(values.fields), (fields) => [64, fields])),
 ]
-report('spread', `CPU per request, medians of ${values.rounds} rounds`, rows)
+report('spread', `CPU per request, medians of ${values.rounds} rounds of ${values.seconds} s`, rows)
 process.exit()
 
-/** One row for each server: its cost at each size, and the ratio of the highest to the lowest. */
+/**
+ * One row for each server: its cost at each size, and the ratio of the highest to the lowest. The sizes take turns, too, for it
+ * is they that are compared.
+ */
 async function compare(
   what: string,
   sizes: number[],
   loadOf: (size: number) => [connections: number, fields: number],
 ): Promise<object[]> {
-  const measured = new Map(contestants.map(({ name }) => [name, sizes.map((): number[] => [])]))
-  for (let round = 0; round < Number(values.rounds); round++)
-    for (const [at, size] of sizes.entries())
-      for (const contestant of contestants)
-        measured.get(contestant.name)?.[at]?.push(await cost(contestant, ...loadOf(size)))
-  const floor = measured.get('bare-http')
-  return [...measured].map(([name, costs]) => {
-    const overFloor = costs.map((all, at) =>
-      median(all.map((figure, round) => figure / (floor?.[at]?.[round] ?? Number.NaN))),
-    )
-    const ratios = costs[0]?.map((_, round) => {
-      const inRound = costs.map((all) => all[round] ?? Number.NaN)
-      return Math.max(...inRound) / Math.min(...inRound)
-    })
-    const figures = costs.map((all) => rounded(median(all)))
-    return {
-      name,
-      by: what,
-      sizes: sizes.join(' / '),
-      'CPU µs/request': figures.join(' / '),
-      'most × least': rounded(median(ratios ?? [])),
-      '× bare-http': overFloor.map(rounded).join(' / '),
-    }
+  const rounds = await inRounds(Number(values.rounds), contestants, async (contestant) => {
+    const costs: Measured[] = []
+    for (const size of sizes) costs.push(await underLoad(place, contestant, wish(...loadOf(size))))
+    return { name: contestant.name, costs }
   })
+  const bySize = sizes.map((_, at) => rounds.map(({ costs }) => costs[at] as Measured))
+  const perSize = (figure: (measures: readonly Measured[]) => string | number | undefined) =>
+    bySize.map(figure).join(' / ')
+  const spread = mediansByName(rounds, ({ costs }) => {
+    const figures = costs.map(cpuOf)
+    return Math.max(...figures) / Math.min(...figures)
+  })
+  return contestants.map(({ name }) => ({
+    name,
+    by: what,
+    sizes: sizes.join(' / '),
+    'CPU µs/request': perSize((all) => rounded(mediansByName(all, cpuOf).get(name) ?? 0)),
+    'most × least': rounded(spread.get(name) ?? Number.NaN),
+    '× bare-http': perSize((all) =>
+      rounded(ratiosByName(all, cpuOf, 'bare-http').get(name)?.median ?? Number.NaN),
+    ),
+    'cheaper, it or nginx':
+      name === 'nginx'
+        ? ''
+        : perSize((all) =>
+            winner(name, 'nginx', ratiosByName(all, cpuOf, 'nginx').get(name), 'lower'),
+          ),
+  }))
 }
 
-async function cost(contestant: Contestant, connections: number, fields: number): Promise<number> {
+function wish(connections: number, fields: number) {
   const headers = Array.from({ length: fields }, (_, n) => `X-Field-${n}: value ${n}`)
-  const before = contestant.cpuSeconds
-  const wish = { port: contestant.port, path: '/index.php', connections, headers }
-  const { requests } = await load(place, { ...wish, seconds: Number(values.seconds) })
-  return ((contestant.cpuSeconds - before) / requests) * 1e6
+  return { path: '/index.php', connections, headers, seconds: Number(values.seconds) }
 }

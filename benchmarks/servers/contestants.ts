@@ -58,13 +58,14 @@ export class Contestant {
 
 /**
  * Starts servers by name: those of {@link WEB_SERVERS}, those of serve.ts, and `http-proxy+nginx`, Fastify in front of
- * nginx; `options` are additional gateway options. Servers whose program is not installed, or that do not answer, are left
- * out, and a line is printed for each.
+ * nginx; `options` are additional gateway options. Servers whose program is not installed, or that do not answer on `path`, are
+ * left out, and a line is printed for each.
  */
 export async function startContestants(
   place: Workplace,
   names: readonly string[],
   options: object = {},
+  path = '/index.php',
 ): Promise<Contestant[]> {
   chmodSync(place.directory, 0o755)
   const started: Contestant[] = []
@@ -77,7 +78,7 @@ export async function startContestants(
     }
     const programs = commands.map((command) => new Program(command, 'measured'))
     const contestant = new Contestant(name, port, programs)
-    if (await answers(port, '/index.php')) started.push(contestant)
+    if (await answers(port, path)) started.push(contestant)
     else {
       console.error(`${name}: does not answer, left out: ${contestant.output.slice(-400)}`)
       await contestant.stop()

@@ -8,8 +8,10 @@ import { fastcgiProxy as expressProxy } from '@fastcgi/express'
 import fastcgiProxy from '@fastcgi/fastify'
 import { createGateway } from '@fastcgi/gateway'
 import httpProxy from '@fastify/http-proxy'
+import fastifyStatic from '@fastify/static'
 import express from 'express'
 import fastify, { type FastifyInstance } from 'fastify'
+import send from 'send'
 
 const [kind = '', port = '', upstream = '', root = '', more = '{}'] = process.argv.slice(2)
 const options = { upstream, root, ...JSON.parse(more) }
@@ -66,6 +68,15 @@ const KINDS: Record<string, () => void | Promise<void>> = {
     app.use(expressProxy(options))
     listen(app)
   },
+  // The usual ways to send static files.
+  '@fastify/static': () =>
+    start(async (app) => {
+      await app.register(fastifyStatic, { root })
+    }),
+  send: () =>
+    listen((req, res) => {
+      send(req, req.url ?? '/', { root }).pipe(res)
+    }),
   // PHP inside Node, if it has been installed manually, see README.md.
   'php-node': async () => {
     const name = process.env.PHP_NODE ?? '@platformatic/php-node'

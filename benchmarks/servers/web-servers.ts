@@ -27,7 +27,8 @@ http {
       ${isCached ? 'fastcgi_cache pages; fastcgi_cache_valid 200 1d; fastcgi_cache_key $scheme$host$request_uri;' : ''}
       fastcgi_pass app;
     }
-    location /files/ { internal; sendfile on; alias ${place.files.directory}/; }
+    location /files/ { internal; sendfile on; tcp_nopush on; alias ${place.files}/; }
+    location /static/ { sendfile on; tcp_nopush on; types { } }
   }
 }
 `,
