@@ -25,7 +25,9 @@ export const WORKSPACE = fileURLToPath(new URL('../../../', import.meta.url))
 /** How long a block may take, in milliseconds. */
 const DEADLINE = 10_000
 
-const SITE: Readonly<Record<string, string | Record<string, string>>> = {
+type Site = Readonly<Record<string, string | Record<string, string>>>
+
+const SITE: Site = {
   'index.php': `<?php echo 'Hello from PHP, ', $_SERVER['REQUEST_URI'], "\\n";`,
   'hello.php': `<?php echo 'Hello ', $_GET['name'] ?? 'world', "\\n";`,
   'report.php': `<?php echo 'Report for ', $_SERVER['REQUEST_URI'], "\\n";`,
@@ -51,6 +53,8 @@ interface Block {
   code: string
   /** What the comments before it say. */
   expected: Expectation[]
+  /** What the document has shown of the site before. */
+  files: Site
 }
 
 type Expectation =
@@ -99,21 +103,29 @@ function parse(name: string, markdown: string) {
   const links: string[] = []
   const misplaced: string[] = []
   let comments: string[] = []
-  let fence: { mark: string; block: Block | undefined } | undefined
+  let files: Site = {}
+  let fence: { mark: string; block: Block | undefined; file?: string | undefined } | undefined
   for (const [at, line] of markdown.split('\n').entries()) {
     const mark = /^\s*(`{3,}|~{3,})\s*([a-z]*)/i.exec(line)
     if (fence !== undefined) {
-      if (line.trim() === fence.mark) fence = undefined
-      else if (fence.block !== undefined) fence.block.code += `${line}\n`
+      const { mark, block, file } = fence
+      if (line.trim() === mark) fence = undefined
+      else if (block !== undefined) block.code += `${line}\n`
+      else if (file !== undefined) files = { ...files, [file]: `${files[file] ?? ''}${line}\n` }
     } else if (mark !== null) {
       const [, mark1 = '', language = ''] = mark
       const isFile = comments.some((comment) => FILE.test(comment))
       const isCode = isFile || /^(js|mjs|cjs|jsx|javascript)$/i.test(language)
-      const block = isCode ? { where: `${name}:${at + 2}`, code: '', expected: [] } : undefined
-      if (block === undefined) misplaced.push(...comments)
-      else blocks.push(expecting(block, comments, misplaced))
+      const file = fileOf(comments)
+      const isRun = isCode && file === undefined
+      const block = isRun
+        ? { where: `${name}:${at + 2}`, code: '', expected: [], files }
+        : undefined
+      if (block !== undefined) blocks.push(expecting(block, comments, misplaced))
+      else if (file !== undefined) files = { ...files, [file]: '' }
+      else misplaced.push(...comments)
       comments = []
-      fence = { mark: mark1, block }
+      fence = { mark: mark1, block, file }
     } else if (/^\s*<!--\s*test:/.test(line)) comments.push(`${name}:${at + 1} ${line.trim()}`)
     else if (line.trim() !== '') {
       misplaced.push(...comments.splice(0))
@@ -125,6 +137,12 @@ function parse(name: string, markdown: string) {
 }
 
 const FILE = /<!--\s*test:\s*file\s+(\S+)\s*-->/
+
+/** The name in the only comment before a block, if it says that the block is a file. */
+function fileOf(comments: readonly string[]): string | undefined {
+  const [comment = '', ...others] = comments
+  return others.length > 0 ? undefined : /<!--\s*test:\s*file\s+(\S+)\s*-->/.exec(comment)?.[1]
+}
 
 function expecting(block: Block, comments: string[], misplaced: string[]): Block {
   for (const comment of comments) {
@@ -201,7 +219,7 @@ function startPhp(): Promise<[unix: PhpProcess, tcp: PhpProcess]> {
 
 async function runBlock(t: Test, block: Block): Promise<void> {
   const [unix, tcp] = await startPhp()
-  const root = t.testdir({ ...SITE })
+  const root = t.testdir({ ...SITE, ...block.files })
   const port = await freePort()
   // Where imports resolve: beside the tests, whose packages are the workspace's.
   const file = fileURLToPath(new URL(`readme-${process.pid}-${++count}.mjs`, import.meta.url))
@@ -221,13 +239,14 @@ async function runBlock(t: Test, block: Block): Promise<void> {
   const exited = once(child, 'close').then(([code, signal]) => code ?? signal)
 
   let serves = false
+  const cookies = new Map<string, string>()
   for (const expected of block.expected)
     if (expected.kind === 'request') {
       serves = true
       const { method, path, status, text } = expected
       const what = `${method} ${path}`
       if (!SHOWN_PORTS.test(block.code)) t.fail(`${what}: the block names no port 3000 or 8080`)
-      const answer = await ask(`http://localhost:${port}${path}`, method, exited)
+      const answer = await ask(`http://localhost:${port}${path}`, method, exited, cookies)
       t.equal(answer.status, status, what, { stderr })
       t.match(answer.text, text, what, { stderr })
     }
@@ -244,6 +263,7 @@ async function ask(
   url: string,
   method: string,
   exited: Promise<unknown>,
+  cookies: Map<string, string>,
 ): Promise<{ status: number; text: string }> {
   const until = performance.now() + scaled(DEADLINE)
   let ended: string | undefined
@@ -251,8 +271,16 @@ async function ask(
     ended = `the block ended with ${code}`
   })
   for (;;) {
-    const response = await fetch(url, { method, redirect: 'manual' }).catch(() => undefined)
-    if (response !== undefined) return { status: response.status, text: await response.text() }
+    const headers = { cookie: [...cookies].map(([name, value]) => `${name}=${value}`).join('; ') }
+    const options = { method, headers, redirect: 'manual' } as const
+    const response = await fetch(url, options).catch(() => undefined)
+    if (response !== undefined) {
+      for (const line of response.headers.getSetCookie()) {
+        const [, name = '', value = ''] = /^([^=]+)=([^;]*)/.exec(line) ?? []
+        cookies.set(name, value)
+      }
+      return { status: response.status, text: await response.text() }
+    }
     if (ended !== undefined) return { status: 0, text: ended }
     if (performance.now() > until) return { status: 0, text: 'nobody listens' }
     await delay(50)
