@@ -53,7 +53,9 @@ t.test('a document that imports our packages says how they are installed', async
   for (const document of documents.filter((path) => !path.endsWith('CHANGELOG.md'))) {
     const text = read(document)
     const imported = [...text.matchAll(/ from '(@fastcgi\/[\w-]+)'/g)].map(([, name = '']) => name)
-    const installed = [...text.matchAll(/npm i(?:nstall)? .*|npx .*/g)].join('\n')
+    // What the pages of a folder need may stand in its README.
+    const folder = document.split('/').length > 2 ? read(join(dirname(document), 'README.md')) : ''
+    const installed = [...(text + folder).matchAll(/npm i(?:nstall)? .*|npx .*/g)].join('\n')
     t.same(
       [...new Set(imported)].filter((name) => !installed.includes(name)),
       [],
