@@ -12,6 +12,7 @@ const LOOKED_FOR: Record<string, readonly [document: string, text: RegExp]> = {
   balancer: ['docs/balancing.md', /method: '/],
   cache: ['docs/caching.md', /cache: true/],
   metrics: ['docs/status.md', /Prometheus/],
+  'Primary script unknown': ['docs/troubleshooting.md', /Primary script unknown/],
   nginx: ['docs/migrate/nginx.md', /`fastcgi_pass`/],
 }
 
