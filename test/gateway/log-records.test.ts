@@ -11,7 +11,7 @@ import Fastify, { type FastifyInstance } from 'fastify'
 import t, { type Test } from 'tap'
 import { NEEDS_FPM, phpFpm, SITE } from '../helpers/php-site.ts'
 import { rawGet } from '../helpers/raw-http.ts'
-import { eachRequest, startPeer, stdoutRecords } from '../helpers/scripted-peer.ts'
+import { eachRequest, endRecord, startPeer, stdoutRecords } from '../helpers/scripted-peer.ts'
 import { until } from '../helpers/wait.ts'
 
 interface LogRecord {
@@ -90,6 +90,21 @@ t.test('Fastify: a response that breaks off is one record', async (t) => {
   const [record, ...more] = failures(records)
   t.strictSame(more, [])
   t.match(record, { level: 50, phase: 'body', member: peer.address, msg: /^response broken off: / })
+})
+
+t.test('an authorizer whose denial breaks off is one record', async (t) => {
+  const peer = await startPeer(
+    eachRequest((_request, connection) => {
+      connection.write(stdoutRecords('Status: 403\r\nContent-Length: 9\r\n\r\nx'), endRecord())
+    }),
+  )
+  t.teardown(() => peer.close())
+  const { app, records } = loggingApp(t)
+  const guards = [{ authorizer: { upstream: peer.address, root: '/srv' } }]
+  app.register(fastcgiProxy, { upstream: 'unix:/nowhere/s', ...ROUTE, guards })
+  t.equal((await app.inject('/a.php')).statusCode, 503)
+  t.match(failures(records), [{ level: 50, msg: /ended its response after 1 of 9 bytes/ }])
+  t.equal(failures(records).length, 1)
 })
 
 t.test('Fastify: records of the app itself stay', async (t) => {

@@ -18,7 +18,7 @@ export const { StderrLines } = (await built(
   'exchange/stderr-lines',
 )) as typeof import('../src/exchange/stderr-lines.ts')
 
-export const { encodeParams } = (await built(
+export const { addParams, encodeParams } = (await built(
   'exchange/params',
 )) as typeof import('../src/exchange/params.ts')
 

@@ -1,6 +1,6 @@
-import { decodeNameValues } from '@fastcgi/protocol'
+import { decodeNameValues, encodeNameValues } from '@fastcgi/protocol'
 import t from 'tap'
-import { encodeParams } from './internals.ts'
+import { addParams, encodeParams } from './internals.ts'
 
 const decoded = (...args: Parameters<typeof encodeParams>) =>
   decodeNameValues(encodeParams(...args))
@@ -69,5 +69,31 @@ t.test('a pair over the size of a record is refused, with its name', (t) => {
     code: 'FCGI_PARAMS_TOO_LARGE',
     message: /HTTP_COOKIE/,
   })
+  t.end()
+})
+
+t.test('added params replace those of the same name, and others stay as they are', (t) => {
+  const latin1: Array<[string, string]> = [['PATH_INFO', '/caf\u00e9']]
+  const old: Array<[string, string]> = [
+    ['T', 'old'],
+    ['A', '1'],
+    ['T', 'older'],
+    ['A', '2'],
+  ]
+  const expected = [
+    ['A', '1'],
+    ['A', '2'],
+    ['T', 'gr\u00fcn'],
+    ['U', ''],
+  ]
+  const added = new Map([
+    ['T', 'gr\u00fcn'],
+    ['U', ''],
+  ])
+  for (const params of [old, encodeNameValues(old)])
+    t.strictSame(decoded(addParams(params, added)), expected)
+  const block = encodeNameValues([...latin1, ['T', 'x']], 'latin1')
+  const [path] = decodeNameValues(encodeParams(addParams(block, added)), 'latin1')
+  t.strictSame(path, latin1[0], 'bytes are not changed')
   t.end()
 })

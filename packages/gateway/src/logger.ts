@@ -71,7 +71,11 @@ export class RequestLogger implements GatewayLogger {
    */
   failure(cause: unknown, details: RecordDetails = {}): GatewayError {
     const error = gatewayError(cause)
-    if (error.code === 'FCGI_ABORTED' || this.#hasReported(error)) return error
+    if (error.code === 'FCGI_ABORTED') return error
+    if (this.#hasReported(error)) {
+      this.#markReported(error)
+      return error
+    }
     const message = (error.cause as Error | undefined)?.message ?? error.message
     if (error.status >= 500) this.error({ ...details, err: error }, message)
     else this.info({ ...details, err: error }, `refused: ${message}`)

@@ -39,7 +39,9 @@ interface Handlers {
  * take it. It can be made before or after the modules that it observes are loaded.
  */
 export class FastCGIInstrumentation {
+  /** Name of the package, which is also that of its tracer. */
   readonly instrumentationName: string = NAME
+  /** Version of the package, which is also that of its tracer. */
   readonly instrumentationVersion: string = VERSION
   #config: FastCGIInstrumentationConfig
   #provider: TracerProvider | undefined
@@ -70,7 +72,7 @@ export class FastCGIInstrumentation {
     exchanges.unsubscribe(this.#handlers as never)
   }
 
-  /** @param provider makes the spans. @default the global one */
+  /** Has the spans made by another provider than the global one, which is the default. */
   setTracerProvider(provider: TracerProvider): void {
     this.#provider = provider
     this.#tracer = undefined
