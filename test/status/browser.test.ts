@@ -49,8 +49,8 @@ t.test('the status page in a browser', NEEDS_CHROMIUM, async (t) => {
     const member = `?dispatcher=shop&member=${encodeURIComponent(HOSTILE)}`
     const backgrounds = new Set<string>()
     for (const [colorScheme, widths] of [
-      ['light', [1600, 1201, 1199, 390, 320]],
-      ['dark', [1201, 390]],
+      ['light', [1600, 1217, 1215, 900, 390, 320]],
+      ['dark', [1217, 390]],
     ] as const)
       for (const width of widths) {
         const options = { colorScheme, viewport: { width, height: 800 } }
