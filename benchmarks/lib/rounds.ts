@@ -11,7 +11,7 @@ export interface Measured extends LoadResult {
 }
 
 /** Rounds before the first one that counts, in which code is compiled and caches are filled. */
-const WARM_UP = 2
+const WARM_UP = 1
 
 /** Measures each contestant once a round. */
 export async function inRounds<Row>(

@@ -18,14 +18,18 @@ export interface Ratio {
   readonly median: number
   readonly low: number
   readonly high: number
+  readonly rounds: number
 }
+
+/** Fewer rounds say nothing about how far they differ. */
+const FEWEST_ROUNDS = 3
 
 /** The ratio of two series of figures, round by round. */
 export function ratioOf(figures: readonly number[], others: readonly number[]): Ratio {
   const ratios = ascending(figures.map((figure, at) => figure / (others[at] ?? Number.NaN)))
   const quarter = Math.floor(ratios.length / 4)
   const [low = Number.NaN, high = Number.NaN] = [ratios.at(quarter), ratios.at(-1 - quarter)]
-  return { median: median(ratios), low, high }
+  return { median: median(ratios), low, high, rounds: ratios.length }
 }
 
 /**
@@ -43,7 +47,7 @@ export function ratiosByName<Row extends { name: string }>(
 }
 
 /**
- * Which of two has won, by the ratio of one to the other; 'undecided' if the rounds differ by more than the two do.
+ * Which of two has won, by the ratio of one to the other; 'undecided' if the rounds differ by more than the two do, or are too few.
  * @param better whether a higher or a lower figure is better.
  */
 export function winner(
@@ -53,8 +57,8 @@ export function winner(
   better: 'higher' | 'lower',
 ): string {
   if (one === other || ratio === undefined || Number.isNaN(ratio.median)) return ''
-  const { median, low, high } = ratio
-  if (!(Math.abs(median - 1) > high - low)) return 'undecided'
+  const { median, low, high, rounds } = ratio
+  if (rounds < FEWEST_ROUNDS || !(Math.abs(median - 1) > high - low)) return 'undecided'
   return median > 1 === (better === 'higher') ? one : other
 }
 

@@ -17,7 +17,7 @@ const PATH = '/index.php?bytes=1024'
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '7' },
+    rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '1' },
     connections: { type: 'string', default: '64' },
     entries: { type: 'string', default: '100000' },

@@ -11,8 +11,8 @@ import { makeWorkplace } from '../lib/workplace.ts'
 import { type Contestant, startContestants } from '../servers/contestants.ts'
 import { startSink } from '../servers/sink.ts'
 
-const GATEWAYS = ['http', 'fastify', 'express', 'nginx']
-const STATIC = ['http', 'fastify', 'express', '@fastify/static', 'send', 'nginx']
+const GATEWAYS = ['http', 'fastify', 'nginx']
+const STATIC = ['http', 'fastify', '@fastify/static', 'send', 'nginx']
 const RIVALS = ['@fastify/static', 'send', 'nginx']
 const SMALL = { '4 KB': 4096, '100 KB': 102_400 }
 const PATHS = { static: '/static/', 'X-Sendfile': '/index.php?file=' }

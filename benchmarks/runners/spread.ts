@@ -14,8 +14,8 @@ const { values, positionals } = parseArgs({
   options: {
     rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '1' },
-    connections: { type: 'string', default: '1,8,64' },
-    fields: { type: 'string', default: '10,30,100' },
+    connections: { type: 'string', default: '1,64' },
+    fields: { type: 'string', default: '10,100' },
   },
 })
 const numbers = (list: string) => list.split(',').map(Number)

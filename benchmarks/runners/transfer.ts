@@ -15,7 +15,7 @@ const DIRECTIONS = ['down', 'up'] as const
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    rounds: { type: 'string', default: '7' },
+    rounds: { type: 'string', default: '5' },
     megabytes: { type: 'string', default: '1024' },
   },
 })
