@@ -141,5 +141,5 @@ t.test('the status page shows guards, and each of them', async (t) => {
   await app.ready()
   const { body } = await app.inject('/status?format=prometheus')
   for (const name of [a.address, `${a.address} (2)`, b.address])
-    t.match(body, `fastcgi_requests_total{dispatcher="${name}"}`)
+    t.match(body, `fastcgi_requests_total{route="${name}"`)
 })

@@ -21,7 +21,7 @@ export function parsePrometheus(t: Test, text: string): Sample[] {
       family = name
     }
     if (kind !== undefined) continue
-    const found = /^([a-z_]+)\{((?:[a-z]+="(?:[^"\\]|\\[\\"n])*",?)*)\} (\S+)$/.exec(line)
+    const found = /^([a-z_]+)\{((?:[a-z_]+="(?:[^"\\]|\\[\\"n])*",?)*)\} (\S+)$/.exec(line)
     if (found === null) {
       t.fail(`no sample: ${line}`)
       continue
@@ -30,7 +30,7 @@ export function parsePrometheus(t: Test, text: string): Sample[] {
     if (!sample.startsWith(family)) t.fail(`${sample} is not of ${family}`)
     const plain = (text: string): string =>
       text.replace(/\\(.)/g, (_, letter) => (letter === 'n' ? '\n' : letter))
-    const labels = [...pairs.matchAll(/([a-z]+)="((?:[^"\\]|\\.)*)"/g)].map(
+    const labels = [...pairs.matchAll(/([a-z_]+)="((?:[^"\\]|\\.)*)"/g)].map(
       ([, label = '', text = '']) => [label, plain(text)],
     )
     if (Number.isNaN(Number(value)) && value !== '+Inf') t.fail(`no number: ${line}`)

@@ -60,11 +60,16 @@ t.test('counters move with traffic, in all three forms', async (t) => {
         sample.name === name &&
         Object.entries(labels).every(([label, text]) => sample.labels[label] === text),
     )?.value
-  t.equal(value('fastcgi_requests_total', { dispatcher: 'shop' }), 10)
+  t.equal(value('fastcgi_requests_total', { route: 'shop', member: 'a', status_class: '2xx' }), 10)
   t.equal(
-    value('fastcgi_retries_total', { dispatcher: 'shop' }),
-    after.dispatchers[0].stats.retries,
+    value('fastcgi_requests_total', { route: 'shop', member: 'dead', status_class: 'failed' }),
+    1,
   )
+  t.equal(value('fastcgi_errors_total', { member: 'dead', reason: 'died' }), 1)
+  t.equal(value('fastcgi_failovers_total', { route: 'shop' }), after.dispatchers[0].stats.retries)
+  t.equal(value('fastcgi_response_bytes_total', { member: 'a' }), 10_000)
+  t.equal(value('fastcgi_request_duration_seconds_count', { member: 'a' }), 10)
+  t.equal(value('fastcgi_connections_limit', { route: 'pool' }), 64)
   t.equal(value('fastcgi_member_requests_total', { member: 'a' }), 10)
   t.equal(value('fastcgi_member_up', { member: 'a' }), 1)
   t.equal(value('fastcgi_member_up', { member: 'b' }), 0)

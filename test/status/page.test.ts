@@ -120,8 +120,8 @@ eachFace('nothing from outside becomes markup', async (t, name) => {
   const text = (await face.ask({ path: '?format=prometheus' })).body
   const up = parsePrometheus(t, text).filter((sample) => sample.name === 'fastcgi_member_up')
   t.strictSame(up, [
-    { name: 'fastcgi_member_up', labels: { dispatcher: HOSTILE, member: HOSTILE }, value: 0 },
-    { name: 'fastcgi_member_up', labels: { dispatcher: HOSTILE, member: 'fine' }, value: 1 },
+    { name: 'fastcgi_member_up', labels: { route: HOSTILE, member: HOSTILE }, value: 0 },
+    { name: 'fastcgi_member_up', labels: { route: HOSTILE, member: 'fine' }, value: 1 },
   ])
 })
 

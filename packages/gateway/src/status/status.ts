@@ -6,10 +6,11 @@ import type { GatewayCache } from '../cache/caches.ts'
 import { ActionError, Actions } from './actions.ts'
 import { type Format, isFormat, negotiate } from './content-negotiation.ts'
 import { lighttpdCounters } from './lighttpd-counters.ts'
+import { type MetricRegister, registerMetrics } from './metrics/prom-client.ts'
+import { PROMETHEUS_TYPE, prometheusText } from './metrics/prometheus-text.ts'
 import { Monitor } from './monitor.ts'
 import { PAGE_POLICY, statusPage } from './page/page.ts'
 import { linkTo, readView } from './page/query.ts'
-import { PROMETHEUS_TYPE, prometheusText } from './prometheus.ts'
 import type { StatusSnapshot } from './snapshot.ts'
 
 /** Dispatchers by name. */
@@ -67,6 +68,11 @@ export interface Status<Source = StatusRequest> {
    * @param source what the function `actions` is called with. @default the request
    */
   respond(request: StatusRequest, source?: Source): StatusResponse
+  /**
+   * Adds the metrics to a registry of prom-client, which reads them when it is scraped: `status.collect(register)`.
+   * @throws an error of prom-client if the registry has metrics of these names.
+   */
+  collect(register: MetricRegister): void
 }
 
 const TEXT = 'text/plain; charset=utf-8'
@@ -152,6 +158,10 @@ class DispatcherStatus<Source> implements Status<Source> {
     this.#operator = operator
     this.#title = title ?? 'FastCGI status'
     this.#refresh = refresh ?? 5
+  }
+
+  collect(register: MetricRegister): void {
+    registerMetrics(register, this.#snapshot)
   }
 
   respond(request: StatusRequest, source?: Source): StatusResponse {
