@@ -7,6 +7,8 @@ export const MAX_EVENTS = 50
  * What has happened:
  * - `out`: a member gets no requests, because it has failed; `back`: it gets requests again;
  * - `failing`: an application fails every request, and is given them nevertheless because there is no other; `back` ends that;
+ * - `error`: a request has failed, or the application has said so itself; `aborted`: its client did not wait for the response.
+ *   Those of a member with the same code and remedy are one event;
  * - `draining`: a member gets only requests of its sessions; `drained`: its last request has ended;
  * - `added`, `removed`: a member; `changed`: an option of a member;
  * - `limit-cut`: an application has proved to serve fewer connections at the same time than were opened;
@@ -18,6 +20,8 @@ export type EventKind =
   | 'out'
   | 'back'
   | 'failing'
+  | 'error'
+  | 'aborted'
   | 'draining'
   | 'drained'
   | 'added'
@@ -42,9 +46,17 @@ export interface DispatcherEvent {
   readonly message: string
   /** `code` of the error that caused it. */
   readonly code?: string | undefined
+  /** What to do about it, where the code does not say it. */
+  readonly remedy?: string | undefined
   /** Who has asked for it, such as the name of an operator; undefined if nobody has, or nobody knows. */
   readonly by?: string | undefined
 }
+
+/** Kinds that come with requests: there is one event of each member, code and remedy, however many requests there were. */
+const MERGED: ReadonlySet<EventKind> = new Set(['error', 'aborted'])
+
+/** A new event, to be added to an {@link EventLog}. */
+export type NewEvent = Omit<DispatcherEvent, 'at' | 'times'>
 
 /** The last events, at most {@link MAX_EVENTS}. */
 export class EventLog {
@@ -56,21 +68,24 @@ export class EventLog {
   }
 
   /** Adds an event that happens now. */
-  add(event: Omit<DispatcherEvent, 'at' | 'times'>): void {
-    const last = this.#events.at(-1)
-    const again = last !== undefined && isSame(last, event) ? last.times : 0
-    if (again > 0) this.#events.pop()
-    if (this.#events.length >= MAX_EVENTS) this.#events.shift()
-    this.#events.push({ ...event, at: new Date(), times: again + 1 })
+  add(event: NewEvent): void {
+    const events = this.#events
+    const from = MERGED.has(event.kind) ? 0 : events.length - 1
+    const at = events.findIndex((known, index) => index >= from && isSame(known, event))
+    const [again] = at === -1 ? [] : events.splice(at, 1)
+    if (events.length >= MAX_EVENTS) events.shift()
+    events.push({ ...event, at: new Date(), times: (again?.times ?? 0) + 1 })
   }
 }
 
 /** Whether an event repeats another. Processes that end again and again would otherwise drive out all that came before. */
-function isSame(one: DispatcherEvent, other: Omit<DispatcherEvent, 'at' | 'times'>): boolean {
+function isSame(one: DispatcherEvent, other: NewEvent): boolean {
   return (
     one.kind === other.kind &&
     one.member === other.member &&
     one.by === other.by &&
-    (one.message === other.message || one.kind === 'crash-loop')
+    one.code === other.code &&
+    one.remedy === other.remedy &&
+    (one.message === other.message || MERGED.has(one.kind) || one.kind === 'crash-loop')
   )
 }

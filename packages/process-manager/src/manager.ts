@@ -33,6 +33,9 @@ import { StartThrottle } from './supervision/start-throttle.ts'
 import { Supervisor } from './supervision/supervisor.ts'
 import { UpdateWatch } from './supervision/update-watch.ts'
 
+/** Kinds of events that the balancer of the processes adds to those of the processes. */
+const OF_REQUESTS: ReadonlySet<string> = new Set(['error', 'aborted', 'failing', 'back'])
+
 /**
  * Starts a FastCGI application and keeps it running. @throws OptionError for an unknown or invalid option, and for a
  * program, directory or user that does not exist.
@@ -109,9 +112,10 @@ export class ProcessManager extends FastCGIClient {
     }))
   }
 
-  /** What has happened to the processes lately, the oldest first. */
+  /** What has happened to the processes and their requests lately. */
   override get events(): readonly DispatcherEvent[] {
-    return this.#supervisor.events
+    const ofRequests = this.#balancer.events.filter(({ kind }) => OF_REQUESTS.has(kind))
+    return [...this.#supervisor.events, ...ofRequests]
   }
 
   /** Calls `listener` for every {@link ProcessEvent}; returns a function that unsubscribes it. */

@@ -121,6 +121,14 @@ export class BalancedExchange implements DispatchHandler, DispatchControl {
     this.#control?.resume()
   }
 
+  note(message: string, remedy?: string): void {
+    const member = this.#member
+    if (member === undefined) return
+    member.lastError = { message, remedy, at: new Date() }
+    if (member.observes) member.figures.noted(message, remedy)
+    this.#control?.note?.(message, remedy)
+  }
+
   abort(reason?: unknown): void {
     this.giveUp(new AbortedError({ cause: reason }), reason)
   }

@@ -159,6 +159,10 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
     this.holder?.resume()
   }
 
+  note(message: string, remedy?: string): void {
+    this.#figures.noted(message, remedy)
+  }
+
   abort(reason?: unknown): void {
     if (this.#done) return
     this.holder?.drop(this)

@@ -1,8 +1,11 @@
 // What one application has done with the requests that it was given: the figures of a pool, and of a member of a balancer.
 import type { FastCGIError } from '@fastcgi/protocol'
+import type { NewEvent } from '../events.ts'
 import { classifyFailure } from './failure.ts'
 import type { Attempt } from './handler.ts'
 import { Histogram } from './histogram.ts'
+
+const ABORTED = 'a client did not wait for the response'
 
 /** How many requests in a row must fail until an application is taken to fail that can be connected to. */
 const FAILURES = 3
@@ -12,11 +15,13 @@ export interface LastError {
   readonly message: string
   /** `code` of the error; undefined where a health check has failed. */
   readonly code?: string | undefined
+  /** What to do about it, where the code does not say it. */
+  readonly remedy?: string | undefined
   readonly at: Date
 }
 
-/** Is told when an application begins to fail, and when it answers again. */
-export type StateListener = (failing: boolean, error: FastCGIError | undefined) => void
+/** Is told what happens to an application. */
+export type FiguresListener = (event: Omit<NewEvent, 'member'>) => void
 
 /**
  * Counters and latency of one application, in constant memory. All are since the start; durations are in milliseconds.
@@ -53,12 +58,12 @@ export class Figures {
   lastError: LastError | undefined
   /** Since when it has failed every request; undefined if the last one was answered. */
   failingSince: Date | undefined
-  readonly #onState: StateListener | undefined
+  readonly #onEvent: FiguresListener | undefined
   #failuresInRow = 0
   #firstFailureAt: Date | undefined
 
-  constructor(onState?: StateListener) {
-    this.#onState = onState
+  constructor(onEvent?: FiguresListener) {
+    this.#onEvent = onEvent
   }
 
   /** An attempt has a connection, and begins to send `bytes`. */
@@ -82,13 +87,16 @@ export class Figures {
   failedWith(error: FastCGIError): void {
     if (error.code === 'FCGI_ABORTED') {
       this.aborted++
+      this.#onEvent?.({ kind: 'aborted', message: ABORTED, code: error.code })
       return
     }
     this.failed++
     const kind = classifyFailure(error)
     if (kind === 'unrelated') return
     const at = new Date()
-    this.lastError = { message: error.message, code: error.code, at }
+    const { message, code } = error
+    this.lastError = { message, code, at }
+    this.#onEvent?.({ kind: 'error', message, code })
     if (kind === 'overloaded') {
       this.overloaded++
       return
@@ -96,16 +104,22 @@ export class Figures {
     if (kind === 'died') this.died++
     if (this.#failuresInRow++ === 0) this.#firstFailureAt = at
     if (this.failingSince !== undefined) return
-    if (this.#failuresInRow < FAILURES && !UNREACHABLE.has(error.code)) return
+    if (this.#failuresInRow < FAILURES && !UNREACHABLE.has(code)) return
     this.failingSince = this.#firstFailureAt
-    this.#onState?.(true, error)
+    this.#onEvent?.({ kind: 'failing', message, code })
+  }
+
+  /** Notes what an application says itself is wrong with a request. It has answered, so that is no failure of its own. */
+  noted(message: string, remedy: string | undefined): void {
+    this.lastError = { message, remedy, at: new Date() }
+    this.#onEvent?.({ kind: 'error', message, code: 'FCGI_STDERR', remedy })
   }
 
   #recovered(): void {
     const failed = this.failingSince !== undefined
     this.#failuresInRow = 0
     this.failingSince = undefined
-    if (failed) this.#onState?.(false, undefined)
+    if (failed) this.#onEvent?.({ kind: 'back', message: 'it answers again' })
   }
 }
 

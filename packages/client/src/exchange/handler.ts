@@ -83,6 +83,12 @@ export interface DispatchControl {
   /** Ends a pause that `onData` or `onFlush` has asked for. */
   resume(): void
   /**
+   * Notes what the application has said is wrong with the request, such as a fatal error of PHP, as the last error of the member
+   * for those who look at its status. A dispatcher need not have it.
+   * @param remedy what to do about it.
+   */
+  note?(message: string, remedy?: string): void
+  /**
    * Aborts the request: calls `onError` with an AbortedError, whose cause is `reason`, before it returns. What is sent
    * to the application: see {@link FastCGIRequest.signal}. Has no effect when the request has ended.
    */

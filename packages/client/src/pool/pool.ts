@@ -33,7 +33,9 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
   /** Address of the application. */
   readonly address: Address
   /** Counters, latency and last error of the application. */
-  readonly figures: Figures = new Figures((failing, error) => this.#onState(failing, error))
+  readonly figures: Figures = new Figures((event) =>
+    this.#events.add({ ...event, member: this.address.name }),
+  )
 
   readonly #settings: PoolSettings
   readonly #scheduler: Scheduler<Connection, Exchange>
@@ -84,7 +86,7 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     return exchange
   }
 
-  /** The last events: that the application began to fail or answered again, and cuts of the learned limit. */
+  /** The last events: failures, that the application began to fail or answered again, and cuts of the learned limit. */
   get events(): readonly DispatcherEvent[] {
     return this.#events.all
   }
@@ -228,18 +230,6 @@ export class Pool extends BaseDispatcher implements ConnectionOwner, ExchangeHol
     this.#failed++
     exchange.fail(error)
     this.#checkDrained()
-  }
-
-  #onState(failing: boolean, error: FastCGIError | undefined): void {
-    const member = this.address.name
-    if (failing)
-      this.#events.add({
-        kind: 'failing',
-        member,
-        message: error?.message ?? 'it fails every request',
-        code: error?.code,
-      })
-    else this.#events.add({ kind: 'back', member, message: 'it answers again' })
   }
 
   #onLimitCut(): void {

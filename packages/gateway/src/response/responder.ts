@@ -70,6 +70,8 @@ const LENGTH = new Set(['content-length'])
 /** A line of stderr with which a PHP script ends. */
 const PHP_FAILURE = /\bPHP (?:Fatal|Parse) error: /
 
+const BROKEN_SCRIPT = 'look at the script and line that it names'
+
 const UNKNOWN_SCRIPT =
   'set the option remoteRoot to the directory as the application sees it, and let its user read the script'
 
@@ -183,8 +185,11 @@ export class Responder extends AsyncResource implements DispatchHandler {
     if (line.includes('Primary script unknown')) {
       const hint = `SCRIPT_FILENAME was ${scriptFilename}: is that where the application sees the file (option remoteRoot)?`
       this.#warn(`${message}; ${hint}`, { option: 'remoteRoot', remedy: UNKNOWN_SCRIPT })
-    } else if (PHP_FAILURE.test(line)) this.#log(message)
-    else this.#warn(message)
+      this.#control?.note?.(`${line}; ${hint}`, UNKNOWN_SCRIPT)
+    } else if (PHP_FAILURE.test(line)) {
+      this.#log(message, undefined, undefined, BROKEN_SCRIPT)
+      this.#control?.note?.(line, BROKEN_SCRIPT)
+    } else this.#warn(message)
   }
 
   onEnd(): void {
@@ -324,11 +329,12 @@ export class Responder extends AsyncResource implements DispatchHandler {
     this.runInAsyncScope(this.#context.done, undefined, ...args)
   }
 
-  #log(message: string, err?: Error, phase?: 'body'): void {
+  #log(message: string, err?: Error, phase?: 'body', remedy?: string): void {
     const details = {
       attempts: this.#attempts,
       ...(err !== undefined && { err }),
       ...(phase !== undefined && { phase }),
+      ...(remedy !== undefined && { remedy }),
     }
     this.runInAsyncScope(() => this.#context.logger.error(details, message))
   }

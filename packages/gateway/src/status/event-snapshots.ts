@@ -16,7 +16,7 @@ export function eventsOf(dispatchers: Readonly<Record<string, Dispatcher>>): Eve
 
 /** The latest of several lists, as many as one may have; the latest first. */
 export function latest(events: readonly EventSnapshot[]): EventSnapshot[] {
-  return [...events].sort((one, other) => compare(other.at, one.at)).slice(0, MAX_EVENTS)
+  return [...events].reverse().sort((one, other) => compare(other.at, one.at)).slice(0, MAX_EVENTS)
 }
 
 function compare(one: string, other: string): number {
@@ -43,7 +43,7 @@ function memberEvents({ members }: Balancer): DispatcherEvent[] {
 
 function eventSnapshot(dispatcher: string, event: DispatcherEvent): EventSnapshot {
   const { at, kind, member, message, times, code, by } = event
-  const remedy = code === undefined ? undefined : errorAdvice(code)
+  const remedy = event.remedy ?? (code === undefined ? undefined : errorAdvice(code))
   return {
     at: at.toISOString(),
     kind,
@@ -57,6 +57,7 @@ function eventSnapshot(dispatcher: string, event: DispatcherEvent): EventSnapsho
 }
 
 const REMEDIES: Readonly<Record<string, string>> = {
+  aborted: 'look at how long clients wait, and at the timeouts of proxies before this server',
   exited: 'look at its last output in the log',
   'crash-loop': 'run its command by hand, and look at its last output in the log',
   hung: 'make the script faster, or raise the option timeouts',

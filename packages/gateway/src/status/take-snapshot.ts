@@ -173,7 +173,7 @@ function responseClasses({ responses }: Figures): ResponseClasses {
 function errorSnapshot(error: LastError | undefined): ErrorSnapshot | null {
   if (error === undefined) return null
   const { message, code, at } = error
-  const remedy = code === undefined ? undefined : errorAdvice(code)
+  const remedy = error.remedy ?? (code === undefined ? undefined : errorAdvice(code))
   return { message, at: at.toISOString(), code: code ?? null, remedy: remedy ?? null }
 }
 

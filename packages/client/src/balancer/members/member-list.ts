@@ -80,6 +80,7 @@ export class MemberList {
       throw new OptionError(
         `balancer ${this.#balancer} has a member ${member.name} already (option name)`,
       )
+    member.onEvent = (event) => this.#events.add({ ...event, member: member.name })
     this.all.push(member)
     this.emit(member, 'added', { by })
     return member

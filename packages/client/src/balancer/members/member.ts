@@ -1,5 +1,5 @@
 import type { Dispatcher } from '../../dispatcher.ts'
-import { Figures, type LastError } from '../../exchange/figures.ts'
+import { Figures, type FiguresListener, type LastError } from '../../exchange/figures.ts'
 import type { Histogram } from '../../exchange/histogram.ts'
 import { givenTimeouts, type PoolOptions } from '../../options.ts'
 import { Pool } from '../../pool/pool.ts'
@@ -60,6 +60,8 @@ export class Member {
   lastError: LastError | undefined
   /** Since when failures or health checks have made it unavailable; undefined if it is available. */
   outSince: Date | undefined
+  /** Told what happens to it, where no pool is. */
+  onEvent: FiguresListener | undefined
   /** Called once when its last request has ended, after {@link Balancer.drain}. */
   onDrained: (() => void) | undefined
   /** Whether the balancer has to feed `figures`, because no pool does. */
@@ -78,7 +80,10 @@ export class Member {
     const pooled = this.dispatcher instanceof Pool ? this.dispatcher : undefined
     this.name = name ?? pooled?.address.name ?? 'member'
     this.observes = !this.#owned || pooled === undefined
-    this.figures = this.observes || pooled === undefined ? new Figures() : pooled.figures
+    this.figures =
+      this.observes || pooled === undefined
+        ? new Figures((event) => this.onEvent?.(event))
+        : pooled.figures
     this.weight = weight ?? 1
     this.lbset = lbset ?? 0
     this.route = route
