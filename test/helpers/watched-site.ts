@@ -17,7 +17,7 @@ export interface Seen {
   json: StatusSnapshot
   /** Text of the page, without tags. */
   page: string
-  metrics: Sample[]
+  metrics(): Sample[]
   log: readonly LogRecord[]
 }
 
@@ -62,7 +62,7 @@ export async function watchedSite(t: Test, options: GatewayOptions): Promise<Wat
     look: () => ({
       json: JSON.parse(body('json')),
       page: textOf(body('html')),
-      metrics: parsePrometheus(t, body('prometheus')),
+      metrics: () => parsePrometheus(t, body('prometheus')),
       log,
     }),
   }
@@ -72,9 +72,11 @@ export async function watchedSite(t: Test, options: GatewayOptions): Promise<Wat
 export async function seenEverywhere(t: Test, site: WatchedSite, trace: Trace): Promise<void> {
   const { member, message, remedy, event, metric, labels = {} } = trace
   await until(`the event ${event} of ${member}`, () =>
-    site.look().json.events.some(
-      (found) => found.kind === event && found.member === member && message.test(found.message),
-    ),
+    site
+      .look()
+      .json.events.some(
+        (found) => found.kind === event && found.member === member && message.test(found.message),
+      ),
   )
   const { json, page, metrics, log } = site.look()
   const members = json.dispatchers.flatMap((dispatcher) => dispatcher.members)
@@ -85,7 +87,7 @@ export async function seenEverywhere(t: Test, site: WatchedSite, trace: Trace): 
   t.ok(page.includes(member), 'page: the member')
   if (trace.lastError ?? true) t.match(page, message, 'page: what has happened')
   const wanted = Object.entries({ member, ...labels })
-  const value = metrics.find(
+  const value = metrics().find(
     (sample) =>
       sample.name === metric &&
       wanted.every(([label, text]) => (sample.labels[label] ?? text) === text),

@@ -58,7 +58,7 @@ t.test('the socket is missing', async (t) => {
   const { json, metrics } = site.look()
   t.match(json.dispatchers, [{ routes: ['/'], members: [{ state: 'failing' }] }])
   t.ok(json.dispatchers[0]?.members[0]?.since)
-  const up = metrics.find(({ name }) => name === 'fastcgi_member_up')
+  const up = metrics().find(({ name }) => name === 'fastcgi_member_up')
   t.match(up, { labels: { route: '/' }, value: 0 })
 })
 
@@ -133,7 +133,7 @@ t.test('php-fpm is busy, and the queue is full', NEEDS_FPM, async (t) => {
   const waiting = statusOf(site, '/server.php')
   await until('a queue', () => site.look().json.dispatchers[0]?.stats.queued === 1)
   const { metrics } = site.look()
-  const queues = metrics.filter(({ name }) => name === 'fastcgi_queue_length')
+  const queues = metrics().filter(({ name }) => name === 'fastcgi_queue_length')
   t.ok(
     queues.some(({ labels, value }) => labels.member === 'php' && value === 1),
     'the queue is seen',
@@ -223,7 +223,7 @@ t.test('a member goes down and comes back', NEEDS_FPM, async (t) => {
   t.ok(isBack(), 'it is back')
   const { json, metrics } = site.look()
   t.match(json.dispatchers[0]?.members[0], { name: 'blue', state: 'ok', since: null })
-  const outs = metrics.find(
+  const outs = metrics().find(
     ({ name, labels }) => name === 'fastcgi_member_outs_total' && labels.member === 'blue',
   )
   t.ok((outs?.value ?? 0) >= 1)
@@ -293,7 +293,7 @@ t.test('a process ends again and again', async (t) => {
   const [event] = json.events.filter(({ kind }) => kind === 'crash-loop')
   t.match(event, { member: 'broken-0', message: /code 3.*no such module/, remedy: /by hand/ })
   t.match(json.processes, [{ name: 'broken-0', state: 'backoff', lastExit: /code 3/ }])
-  t.ok(metrics.some(({ name, value }) => name === 'fastcgi_process_exits_total' && value > 1))
+  t.ok(metrics().some(({ name, value }) => name === 'fastcgi_process_exits_total' && value > 1))
   t.ok(page.includes('broken-0'), 'page: the process')
   t.ok(logged.some((line) => /broken-0.*code 3.*no such module/.test(line)))
 })

@@ -7,14 +7,15 @@ export const MAX_EVENTS = 50
  * What has happened:
  * - `out`: a member gets no requests, because it has failed; `back`: it gets requests again;
  * - `failing`: an application fails every request, and is given them nevertheless because there is no other; `back` ends that;
- * - `error`: a request has failed, or the application has said so itself; `aborted`: its client did not wait for the response.
- *   Those of a member with the same code and remedy are one event;
+ * - `error`: a request has failed, or the application has said so itself; `aborted`: its client did not wait for the response;
  * - `draining`: a member gets only requests of its sessions; `drained`: its last request has ended;
  * - `added`, `removed`: a member; `changed`: an option of a member;
  * - `limit-cut`: an application has proved to serve fewer connections at the same time than were opened;
  * - `restarted`: a process; `exited`: a process ended without having been told to; `crash-loop`: processes end again and
  *   again right after their start, so that the next start is delayed;
  * - `hung`: a process was killed, because it did not answer in time.
+ *
+ * Failures of a member with the same code and remedy are one event, and so are the same events of a process.
  */
 export type EventKind =
   | 'out'
@@ -40,7 +41,7 @@ export interface DispatcherEvent {
   readonly kind: EventKind
   /** Name of the member or process; of a pool the address. */
   readonly member: string
-  /** How often in a row the same has happened to it; only the last is kept. */
+  /** How often the same has happened to it; only the last is kept. */
   readonly times: number
   /** What has happened, in words, without the name. */
   readonly message: string
@@ -52,8 +53,18 @@ export interface DispatcherEvent {
   readonly by?: string | undefined
 }
 
-/** Kinds that come with requests: there is one event of each member, code and remedy, however many requests there were. */
-const MERGED: ReadonlySet<EventKind> = new Set(['error', 'aborted'])
+/**
+ * Kinds that come with requests and processes, again and again: there is one event of each member, code and remedy, with the
+ * words of the last.
+ */
+const MERGED: ReadonlySet<EventKind> = new Set([
+  'error',
+  'aborted',
+  'restarted',
+  'exited',
+  'crash-loop',
+  'hung',
+])
 
 /** A new event, to be added to an {@link EventLog}. */
 export type NewEvent = Omit<DispatcherEvent, 'at' | 'times'>
@@ -78,7 +89,7 @@ export class EventLog {
   }
 }
 
-/** Whether an event repeats another. Processes that end again and again would otherwise drive out all that came before. */
+/** Whether an event repeats another. What happens again and again would otherwise drive out all that came before. */
 function isSame(one: DispatcherEvent, other: NewEvent): boolean {
   return (
     one.kind === other.kind &&
@@ -86,6 +97,6 @@ function isSame(one: DispatcherEvent, other: NewEvent): boolean {
     one.by === other.by &&
     one.code === other.code &&
     one.remedy === other.remedy &&
-    (one.message === other.message || MERGED.has(one.kind) || one.kind === 'crash-loop')
+    (one.message === other.message || MERGED.has(one.kind))
   )
 }

@@ -8,15 +8,17 @@ import type { EventSnapshot } from './snapshot.ts'
 /** The last events, the latest first. */
 export function eventsOf(dispatchers: Readonly<Record<string, Dispatcher>>): EventSnapshot[] {
   return latest(
-    Object.entries(dispatchers).flatMap(([name, dispatcher]) =>
-      collect(dispatcher).map((event) => eventSnapshot(name, event)),
-    ),
+    Object.entries(dispatchers)
+      .flatMap(([name, dispatcher]) =>
+        collect(dispatcher).map((event) => eventSnapshot(name, event)),
+      )
+      .reverse(),
   )
 }
 
-/** The latest of several lists, as many as one may have; the latest first. */
+/** The latest of several lists, as many as one may have; the latest first. Those of the same moment stay in their order. */
 export function latest(events: readonly EventSnapshot[]): EventSnapshot[] {
-  return [...events].reverse().sort((one, other) => compare(other.at, one.at)).slice(0, MAX_EVENTS)
+  return [...events].sort((one, other) => compare(other.at, one.at)).slice(0, MAX_EVENTS)
 }
 
 function compare(one: string, other: string): number {
