@@ -258,7 +258,6 @@ t.test('a client does not wait', NEEDS_FPM, async (t) => {
   await until('the script to run', () => readdirSync(directory).length > 0)
   gone.abort()
   await t.rejects(request)
-  writeFileSync(join(directory, 'go'), '')
   await seenEverywhere(t, site, {
     member: 'php',
     event: 'aborted',
@@ -269,6 +268,7 @@ t.test('a client does not wait', NEEDS_FPM, async (t) => {
     logged: false,
     lastError: false,
   })
+  writeFileSync(join(directory, 'go'), '')
 })
 
 t.test('a process ends again and again', async (t) => {
@@ -295,5 +295,7 @@ t.test('a process ends again and again', async (t) => {
   t.match(json.processes, [{ name: 'broken-0', state: 'backoff', lastExit: /code 3/ }])
   t.ok(metrics().some(({ name, value }) => name === 'fastcgi_process_exits_total' && value > 1))
   t.ok(page.includes('broken-0'), 'page: the process')
+  t.match(page, /no such module/, 'page: its last output')
+  t.match(page, /by hand/, 'page: what to do')
   t.ok(logged.some((line) => /broken-0.*code 3.*no such module/.test(line)))
 })
