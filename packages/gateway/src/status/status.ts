@@ -35,7 +35,7 @@ export interface StatusOptions<Source = StatusRequest> {
   operator?: ((request: Source) => string | undefined) | undefined
   /** Heading of the page. @default 'FastCGI status' */
   title?: string | undefined
-  /** Seconds after which the page reloads, 0 to 86400; 0 for never. @default 5 */
+  /** Seconds after which the page is brought up to date, 0 to 86400; 0 for never. @default 5 */
   refresh?: number | undefined
 }
 
