@@ -107,7 +107,7 @@ export class FileBody extends Readable {
     this.#chunkWritten = new Promise((resolve) => {
       // Also called when the write has failed.
       response.write(chunk, () => {
-        if (chunk.buffer.byteLength === CHUNK && spares.length < MAX_SPARE_BUFFERS)
+        if (!this.#parts.includes(chunk) && spares.length < MAX_SPARE_BUFFERS)
           spares.push(chunk.buffer)
         this.#chunkWritten = undefined
         resolve()
