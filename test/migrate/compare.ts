@@ -6,7 +6,7 @@ import { type OriginalName, startOriginal } from './originals.ts'
 import { startOurs } from './ours.ts'
 import { type Ask, REQUESTS } from './requests.ts'
 import { buildStage, type Stage } from './stage.ts'
-import { differingAspects, shown, type View, viewOf } from './view.ts'
+import { aspectOf, differingAspects, type View, viewOf } from './view.ts'
 
 /** An aspect in which the answers to a request differ. */
 interface Difference {
@@ -111,14 +111,23 @@ async function viewedOnce(request: Ask, port: number, stage: Stage): Promise<Vie
   return viewOf(answer, path, stage.places)
 }
 
-/** Whether a row of the table speaks of a difference, and says of statuses what they are. */
+/** Whether a row of the table speaks of a difference, and what it says of both sides is so. */
 function covers(row: Listed, { pair, request, aspect, original, here }: Difference): boolean {
   const isListed =
     (row.pairs.length === 0 || row.pairs.includes(pair)) &&
     (row.requests.length === 0 || row.requests.includes(request)) &&
     row.aspects.includes(aspect)
-  if (!isListed || aspect !== 'status') return isListed
-  return row.original.startsWith(`${original.status}`) && row.here.startsWith(`${here.status}`)
+  if (!isListed || row.aspects.length > 1) return isListed
+  return isSo(row.original, aspectOf(original, aspect)) && isSo(row.here, aspectOf(here, aspect))
+}
+
+/** Whether a cell is right: a status, "none", a part of the value as code; other words are not checked. */
+function isSo(cell: string, value: string | undefined): boolean {
+  const [, code] = /^`([^`]*)`/.exec(cell) ?? []
+  if (cell === 'none') return value === undefined
+  const packed = (text = ''): string => text.replaceAll(' ', '')
+  if (code !== undefined) return packed(value).includes(packed(code))
+  return !/^\d{3}\b/.test(cell) || cell.slice(0, 3) === value
 }
 
 /** What a row lists and no answer shows. With `any` request an aspect has to differ in one of them. */
@@ -153,7 +162,8 @@ function notFound(row: Listed, found: readonly Difference[], pairs: readonly Pai
 function described(differences: readonly Difference[]): string[] {
   const kinds = new Map<string, string[]>()
   for (const { pair, request, aspect, original, here } of differences) {
-    const kind = `${pair}: ${aspect} is ${shown(original, aspect)}, here ${shown(here, aspect)}`
+    const both = [original, here].map((view) => JSON.stringify(aspectOf(view, aspect) ?? null))
+    const kind = `${pair}: ${aspect} is ${both[0]}, here ${both[1]}`
     kinds.set(kind, [...(kinds.get(kind) ?? []), request])
   }
   return [...kinds].map(([kind, requests]) => `${kind}: ${requests.join('; ')}`)

@@ -86,13 +86,13 @@ export function differingAspects(original: View, here: View): string[] {
   return original.body === here.body ? aspects : [...aspects, 'body']
 }
 
-/** An aspect of an answer, as text. */
-export function shown(view: View, aspect: string): string {
+/** An aspect of an answer; undefined for a field or param that there is not. */
+export function aspectOf(view: View, aspect: string): string | undefined {
   if (aspect === 'status') return String(view.status)
   if (aspect === 'answered by') return view.isOfApplication ? 'the application' : 'the server'
-  if (aspect === 'script') return String(view.script)
+  if (aspect === 'script') return view.script
   if (aspect === 'body') return view.body
-  return JSON.stringify(view.params[aspect] ?? view.fields[aspect.toLowerCase()] ?? null)
+  return view.params[aspect] ?? view.fields[aspect.toLowerCase()]
 }
 
 function namesThatDiffer(a: Record<string, string>, b: Record<string, string>): string[] {
