@@ -41,16 +41,14 @@ export function encodeParams(params: ParamsInit): Buffer {
  * @throws ParamsTooLargeError when a param is over 65528 bytes; ProtocolError when a block is malformed.
  */
 export function addParams(params: ParamsInit, added: ReadonlyMap<string, string>): ParamsInit {
-  const others = Buffer.isBuffer(params)
-    ? decodeNameValues(params, 'latin1')
-    : [...entriesOf(params)]
-  const kept = others.filter(([name]) => !added.has(name))
-  if (!Buffer.isBuffer(params)) return [...kept, ...added]
-  const rest =
-    kept.length === others.length
-      ? params
-      : encodeNameValues(kept as Array<[string, string]>, 'latin1')
-  return Buffer.concat([rest, encodeNameValues(added)])
+  const isNew = ([name]: readonly [string, unknown]): boolean => !added.has(name)
+  if (!Buffer.isBuffer(params)) return [...[...entriesOf(params)].filter(isNew), ...added]
+  // Most blocks do not contain the names, which is found out without decoding.
+  const mayHave = [...added.keys()].some((name) => params.includes(name))
+  const kept = mayHave
+    ? encodeNameValues(decodeNameValues(params, 'latin1').filter(isNew), 'latin1')
+    : params
+  return Buffer.concat([kept, encodeNameValues(added)])
 }
 
 /** Returns REQUEST_METHOD; undefined if there is none, or if `params` is not an object. */
