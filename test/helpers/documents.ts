@@ -77,6 +77,15 @@ export function runDocuments(documents: readonly string[]): void {
   for (const document of documents) t.test(document, (t) => runDocument(t, document))
 }
 
+/** Runs the blocks of Markdown that is in no file of its own. What `console.log(…) // text` says is checked. */
+export async function runExample(t: Test, where: string, markdown: string): Promise<void> {
+  for (const block of parse(where, markdown).blocks) {
+    const said = [...block.code.matchAll(/console\.log\(.*\) \/\/ (.+)$/gm)]
+    for (const [, text = ''] of said) block.expected.push({ kind: 'output', text })
+    await t.test(where, PHP_FPM, (t) => runBlock(t, block))
+  }
+}
+
 async function runDocument(t: Test, document: string): Promise<void> {
   const path = join(WORKSPACE, document)
   if (!existsSync(path)) {

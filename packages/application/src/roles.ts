@@ -40,6 +40,14 @@ export interface Denial {
  * Allows access (FastCGI 1.0 §6.3).
  * @param variables params that the web server adds to the request; names consist of letters, digits and `_`.
  * @throws TypeError for an invalid name, and for a value with a line end or NUL.
+ * @example
+ * ```js
+ * import { allow, createServer, deny } from '@fastcgi/application'
+ *
+ * const authorizer = (req) => (req.headers.authorization ? allow({ USER: 'alice' }) : deny())
+ * createServer({ authorizer }).listen({ host: '127.0.0.1', port: 0 }).close()
+ * console.log(allow({ USER: 'alice' }).status) // 200
+ * ```
  */
 export function allow(variables: Readonly<Record<string, string>> = {}): Decision {
   const headers: OutgoingHttpHeaders = {}
@@ -56,6 +64,13 @@ export function allow(variables: Readonly<Record<string, string>> = {}): Decisio
 /**
  * Denies access: the client gets this response.
  * @throws RangeError for a status outside 300 to 599.
+ * @example
+ * ```js
+ * import { deny } from '@fastcgi/application'
+ *
+ * const decision = deny({ status: 401, headers: { 'WWW-Authenticate': 'Basic' }, body: 'Who are you?' })
+ * console.log(decision.status) // 401
+ * ```
  */
 export function deny({ status = 403, headers = {}, body = '' }: Denial = {}): Decision {
   if (!Number.isInteger(status) || status < 300 || status > 599)

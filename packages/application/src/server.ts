@@ -202,6 +202,13 @@ function isFilesystemPath(path: string): boolean {
  * @param listener request listener for the role responder, as for `http.createServer` (an Express app, for instance);
  * or an object with a listener for each role.
  * @throws OptionError for an unknown option or an invalid value.
+ * @example
+ * ```js
+ * import { createServer } from '@fastcgi/application'
+ *
+ * const server = createServer((req, res) => res.end(`Hello ${req.url}`))
+ * server.listen({ host: '127.0.0.1', port: 0 }, () => server.close())
+ * ```
  */
 export function createServer(
   listener: ResponderListener | RoleListeners = {},
@@ -211,7 +218,18 @@ export function createServer(
   return new FastCGIServer(listeners, options)
 }
 
-/** Creates the server of a Fastify app: `Fastify({ serverFactory: fastcgiServerFactory })`. */
+/**
+ * Creates the server of a Fastify app: `Fastify({ serverFactory: fastcgiServerFactory })`.
+ * @example
+ * ```js
+ * import { fastcgiServerFactory } from '@fastcgi/application'
+ * import Fastify from 'fastify'
+ *
+ * const app = Fastify({ serverFactory: fastcgiServerFactory })
+ * app.get('/', () => 'Hello from FastCGI')
+ * app.server.listen({ host: '127.0.0.1', port: 0 }, () => app.server.close())
+ * ```
+ */
 export function fastcgiServerFactory(handler: ResponderListener): FastCGIServer {
   return createServer(handler)
 }

@@ -25,6 +25,12 @@ const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103
  * `\\.\pipe\name`.
  * @throws OptionError when the text has none of these forms, the port is not 1 to 65535, or the socket path is too
  * long for the system (107 bytes on Linux, else 103).
+ * @example
+ * ```js
+ * import { parseAddress } from '@fastcgi/client'
+ *
+ * console.log(parseAddress('php.example:9123').port) // 9123
+ * ```
  */
 export function parseAddress(text: string): Address {
   if (typeof text !== 'string' || text === '') throw addressError(text, 'it is empty')

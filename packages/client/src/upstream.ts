@@ -32,6 +32,14 @@ export interface ResolvedUpstream {
  * Returns the dispatcher of an upstream and creates it if necessary.
  * @param options of the pool, or defaults for all members of the balancer.
  * @throws OptionError when the upstream is of no known kind, or an address or option is invalid.
+ * @example
+ * ```js
+ * import { resolveUpstream } from '@fastcgi/client'
+ *
+ * const { dispatcher, owned } = resolveUpstream(['127.0.0.1:9001', '127.0.0.1:9002'], { retries: 1 })
+ * console.log(owned) // true
+ * await dispatcher.close()
+ * ```
  */
 export function resolveUpstream(upstream: Upstream, options: PoolOptions): ResolvedUpstream {
   if (typeof upstream === 'function') return { dispatcher: checked(upstream()), owned: true }

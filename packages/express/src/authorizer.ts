@@ -36,6 +36,18 @@ declare global {
  * redirect to the normalized path, where Express has not asked it. To guard files that other middleware serves, mount the
  * authorizer at the root and use its option `match`.
  * @throws OptionError for an unknown option or an invalid value.
+ * @example
+ * ```js
+ * import { fastcgiAuthorizer } from '@fastcgi/express'
+ * import express from 'express'
+ *
+ * const guard = fastcgiAuthorizer({
+ *   upstream: 'unix:/run/php/php-fpm.sock',
+ *   root: '/var/www/site',
+ *   script: '/authorize.php',
+ * })
+ * express().use('/private', guard, (req, res) => res.send(`Hello ${req.fastcgi.variables.USER}`))
+ * ```
  */
 export function fastcgiAuthorizer<Req extends IncomingMessage = Request>(
   guards: FastCGIGuards<Req>,

@@ -14,6 +14,14 @@ export type FastCGIProxyOptions<Req extends IncomingMessage = Request> = Gateway
  * Register it before body parsers, so that request bodies are streamed. Functions among the options get Express's request;
  * under another framework, name the type of its requests: `fastcgiProxy<IncomingMessage>(options)`.
  * @throws OptionError for an unknown option or an invalid value.
+ * @example
+ * ```js
+ * import { fastcgiProxy } from '@fastcgi/express'
+ * import express from 'express'
+ *
+ * const app = express()
+ * app.use('/shop', fastcgiProxy({ upstream: 'unix:/run/php/php-fpm.sock', root: '/var/www/site' }))
+ * ```
  */
 export function fastcgiProxy<Req extends IncomingMessage = Request>(
   options: FastCGIProxyOptions<Req>,

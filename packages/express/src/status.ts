@@ -29,6 +29,14 @@ export type StatusMiddleware = (
  * Middleware that shows the state of balancers and pools: `app.use('/status', fastcgiStatus({ dispatchers: proxy }))`. It
  * does not authenticate clients: put it behind middleware that does. Without the option `actions` it changes nothing.
  * @throws OptionError for an unknown option or an invalid value.
+ * @example
+ * ```js
+ * import { fastcgiProxy, fastcgiStatus } from '@fastcgi/express'
+ * import express from 'express'
+ *
+ * const php = fastcgiProxy({ upstream: 'unix:/run/php/php-fpm.sock', root: '/var/www/site' })
+ * express().use('/status', fastcgiStatus({ dispatchers: php.dispatchers })).use(php)
+ * ```
  */
 export function fastcgiStatus<Req extends IncomingMessage = Request>(
   options: FastCGIStatusOptions<Req>,

@@ -182,6 +182,22 @@ export function authorizersOf(instance: FastifyInstance): Iterable<Gateway<Fasti
  * If the authorizer denies access, the client gets its response; if it fails, 503. If it allows access, its variables
  * are in `request.fastcgi.variables`.
  * @throws OptionError for an unknown option or an invalid value, when Fastify loads the plugin.
+ * @example
+ * ```js
+ * import { fastcgiAuthorizer } from '@fastcgi/fastify'
+ * import Fastify from 'fastify'
+ *
+ * const app = Fastify()
+ * app.register(async (scope) => {
+ *   await scope.register(fastcgiAuthorizer, {
+ *     upstream: 'unix:/run/php/php-fpm.sock',
+ *     root: '/var/www/site',
+ *     script: '/authorize.php',
+ *   })
+ *   scope.get('/private', (request) => `Hello ${request.fastcgi.variables.USER}`)
+ * })
+ * await app.ready()
+ * ```
  */
 export const fastcgiAuthorizer: FastifyPluginAsync<FastCGIAuthorizerOptions> = fp(authorizer, {
   fastify: '5.x',

@@ -8,6 +8,16 @@ import { gatewaysOf } from './proxy.ts'
 /**
  * The dispatchers of every fastcgiProxy and fastcgiAuthorizer that is registered in a scope: balancers by their name, pools by
  * their address.
+ * @example
+ * ```js
+ * import { fastcgiDispatchers, fastcgiProxy } from '@fastcgi/fastify'
+ * import Fastify from 'fastify'
+ *
+ * const app = Fastify()
+ * await app.register(fastcgiProxy, { upstream: 'unix:/run/php/php-fpm.sock', root: '/var/www/site' })
+ * for (const { stats } of Object.values(fastcgiDispatchers(app))) console.log(stats.requests) // 0
+ * await app.close()
+ * ```
  */
 export function fastcgiDispatchers(instance: FastifyInstance): Record<string, Dispatcher> {
   return joinDispatchers([...(gatewaysOf(instance) ?? []), ...authorizersOf(instance)])

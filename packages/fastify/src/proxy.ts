@@ -157,6 +157,20 @@ function selectGateway(
  * can be registered several times. Its routes have their own scope; `reply.fastcgi()` is available to the routes of the
  * scope that it is registered in.
  * @throws OptionError for an unknown option or an invalid value, when Fastify loads the plugin.
+ * @example
+ * ```js
+ * import { fastcgiProxy } from '@fastcgi/fastify'
+ * import Fastify from 'fastify'
+ *
+ * const app = Fastify()
+ * app.register(fastcgiProxy, {
+ *   prefix: '/shop',
+ *   upstream: 'unix:/run/php/php-fpm.sock',
+ *   root: '/var/www/site',
+ * })
+ * app.get('/report', (_request, reply) => reply.fastcgi('/report.php'))
+ * await app.ready()
+ * ```
  */
 export const fastcgiProxy: FastifyPluginAsync<FastCGIProxyOptions> = fp(proxy, {
   fastify: '5.x',

@@ -25,6 +25,16 @@ export interface FastCGIStatusOptions extends Omit<StatusOptions<FastifyRequest>
  * It does not authenticate clients: register it in a scope with a hook that does. Without the option `actions` it changes
  * nothing.
  * @throws OptionError for an unknown option or an invalid value, when Fastify loads the plugin.
+ * @example
+ * ```js
+ * import { fastcgiProxy, fastcgiStatus } from '@fastcgi/fastify'
+ * import Fastify from 'fastify'
+ *
+ * const app = Fastify()
+ * app.register(fastcgiProxy, { upstream: 'unix:/run/php/php-fpm.sock', root: '/var/www/site' })
+ * app.register(fastcgiStatus, { prefix: '/status' })
+ * await app.ready()
+ * ```
  */
 export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (scope, given) => {
   // The same object holds the options of register().

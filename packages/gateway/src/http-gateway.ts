@@ -54,6 +54,16 @@ import { statsOf, Upstreams } from './upstreams.ts'
  * @param where name of the caller, for messages about wrong options.
  * @param prefix path that it is mounted at, for the names of its routes in the status. @default where requests are mounted
  * @throws OptionError
+ * @example
+ * ```js
+ * import { createServer } from 'node:http'
+ * import { createGateway } from '@fastcgi/gateway'
+ *
+ * const gateway = createGateway({ upstream: 'unix:/run/php/php-fpm.sock', root: '/var/www/site' })
+ * const server = createServer(gateway.handler)
+ * server.on('close', () => gateway.close())
+ * server.listen(0, '127.0.0.1', () => server.close())
+ * ```
  */
 export function createGateway<Source = IncomingMessage>(
   options: GatewayOptions<Source>,

@@ -12,6 +12,20 @@ import { setFields } from './response/repeated-fields.ts'
 /**
  * Writes a response of the gateway to a response of node:http or of node:http2's compatibility API. If the head has been
  * sent or the client has disconnected, it writes nothing and destroys the body.
+ * @example
+ * ```js
+ * import { createServer } from 'node:http'
+ * import { createGateway, writeResponse } from '@fastcgi/gateway'
+ *
+ * const gateway = createGateway({ upstream: 'unix:/run/php/php-fpm.sock', root: '/var/www/site' })
+ * createServer((req, res) => {
+ *   const client = { address: req.socket.remoteAddress, scheme: 'http', host: req.headers.host }
+ *   gateway.handle({ req, res, source: req, url: req.url, mount: '', client }, (error, response) => {
+ *     if (response) writeResponse(res, response)
+ *     else res.writeHead(error?.status ?? 404).end()
+ *   })
+ * })
+ * ```
  */
 export function writeResponse(res: ServerResponse, response: GatewayResponse): void {
   const { body } = response

@@ -25,6 +25,12 @@ function packageName(php: string): string {
  * Finds the newest build that is installed beside this package, or where one of the given files or directories could import
  * it from. Undefined if there is none.
  * @param places absolute paths. @default the working directory
+ * @example
+ * ```js
+ * import { findPhpWasm, INSTALL_COMMAND } from '@fastcgi/php-wasm'
+ *
+ * if (findPhpWasm() === undefined) console.log(INSTALL_COMMAND)
+ * ```
  */
 export function findPhpWasm(places: readonly string[] = [process.cwd()]): PhpBuild | undefined {
   const bases = [import.meta.url, ...places.map((place) => pathToFileURL(join(place, '_')).href)]

@@ -26,6 +26,13 @@ const PROGRAM = fileURLToPath(new URL('./main.js', import.meta.url))
  * Options for processes that run PHP compiled to WebAssembly, one request at a time each:
  * `createProcessManager({ ...phpWasm(), processes: 2 })`.
  * @throws Error if no PHP build is installed; the message says how to install one.
+ * @example
+ * ```js
+ * import { phpWasm } from '@fastcgi/php-wasm'
+ *
+ * const { command } = phpWasm({ ini: { memory_limit: '256M' } })
+ * console.log(command.length > 1) // true
+ * ```
  */
 export function phpWasm(options: PhpWasmOptions = {}): PhpWasmCommand {
   const { ini = {}, maxRequests = 500, places } = options

@@ -36,6 +36,13 @@ const DIRECTORIES = [
  * without a version in its name (`php-fpm`), else the one of the highest version (`php-fpm8.4`). Without both, PHP compiled to
  * WebAssembly, if `@fastcgi/php-wasm` is installed.
  * @param kinds what to look for, in order of preference. @default php-fpm, php-cgi, php-wasm
+ * @example
+ * ```js
+ * import { findPhp } from '@fastcgi/process-manager'
+ *
+ * const php = findPhp(['php-cgi'])
+ * console.log(php?.file ?? 'php-cgi is not installed')
+ * ```
  */
 export function findPhp(kinds: readonly PhpKind[] = KINDS): FoundPhp | undefined {
   for (const kind of kinds) {
@@ -49,6 +56,16 @@ export function findPhp(kinds: readonly PhpKind[] = KINDS): FoundPhp | undefined
  * The PHP to start: the given one, else what {@link findPhp} finds. This is the one place that decides which PHP is taken.
  * @param program name or path of php-fpm or php-cgi, or `'wasm'`.
  * @throws OptionError if there is none, with the package to install, or if the program is not php-fpm or php-cgi.
+ * @example
+ * ```js
+ * import { choosePhp } from '@fastcgi/process-manager'
+ *
+ * try {
+ *   console.log(choosePhp().kind)
+ * } catch (error) {
+ *   console.log(error.message)
+ * }
+ * ```
  */
 export function choosePhp(program?: string): FoundPhp {
   const php =

@@ -39,6 +39,16 @@ const OF_REQUESTS: ReadonlySet<string> = new Set(['error', 'aborted', 'failing',
 /**
  * Starts a FastCGI application and keeps it running. @throws OptionError for an unknown or invalid option, and for a
  * program, directory or user that does not exist.
+ * @example
+ * ```js
+ * import { createProcessManager } from '@fastcgi/process-manager'
+ *
+ * const manager = createProcessManager({ command: ['php-cgi'], processes: 2 })
+ * const params = { SCRIPT_FILENAME: '/var/www/site/hello.php', REQUEST_METHOD: 'GET' }
+ * const response = await manager.request({ params: { ...params, REDIRECT_STATUS: '200' } })
+ * console.log(await response.text()) // Hello world
+ * await manager.close()
+ * ```
  */
 export function createProcessManager(options: ProcessManagerOptions): ProcessManager {
   checkManagerOptions(options)

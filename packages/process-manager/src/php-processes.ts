@@ -38,6 +38,16 @@ export interface PhpProcesses {
 /**
  * Finds PHP, as {@link choosePhp} does, and returns the options that start it:
  * `createProcessManager(phpProcesses().options)`. @throws OptionError if there is none, with the package to install.
+ * @example
+ * ```js
+ * import { createServer } from 'node:http'
+ * import { createGateway } from '@fastcgi/gateway'
+ * import { createProcessManager, phpProcesses } from '@fastcgi/process-manager'
+ *
+ * const php = phpProcesses({ program: 'php-cgi' })
+ * const upstream = () => createProcessManager(php.options)
+ * createServer(createGateway({ upstream, root: '/var/www/site' }).handler)
+ * ```
  */
 export function phpProcesses(options: PhpProcessesOptions = {}): PhpProcesses {
   const { program, ini, user, maxRequests } = options

@@ -23,6 +23,12 @@ export interface PhpCgiOptions {
 /**
  * Options for php-cgi processes, without php-fpm, that each serve one request at a time, or `children` of them:
  * `createProcessManager({ ...phpCgi(), processes: 4 })`.
+ * @example
+ * ```js
+ * import { phpCgi } from '@fastcgi/process-manager'
+ *
+ * console.log(phpCgi({ program: 'php-cgi' }).command) // [ 'php-cgi'
+ * ```
  */
 export function phpCgi(options: PhpCgiOptions = {}): ProcessManagerOptions {
   const { program = 'php-cgi', ini = {}, maxRequests = 500, children } = options
@@ -53,6 +59,12 @@ export interface PhpFpmOptions {
  * Options for a private php-fpm with a generated configuration: `createProcessManager(phpFpm({ children: 8 }))`.
  * `restart()` sends SIGUSR2, php-fpm's graceful reload. @throws OptionError for a value that cannot stand in its
  * configuration, and for a missing `user` if this process is root.
+ * @example
+ * ```js
+ * import { phpFpm } from '@fastcgi/process-manager'
+ *
+ * console.log(phpFpm({ user: 'www-data' }).reloadSignal) // SIGUSR2
+ * ```
  */
 export function phpFpm(options: PhpFpmOptions = {}): ProcessManagerOptions {
   const { program = 'php-fpm', children = 4, ini = {}, user } = options

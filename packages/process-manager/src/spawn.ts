@@ -37,6 +37,18 @@ export interface Spawned {
 /**
  * Starts programs that outlive this process; their output is discarded. Resolves after 100 ms, or when all have exited. If
  * none of them runs then, the socket is removed. @throws OptionError for an invalid option; FastCGIError `FCGI_LISTEN`
+ * @example
+ * ```js
+ * import { spawnDetached } from '@fastcgi/process-manager'
+ *
+ * const [php] = await spawnDetached({
+ *   command: ['php-cgi'],
+ *   listen: '127.0.0.1:9123',
+ *   socket: { backlog: 511, mode: 0o600 },
+ *   forks: 1,
+ * })
+ * if (php?.exit === undefined) process.kill(php.pid)
+ * ```
  */
 export async function spawnDetached(options: SharedSpawnOptions): Promise<Spawned[]> {
   const launch = resolveLaunch(options)
@@ -100,6 +112,19 @@ export interface Foreground {
 /**
  * Runs programs until they exit; with `supervise`, starts each again when it exits, until stop() is called. Neither the
  * programs nor the socket outlive this process. @throws OptionError for an invalid option; FastCGIError `FCGI_LISTEN`
+ * @example
+ * ```js
+ * import { runForeground } from '@fastcgi/process-manager'
+ *
+ * const socket = { backlog: 511, mode: 0o600 }
+ * const options = { command: ['php-cgi'], listen: '127.0.0.1:9124', socket, forks: 1 }
+ * const php = await runForeground(
+ *   { ...options, supervise: true },
+ *   { onLine: console.log, onStarted: () => {}, onExit: () => {} },
+ * )
+ * php.stop()
+ * await php.ended
+ * ```
  */
 export async function runForeground(
   options: SharedSpawnOptions & { supervise: boolean },

@@ -109,7 +109,15 @@ function byteLength(text: string, encoding: TextEncoding): number {
   return encoding === 'latin1' ? text.length : Buffer.byteLength(text)
 }
 
-/** Encodes pairs into one block. @throws ParamsTooLargeError when a pair is over 65528 bytes. */
+/**
+ * Encodes pairs into one block. @throws ParamsTooLargeError when a pair is over 65528 bytes.
+ * @example
+ * ```js
+ * import { encodeNameValues } from '@fastcgi/protocol'
+ *
+ * console.log(encodeNameValues([['A', 'bc']])) // <Buffer 01 02 41 62 63>
+ * ```
+ */
 export function encodeNameValues(
   pairs: Iterable<readonly [string, string]>,
   encoding: TextEncoding = 'utf8',
@@ -123,6 +131,12 @@ export function encodeNameValues(
  * Decodes a complete block of pairs. Order and duplicates are preserved. A length below 128 may also have the
  * four-byte form.
  * @throws ProtocolError when a length exceeds the rest of the block.
+ * @example
+ * ```js
+ * import { decodeNameValues } from '@fastcgi/protocol'
+ *
+ * console.log(decodeNameValues(Buffer.from([1, 2, 65, 66, 67]))) // [ [ 'A', 'BC' ] ]
+ * ```
  */
 export function decodeNameValues(
   block: Buffer,

@@ -22,6 +22,14 @@ const FIXED_RECORD_LENGTH = HEADER_LENGTH + 8
  * All headers are written here, so lengths and ids are checked only here. A length that wraps at 65536 would let the
  * application read body bytes as records (HAProxy 0aeae2305, CVE-2026-55203).
  * @throws RangeError for a content length over 65535, a padding length over 255 or a request id over 65535.
+ * @example
+ * ```js
+ * import { RecordType, writeRecordHeader } from '@fastcgi/protocol'
+ *
+ * const header = Buffer.alloc(8)
+ * writeRecordHeader(header, 0, RecordType.STDIN, 1, 5)
+ * console.log(header) // <Buffer 01 05 00 01 00 05 00 00>
+ * ```
  */
 export function writeRecordHeader(
   target: Buffer,
@@ -54,6 +62,12 @@ function checkRange(what: string, value: number, most: number): void {
  * Encodes one record: header, content and zero padding to a multiple of 8, as FastCGI 1.0 §3.3 recommends. Without
  * content it is the record that ends a stream.
  * @throws RangeError when the content is over 65535 bytes or the id over 65535.
+ * @example
+ * ```js
+ * import { encodeRecord, RecordType } from '@fastcgi/protocol'
+ *
+ * console.log(encodeRecord(RecordType.STDIN, 1, Buffer.from('hello')).length) // 16
+ * ```
  */
 export function encodeRecord(
   type: RecordType,
@@ -94,6 +108,12 @@ function writeZeros(target: Buffer, offset: number, length: number): number {
 /**
  * Encodes a header without padding, for content that is written separately, without copying it.
  * @throws RangeError when the content length or the id is over 65535.
+ * @example
+ * ```js
+ * import { encodeRecordHeader, RecordType } from '@fastcgi/protocol'
+ *
+ * console.log(encodeRecordHeader(RecordType.STDIN, 1, 5)) // <Buffer 01 05 00 01 00 05 00 00>
+ * ```
  */
 export function encodeRecordHeader(
   type: RecordType,
@@ -126,6 +146,14 @@ export interface RequestHead {
  * STDIN, as one buffer for one write.
  * @throws ParamsTooLargeError when a pair is over 65528 bytes; ProtocolError when `params` is over 65528 bytes and
  * malformed; RangeError when `stdin` or the id is over 65535.
+ * @example
+ * ```js
+ * import { encodeNameValues, encodeRequestHead, Role } from '@fastcgi/protocol'
+ *
+ * const params = encodeNameValues([['SCRIPT_FILENAME', '/var/www/site/hello.php']])
+ * const bytes = encodeRequestHead({ requestId: 1, role: Role.RESPONDER, keepConnection: true, params })
+ * console.log(bytes[1]) // 1
+ * ```
  */
 export function encodeRequestHead(head: RequestHead): Buffer {
   const target = Buffer.allocUnsafe(requestHeadLength(head))
@@ -136,6 +164,13 @@ export function encodeRequestHead(head: RequestHead): Buffer {
 /**
  * Returns how many bytes {@link writeRequestHead} writes.
  * @throws ParamsTooLargeError, ProtocolError as {@link encodeRequestHead}.
+ * @example
+ * ```js
+ * import { requestHeadLength, Role } from '@fastcgi/protocol'
+ *
+ * const head = { requestId: 1, role: Role.RESPONDER, keepConnection: true, params: Buffer.alloc(0) }
+ * console.log(requestHeadLength(head) >= 24) // true
+ * ```
  */
 export function requestHeadLength({ params, stdin, endStdin }: RequestHead): number {
   let length = FIXED_RECORD_LENGTH + HEADER_LENGTH
@@ -151,6 +186,14 @@ export function requestHeadLength({ params, stdin, endStdin }: RequestHead): num
 /**
  * Writes the records of {@link encodeRequestHead} into `target` at `offset` and returns the offset of their end.
  * `target` must have room for {@link requestHeadLength} bytes.
+ * @example
+ * ```js
+ * import { requestHeadLength, Role, writeRequestHead } from '@fastcgi/protocol'
+ *
+ * const head = { requestId: 1, role: Role.RESPONDER, keepConnection: true, params: Buffer.alloc(0) }
+ * const target = Buffer.alloc(requestHeadLength(head))
+ * console.log(writeRequestHead(target, 0, head) === target.length) // true
+ * ```
  */
 export function writeRequestHead(target: Buffer, offset: number, head: RequestHead): number {
   const { requestId, params, stdin } = head
@@ -181,7 +224,15 @@ function writeBeginRequest(target: Buffer, offset: number, head: RequestHead): n
   return end
 }
 
-/** Encodes ABORT_REQUEST (FastCGI 1.0 §5.4). Only multiplexing applications act on it; php-fpm and libfcgi ignore it. */
+/**
+ * Encodes ABORT_REQUEST (FastCGI 1.0 §5.4). Only multiplexing applications act on it; php-fpm and libfcgi ignore it.
+ * @example
+ * ```js
+ * import { encodeAbortRequest } from '@fastcgi/protocol'
+ *
+ * console.log(encodeAbortRequest(1)) // <Buffer 01 02 00 01 00 00 00 00>
+ * ```
+ */
 export function encodeAbortRequest(requestId: number): Buffer {
   return encodeRecord(RecordType.ABORT_REQUEST, requestId)
 }
@@ -189,6 +240,12 @@ export function encodeAbortRequest(requestId: number): Buffer {
 /**
  * Encodes END_REQUEST (FastCGI 1.0 §5.5), which an application sends.
  * @param appStatus exit status of the application, taken as an unsigned 32-bit number.
+ * @example
+ * ```js
+ * import { encodeEndRequest, ProtocolStatus } from '@fastcgi/protocol'
+ *
+ * console.log(encodeEndRequest(1, 0, ProtocolStatus.REQUEST_COMPLETE).length) // 16
+ * ```
  */
 export function encodeEndRequest(
   requestId: number,
@@ -204,6 +261,12 @@ export function encodeEndRequest(
 /**
  * Encodes GET_VALUES for the named variables (FastCGI 1.0 §4.1).
  * @throws ParamsTooLargeError when a name does not fit into a record; RangeError when all names do not.
+ * @example
+ * ```js
+ * import { encodeGetValues } from '@fastcgi/protocol'
+ *
+ * console.log(encodeGetValues(['FCGI_MPXS_CONNS'])[1]) // 9
+ * ```
  */
 export function encodeGetValues(names: readonly string[]): Buffer {
   const block = encodeNameValues(names.map((name): [string, string] => [name, '']))

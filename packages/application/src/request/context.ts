@@ -59,6 +59,13 @@ export const CONTEXT: unique symbol = Symbol('fastcgi context')
 /**
  * The context of a request whose type lacks `req.fastcgi`, or has that of a guard, as in Express. Undefined if `req` is not
  * from this server.
+ * @example
+ * ```js
+ * import { createServer, fastcgiContext } from '@fastcgi/application'
+ *
+ * const server = createServer((req, res) => res.end(fastcgiContext(req)?.params.SCRIPT_NAME))
+ * server.listen({ host: '127.0.0.1', port: 0 }, () => server.close())
+ * ```
  */
 export function fastcgiContext(req: IncomingMessage): FastCGIContext | undefined {
   return (req as { readonly [CONTEXT]?: Context })[CONTEXT]

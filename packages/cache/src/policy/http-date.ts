@@ -10,7 +10,15 @@ const IMF_FIXDATE = new RegExp(`^${DAY}, (\\d{2}) ${MONTH} (\\d{4}) ${TIME} GMT$
 const RFC_850 = new RegExp(`^${LONG_DAY}, (\\d{2})-${MONTH}-(\\d{2}) ${TIME} GMT$`, 'i')
 const ASCTIME = new RegExp(`^${DAY} ${MONTH} ([ \\d]\\d) ${TIME} (\\d{4})$`, 'i')
 
-/** Parses a date in any of the three formats of RFC 9110. Returns milliseconds; undefined if it is malformed. */
+/**
+ * Parses a date in any of the three formats of RFC 9110. Returns milliseconds; undefined if it is malformed.
+ * @example
+ * ```js
+ * import { parseHttpDate } from '@fastcgi/cache'
+ *
+ * console.log(parseHttpDate('Thu, 01 Jan 1970 00:00:10 GMT')) // 10000
+ * ```
+ */
 export function parseHttpDate(text: string | undefined): number | undefined {
   if (text === undefined) return undefined
   const fixed = IMF_FIXDATE.exec(text)

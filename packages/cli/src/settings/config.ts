@@ -75,7 +75,15 @@ export interface ServeConfig extends Omit<GatewayOptions<never>, 'root' | 'tls'>
   grace?: number | undefined
 }
 
-/** Gives a configuration file its types: `export default defineConfig({ … })`. Returns the object as it is. */
+/**
+ * Gives a configuration file its types: `export default defineConfig({ … })`. Returns the object as it is.
+ * @example
+ * ```js
+ * import { defineConfig } from '@fastcgi/cli'
+ *
+ * export default defineConfig({ port: 8080, workers: 2 })
+ * ```
+ */
 export function defineConfig(config: ServeConfig): ServeConfig {
   return config
 }

@@ -29,6 +29,18 @@ import { type AuthorizerOptions, checkAuthorizerOptions } from './options.ts'
  * @param guards options of one guard or of several.
  * @param where name of the caller, for messages about wrong options.
  * @throws OptionError
+ * @example
+ * ```js
+ * import { createServer } from 'node:http'
+ * import { createAuthorizer } from '@fastcgi/gateway'
+ *
+ * const guard = createAuthorizer({
+ *   upstream: 'unix:/run/php/php-fpm.sock',
+ *   root: '/var/www/site',
+ *   script: '/authorize.php',
+ * })
+ * createServer((req, res) => guard.handler(req, res, () => res.end('allowed')))
+ * ```
  */
 export function createAuthorizer<Source = IncomingMessage>(
   guards: AuthorizerOptions<Source> | ReadonlyArray<AuthorizerOptions<Source>>,

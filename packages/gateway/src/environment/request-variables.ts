@@ -30,7 +30,23 @@ export function ensureVariables(req: IncomingMessage): Variables {
   return variables
 }
 
-/** The variables that authorizers have set for a request, as in `req.fastcgi`; an empty object if there are none. */
+/**
+ * The variables that authorizers have set for a request, as in `req.fastcgi`; an empty object if there are none.
+ * @example
+ * ```js
+ * import { createServer } from 'node:http'
+ * import { createAuthorizer, variablesOfRequest } from '@fastcgi/gateway'
+ *
+ * const guard = createAuthorizer({
+ *   upstream: 'unix:/run/php/php-fpm.sock',
+ *   root: '/var/www/site',
+ *   script: '/authorize.php',
+ * })
+ * createServer((req, res) =>
+ *   guard.handler(req, res, () => res.end(variablesOfRequest(req).variables.USER)),
+ * )
+ * ```
+ */
 export function variablesOfRequest(req: IncomingMessage): RequestVariables {
   const variables = variablesByRequest.get(req)
   return variables === undefined ? NONE : { variables: variables.values }

@@ -36,7 +36,16 @@ function callBack(this: WatchedSocket): void {
   else callbacks?.()
 }
 
-/** Whether the response can no longer reach the client: the response, its socket or its HTTP/2 stream is closed. */
+/**
+ * Whether the response can no longer reach the client: the response, its socket or its HTTP/2 stream is closed.
+ * @example
+ * ```js
+ * import { createServer } from 'node:http'
+ * import { isGone } from '@fastcgi/gateway'
+ *
+ * createServer((req, res) => setTimeout(() => isGone(req, res) || res.end('still here'), 100))
+ * ```
+ */
 export function isGone(req: IncomingMessage, res: ServerResponse): boolean {
   return res.closed || req.socket.destroyed
 }

@@ -95,6 +95,15 @@ const permission: Check = (value) =>
  * authentication of your application.
  * @param where name of the caller, for messages about wrong options.
  * @throws OptionError
+ * @example
+ * ```js
+ * import { createServer } from 'node:http'
+ * import { FastCGIClient } from '@fastcgi/client'
+ * import { createStatus } from '@fastcgi/gateway'
+ *
+ * const php = new FastCGIClient('unix:/run/php/php-fpm.sock')
+ * createServer(createStatus({ dispatchers: { php } }).handler)
+ * ```
  */
 export function createStatus<Source = StatusRequest>(
   options: StatusOptions<Source>,

@@ -10,7 +10,15 @@ export interface Identity {
   readonly groups: string
 }
 
-/** Looks up a user and a group, each by name or number. @throws OptionError for a name that does not exist, and for root. */
+/**
+ * Looks up a user and a group, each by name or number. @throws OptionError for a name that does not exist, and for root.
+ * @example
+ * ```js
+ * import { resolveIdentity } from '@fastcgi/process-manager'
+ *
+ * console.log(resolveIdentity('www-data', 'www-data').uid > 0) // true
+ * ```
+ */
 export function resolveIdentity(user: string | number, group: string | number): Identity {
   const [account, , uid, primary] = lookUp('passwd', user) ?? []
   const [, , gid] = lookUp('group', group) ?? []
@@ -26,7 +34,15 @@ export function resolveIdentity(user: string | number, group: string | number): 
   return { ...identity, groups: [...new Set([String(identity.gid), ...others])].join(',') }
 }
 
-/** The primary group of a user, by name or number. @throws OptionError if the user does not exist. */
+/**
+ * The primary group of a user, by name or number. @throws OptionError if the user does not exist.
+ * @example
+ * ```js
+ * import { primaryGroup } from '@fastcgi/process-manager'
+ *
+ * console.log(primaryGroup('root')) // 0
+ * ```
+ */
 export function primaryGroup(user: string | number): number {
   const [, , , gid] = lookUp('passwd', user) ?? []
   if (gid === undefined)
