@@ -1,5 +1,5 @@
-// Packs every package as it would be published, has publint and attw look at the tarballs, and compares their sizes with
-// the limits.
+// Packs every package as it would be published, has publint and attw look at the tarballs, compares their sizes with the
+// limits, and uses them in an empty project.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { publint } from 'publint'
 import { formatMessage } from 'publint/utils'
 import { exceededLimits } from './package-limits.mjs'
+import { checkConsumers } from './packed/consumers.mjs'
 
 const ATTW = fileURLToPath(
   new URL('dist/index.js', import.meta.resolve('@arethetypeswrong/cli/package.json')),
@@ -20,18 +21,23 @@ process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 for (const build of [['node_modules/typescript/bin/tsc', '-b'], ['scripts/commonjs-types.mjs']])
   if (spawnSync(process.execPath, build, { stdio: 'inherit' }).status !== 0)
     fail(`This failed: ${build.join(' ')}`)
+const tarballs = []
 for (const name of readdirSync('packages')) {
   const manifest = JSON.parse(readFileSync(`packages/${name}/package.json`, 'utf8'))
-  const problems = await check(name, manifest)
-  console.log(
-    [manifest.name, ...(problems.length > 0 ? problems : ['fit to be published'])].join('\n  '),
-  )
+  const tarball = pack(name)
+  tarballs.push(tarball)
+  report(manifest.name, await check(name, manifest, tarball), 'fit to be published')
+}
+for await (const [name, problems] of checkConsumers(join(directory, 'project'), tarballs))
+  report(name, problems, 'ok')
+
+function report(name, problems, fine) {
+  console.log([name, ...(problems.length > 0 ? problems : [fine])].join('\n  '))
   if (problems.length > 0) process.exitCode = 1
 }
 
 /** What is wrong with a package. */
-async function check(name, manifest) {
-  const tarball = pack(name)
+async function check(name, manifest, tarball) {
   const problems = existsSync(`packages/${name}/README.md`) ? [] : ['there is no README.md']
   if (manifest.exports?.['.'] !== undefined && manifest.exports['.'].types?.require === undefined)
     problems.push("exports['.'] has no types for CommonJS: types.require, ./dist/index.d.cts")

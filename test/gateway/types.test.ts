@@ -141,7 +141,7 @@ t.test('guards and the status page of Express', async (t) => {
   ])
   const app = express().use(guard)
   app.get('/', (req) => {
-    expectTypeOf(req.fastcgi).toEqualTypeOf<RequestVariables>()
+    expectTypeOf(req.fastcgi).toExtend<RequestVariables>()
     expectTypeOf(req.fastcgi.variables.USER).toEqualTypeOf<string | undefined>()
   })
   app.use(expressStatus({ dispatchers: guard, actions: ({ staff }) => staff?.name === 'root' }))

@@ -19,9 +19,11 @@ export type FastCGIGuards<Req extends IncomingMessage = Request> =
 
 declare global {
   namespace Express {
+    /** `@fastcgi/application` adds to it what its requests have. */
+    interface FastCGI extends RequestVariables {}
     interface Request {
       /** Variables that authorizers have added to the request. Behind {@link fastcgiAuthorizer} only, like `req.session`. */
-      readonly fastcgi: RequestVariables
+      readonly fastcgi: FastCGI
     }
   }
 }

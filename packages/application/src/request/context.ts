@@ -3,6 +3,17 @@ import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { type Params, variablesOf } from './params.ts'
 
+declare global {
+  namespace Express {
+    /** `@fastcgi/express` has it, too. */
+    interface FastCGI extends FastCGIContext {}
+    interface Request {
+      /** In an Express app that `createServer()` runs: role, params, and the error log of the web server. */
+      readonly fastcgi: FastCGI
+    }
+  }
+}
+
 /** Names of the roles (FastCGI 1.0 §6). */
 export type RoleName = 'responder' | 'authorizer' | 'filter'
 

@@ -28,11 +28,11 @@ export interface FilterData {
 /** One FastCGI request. */
 export interface FastCGIRequest {
   /** Role of the application (FastCGI 1.0 §6). @default 'responder' */
-  role?: 'responder' | 'authorizer' | 'filter'
+  role?: 'responder' | 'authorizer' | 'filter' | undefined
   /** The params, for instance the meta-variables of RFC 3875 §4. */
   params: ParamsInit
   /** The request body, sent as STDIN. A Readable is sent with backpressure. @default null */
-  body?: Readable | Buffer | string | null
+  body?: Readable | Buffer | string | null | undefined
   /**
    * Whether the end record of STDIN is sent when there is no body. Set it to false for authorizers that do not expect
    * STDIN. @default true
@@ -60,7 +60,7 @@ export interface FastCGIRequest {
    * Whether the request may be repeated without a further effect (RFC 9110 §9.2.2), and so be sent again.
    * @default whether REQUEST_METHOD is one of {@link IDEMPOTENT_METHODS}; false if `params` is not an object
    */
-  idempotent?: boolean
+  idempotent?: boolean | undefined
   /**
    * What names the script in the pool's table of scripts that work on after the end of their response
    * (`fastcgi_finish_request`), and in `stats`. To be given with `params` that are not an object.
@@ -75,7 +75,7 @@ export interface FastCGIRequest {
   /** Name of the HTTP route that the request has taken, for subscribers of the diagnostics channels. @default none */
   route?: string | undefined
   /** Timeouts of this request in milliseconds, in place of those of the pool. */
-  timeouts?: Partial<Timeouts>
+  timeouts?: Partial<Timeouts> | undefined
   /** What a balancer uses for sticky sessions and hash keys. */
   balance?: BalanceHints | undefined
 }
