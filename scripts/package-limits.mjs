@@ -11,7 +11,7 @@ const LIMITS = {
   client: [310, 2],
   express: [35, 7],
   fastify: [50, 8],
-  gateway: [450, 6],
+  gateway: [480, 6],
   opentelemetry: [40, 3],
   'php-wasm': [75, 3],
   'process-manager': [155, 3],

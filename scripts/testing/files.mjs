@@ -33,6 +33,7 @@ export const SMOKE_TESTS = [
   'test/client/php.test.ts',
   'test/client/timeouts.test.ts',
   'test/docs/examples.test.ts',
+  'test/docs/limits.test.ts',
   'test/files/sendfile.test.ts',
   'test/gateway/early-answers.test.ts',
   'test/gateway/express-proxy.test.ts',
