@@ -1,4 +1,4 @@
-// Metrics by the names that they had in 0.1; they will go in 0.3.
+// Metrics by the names that they had before those of families.ts; they will be removed in the version after the next.
 
 import type { DispatcherSnapshot, MemberSnapshot } from '../snapshot.ts'
 import { counter, type Family, gauge, histogram, type Labels, type Value } from './family.ts'
