@@ -80,7 +80,7 @@ t.test('a member of a balancer', async (t) => {
   const served = await serve(t, ...site, '--status-page', '/status')
   for (let n = 0; n < 3; n++) await textOf(`${served.url}/x.php`)
   const { out } = await run(`${served.url}/status`)
-  t.match(out, new RegExp(`^  ${peer.address} +ok .* \\d+ ms +\\d+ ms$`, 'm'))
+  t.match(out, new RegExp(`^  ${peer.address} +ok .* [\\d.]+ ms +[\\d.]+ ms$`, 'm'))
   await stop(t, served)
 })
 
