@@ -149,6 +149,23 @@ t.test('one status page for all workers, for this machine only', PHP_FPM, async 
   await stop(t, served)
 })
 
+for (const adapter of ['http', 'express', 'fastify'])
+  t.test(`the status page shows the cache of all workers: ${adapter}`, PHP_FPM, async (t) => {
+    const cwd = t.testdir({
+      'index.php': `<?php header('Cache-Control: max-age=60'); echo 'ok';`,
+      'fastcgi.config.json': JSON.stringify({ cache: true, adapter, workers: 2 }),
+    })
+    const args = [...PORT, '--status-page', '/fcgi-status']
+    const served = await serveWith(t, { cwd, args })
+    for (let n = 0; n < 4; n++) t.equal(await ask(`${served.url}/`, false), 'ok')
+    const page = `${served.url}/fcgi-status?format=json`
+    const { caches } = JSON.parse(await textOf(page))
+    const [{ stats }] = caches
+    t.equal(caches.length, 1)
+    t.equal(stats.hits + stats.misses, 4)
+    await stop(t, served)
+  })
+
 t.test('a worker that cannot start ends the command, and says why', async (t) => {
   const root = t.testdir({ 'index.php': '' })
   const args = ['--upstream', 'unix:/none', '--root', root, '--spool-directory', 'relative']

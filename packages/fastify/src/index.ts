@@ -26,7 +26,7 @@ export {
   fastcgiAuthorizer,
 } from './authorizer.ts'
 // For metrics: what the plugins of a scope send requests with.
-export { fastcgiDispatchers } from './dispatchers.ts'
+export { fastcgiCaches, fastcgiDispatchers } from './dispatchers.ts'
 export {
   type FastCGIProxyOptions,
   type FastCGIReplyOptions,

@@ -1,15 +1,14 @@
 // The plugin fastcgiStatus: the status page as Fastify routes.
 import { OptionError } from '@fastcgi/client'
 import { createStatus, type StatusOptions } from '@fastcgi/gateway'
-import { FORM_LIMIT, joinCaches } from '@fastcgi/gateway/internal'
+import { FORM_LIMIT } from '@fastcgi/gateway/internal'
 import type {
   FastifyPluginAsync,
   FastifyRequest,
   RegisterOptions,
   RouteHandlerMethod,
 } from 'fastify'
-import { fastcgiDispatchers } from './dispatchers.ts'
-import { gatewaysOf } from './proxy.ts'
+import { fastcgiCaches, fastcgiDispatchers } from './dispatchers.ts'
 import { setReplyFields } from './respond.ts'
 
 /** Options of {@link fastcgiStatus}: those of the status page, and those of the plugin. */
@@ -40,7 +39,7 @@ export const fastcgiStatus: FastifyPluginAsync<FastCGIStatusOptions> = async (sc
   // The same object holds the options of register().
   const { path, logLevel, logSerializers, prefix, ...options } = given as FastCGIStatusOptions &
     RegisterOptions
-  const caches = () => joinCaches(gatewaysOf(scope) ?? [])
+  const caches = () => fastcgiCaches(scope)
   const found = () => fastcgiDispatchers(scope)
   const status = createStatus<FastifyRequest>(
     {

@@ -1,7 +1,7 @@
 // The site as a request handler, made by one of the frameworks.
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { Dispatcher } from '@fastcgi/client'
-import { type GatewayOptions, writeResponse } from '@fastcgi/gateway'
+import { type GatewayCache, type GatewayOptions, writeResponse } from '@fastcgi/gateway'
 import { statusErrorPage } from '@fastcgi/gateway/internal'
 import type { Logger } from 'pino'
 import type { Settings } from '../settings/settings.ts'
@@ -11,6 +11,8 @@ export interface Site {
   readonly handler: RequestListener
   /** What it sends requests to applications with, by name. */
   dispatchers(): Readonly<Record<string, Dispatcher>>
+  /** Its caches, by the name of their dispatcher. */
+  caches(): Readonly<Record<string, GatewayCache>>
   /** Finishes running requests and closes connections to applications. */
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
 // The site as an Express app.
 import { fastcgiProxy } from '@fastcgi/express'
+import { joinCaches } from '@fastcgi/gateway/internal'
 import express, { type ErrorRequestHandler } from 'express'
 import { answerNotFound } from './not-found.ts'
 import { answerError, type CreateSite, gatewayOptions } from './site.ts'
@@ -14,5 +15,10 @@ export const createSite: CreateSite = async (settings, logger) => {
     .use(proxy)
     .use((req, res) => answerNotFound(settings, req, res))
     .use(onError)
-  return { handler: app, dispatchers: () => proxy.dispatchers, close: () => proxy.close() }
+  return {
+    handler: app,
+    dispatchers: () => proxy.dispatchers,
+    caches: () => joinCaches([proxy]),
+    close: () => proxy.close(),
+  }
 }

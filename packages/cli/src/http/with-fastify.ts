@@ -1,5 +1,10 @@
 // The site as a Fastify app.
-import { fastcgiDispatchers, fastcgiProxy, fastcgiServerOptions } from '@fastcgi/fastify'
+import {
+  fastcgiCaches,
+  fastcgiDispatchers,
+  fastcgiProxy,
+  fastcgiServerOptions,
+} from '@fastcgi/fastify'
 import Fastify, {
   type FastifyBaseLogger,
   type FastifyReply,
@@ -36,6 +41,7 @@ export const createSite: CreateSite = async (settings, logger) => {
   return {
     handler: (req, res) => app.routing(req, res),
     dispatchers: () => fastcgiDispatchers(app),
+    caches: () => fastcgiCaches(app),
     close: () => app.close(),
   }
 }

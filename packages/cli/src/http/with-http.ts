@@ -1,5 +1,6 @@
 // The site on node:http, without a framework.
 import { createGateway } from '@fastcgi/gateway'
+import { joinCaches } from '@fastcgi/gateway/internal'
 import { answerNotFound } from './not-found.ts'
 import { type CreateSite, gatewayOptions } from './site.ts'
 
@@ -8,6 +9,7 @@ export const createSite: CreateSite = async (settings, logger) => {
   return {
     handler: (req, res) => gateway.handler(req, res, () => answerNotFound(settings, req, res)),
     dispatchers: () => gateway.dispatchers,
+    caches: () => joinCaches([gateway]),
     close: () => gateway.close(),
   }
 }

@@ -24,7 +24,7 @@ class Worker {
   #server: RunningServer | undefined
   readonly #monitor = new Monitor({
     dispatchers: () => this.#server?.site.dispatchers() ?? {},
-    caches: () => ({}),
+    caches: () => this.#server?.site.caches() ?? {},
   })
   /** Requests for the status that wait for the snapshots of the other workers. */
   readonly #asked = new Map<number, (snapshots: Snapshots) => void>()
