@@ -28,10 +28,10 @@ export { publish } from './diagnostics.ts'
 export { systemCode } from './errors.ts'
 // What has happened lately, for the status page.
 export { EventLog, MAX_EVENTS } from './events.ts'
-export { tellError } from './exchange/exchange.ts'
 // Counters and latency of an application, for the status page.
 export { Figures } from './exchange/figures.ts'
 export { ForwardingHandler } from './exchange/forwarding-handler.ts'
+export { tellError } from './exchange/handler-errors.ts'
 export { BUCKETS, Histogram, quantileOf } from './exchange/histogram.ts'
 // Lines of STDERR and of the output of processes.
 export { escapeControls, StderrLines } from './exchange/stderr-lines.ts'

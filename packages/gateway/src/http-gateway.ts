@@ -42,11 +42,12 @@ import { rawPath, redirectToDirectory } from './script/directory-redirect.ts'
 import { latin1 } from './script/document-root.ts'
 import { hasBackslash } from './script/forbidden-paths.ts'
 import { type InternalRedirect, internalRequest, localTarget } from './script/internal-redirect.ts'
+import { reportMissingScript } from './script/missing-script.ts'
 import type { RoutedRequest } from './script/routed-request.ts'
 import type { Resolution } from './script/script-resolver.ts'
 import type { ScriptRoute } from './script/script-route.ts'
 import { type FoundScript, type InternalRedirects, ScriptRunner } from './script/script-runner.ts'
-import { nameRoute, routeName } from './status/route-names.ts'
+import { MountNames } from './status/route-names.ts'
 import { statsOf, Upstreams } from './upstreams.ts'
 
 /**
@@ -70,15 +71,10 @@ export function createGateway<Source = IncomingMessage>(
   where = 'createGateway',
   prefix: string | undefined = where === 'createGateway' ? '' : undefined,
 ): Gateway<Source> {
-  const gateway = new HTTPGateway(options, where)
-  if (prefix !== undefined) gateway.nameRoutes(prefix)
-  return gateway
+  return new HTTPGateway(options, where, prefix)
 }
 
 const BACKSLASH = 'request path contains a backslash, and is no PATH_INFO'
-
-/** No mount point: it begins with a slash, or is empty. */
-const UNKNOWN = '?'
 
 /** Internal redirects per request (as nginx). */
 const MAX_INTERNAL_REDIRECTS = 10
@@ -95,10 +91,9 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   readonly #unguardedCache: UnguardedCache<Source>
   readonly #sendTimeout: SendTimeout
   readonly #errorPage: ErrorPageOptions | undefined
-  /** The mount point that the routes were last named by; undefined if that is not learned from requests. */
-  #mount: string | undefined = UNKNOWN
+  readonly #names: MountNames
 
-  constructor(options: GatewayOptions<Source>, where: string) {
+  constructor(options: GatewayOptions<Source>, where: string, prefix: string | undefined) {
     checkGatewayOptions(where, options)
     const { routes, ...base } = options
     const pool = poolOptions(options as GatewayOptions<never>)
@@ -124,6 +119,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       locations.push({ prefix: latin1(match.replace(/\/$/, '')), target })
     }
     this.#exclude = (options.exclude ?? []).map((path) => latin1(path.replace(/\/$/, '')))
+    this.#names = new MountNames(this.#routes, prefix)
     this.#checks = new PathChecks(where, options)
     this.#unguardedCache = new UnguardedCache(this.#routes, options)
     this.#logger = options.logger
@@ -182,8 +178,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
       done(logger.failure(error), undefined)
       return
     }
-    if (this.#mount !== undefined && mount !== this.#mount && request.script === undefined)
-      this.#learnMount(mount)
+    if (request.script === undefined) this.#names.learn(mount)
     if (path === undefined || this.#isExcluded(path)) {
       done(undefined, undefined)
       return
@@ -193,22 +188,6 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
     // `deny` is about paths that clients name, not about a script that the embedding code names.
     if (request.script === undefined) this.#checks.checkPath(routed, () => this.#route(routed, 0))
     else this.#route(routed, 0)
-  }
-
-  /** Names the routes by where they are mounted, for the status. */
-  nameRoutes(prefix: string): void {
-    this.#mount = undefined
-    this.#nameRoutes(prefix)
-  }
-
-  #learnMount(mount: string): void {
-    this.#mount = mount
-    this.#nameRoutes(mount)
-  }
-
-  #nameRoutes(prefix: string): void {
-    for (const { dispatcher, match } of this.#routes)
-      nameRoute(dispatcher, routeName(prefix, match))
   }
 
   async close(): Promise<void> {
@@ -240,7 +219,7 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
   #route(routed: RoutedRequest<Source>, at: number): void {
     const route = this.#routes[at]
     if (route === undefined) {
-      this.#reportMissingScript(routed)
+      reportMissingScript(routed, this.#routes)
       if (hasBackslash(routed.path)) this.#refuse(routed, new BadRequestError(BACKSLASH))
       else routed.done(undefined, undefined)
       return
@@ -252,21 +231,6 @@ class HTTPGateway<Source> implements Gateway<Source>, InternalRedirects<Source> 
         (error) => this.#refuse(routed, error),
       )
     else this.#handleResolution(routed, route, resolution, at)
-  }
-
-  /** What the embedding code has named and is not there is a mistake; what clients name is not. */
-  #reportMissingScript({ request, logger, path }: RoutedRequest<Source>): void {
-    if (request.script === undefined) return
-    const files = this.#routes.flatMap((route) => route.localFile(path) ?? [])
-    const where = files.length === 0 ? '' : `: there is no file ${files.join(', ')}`
-    logger.warn(
-      {
-        phase: 'script',
-        option: 'root',
-        remedy: 'correct the path in the code, or the option root',
-      },
-      `the script ${request.script} does not exist${where} (option root)`,
-    )
   }
 
   #handleResolution(

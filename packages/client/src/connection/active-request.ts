@@ -2,12 +2,8 @@
 import type { Socket } from 'node:net'
 import { type FastCGIError, ProtocolError, RecordType } from '@fastcgi/protocol'
 import type { RequestBodyError } from '../errors.ts'
-import {
-  asFastCGIError,
-  type Exchange,
-  type ExchangeHolder,
-  type Source,
-} from '../exchange/exchange.ts'
+import type { Exchange, ExchangeHolder, Source } from '../exchange/exchange.ts'
+import { asFastCGIError } from '../exchange/handler-errors.ts'
 import type { Timeouts } from '../options.ts'
 import { Deadline } from './deadline.ts'
 import { RequestWriter, type WriterEvents } from './request-writer.ts'

@@ -1,6 +1,7 @@
 import { encodeAbortRequest, type FastCGIError, RecordReader } from '@fastcgi/protocol'
 import type { Address } from '../address.ts'
-import { asFastCGIError, type Exchange } from '../exchange/exchange.ts'
+import type { Exchange } from '../exchange/exchange.ts'
+import { asFastCGIError } from '../exchange/handler-errors.ts'
 import type { PoolSettings } from '../options.ts'
 import type { ApplicationSocket, SocketEvents } from '../socket/application-socket.ts'
 import type { Endpoint } from '../socket/endpoint.ts'

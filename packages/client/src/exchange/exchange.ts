@@ -1,7 +1,7 @@
 // One request and its response inside a pool: parses what the connection delivers and calls the handler.
 import type { Readable } from 'node:stream'
 import {
-  FastCGIError,
+  type FastCGIError,
   ProtocolError,
   ProtocolStatus,
   ResponseHeadParser,
@@ -9,13 +9,15 @@ import {
 } from '@fastcgi/protocol'
 import { callSafely, reportThrown } from '../callbacks.ts'
 import { attemptChannel, publish } from '../diagnostics.ts'
-import { AbortedError, OverloadedError } from '../errors.ts'
+import { AbortedError } from '../errors.ts'
 import type { Timeouts } from '../options.ts'
 import { mergeTimeouts, type PoolSettings } from '../options.ts'
 import { type CheckPhaseTask, runInCheckPhase } from './check-phase.ts'
+import { endErrorOf } from './end-error.ts'
 import type { Figures } from './figures.ts'
 import { roleOf, withDataParams } from './filter-data.ts'
 import type { Attempt, AttemptEvent, DispatchControl, DispatchHandler } from './handler.ts'
+import { asFastCGIError, tellError } from './handler-errors.ts'
 import { encodeParams, methodOf, scriptOf } from './params.ts'
 import type { FastCGIRequest, FilterData } from './request.ts'
 import { type AttemptState, isIdempotent, mayRetry } from './retry.ts'
@@ -254,22 +256,8 @@ export class Exchange implements DispatchControl, AttemptState, CheckPhaseTask {
 
   /** Returns the error that END_REQUEST means, or undefined when the response is complete. */
   endError(protocolStatus: number): FastCGIError | undefined {
-    if (protocolStatus === ProtocolStatus.OVERLOADED)
-      return new OverloadedError('the application is overloaded (FCGI_OVERLOADED)')
     this.refused = protocolStatus === ProtocolStatus.CANT_MPX_CONN && this.#head !== undefined
-    if (protocolStatus === ProtocolStatus.CANT_MPX_CONN)
-      return new ProtocolError('the application cannot multiplex (FCGI_CANT_MPX_CONN)')
-    if (protocolStatus === ProtocolStatus.UNKNOWN_ROLE)
-      return new ProtocolError('the application does not know the role (FCGI_UNKNOWN_ROLE)')
-    if (protocolStatus !== ProtocolStatus.REQUEST_COMPLETE)
-      return new ProtocolError(`unknown protocol status ${protocolStatus} in END_REQUEST`)
-    if (this.#head !== undefined)
-      return new ProtocolError(
-        this.#head.untouched
-          ? 'the application ended the request without any output'
-          : 'the application ended the request inside the response head',
-      )
-    return undefined
+    return endErrorOf(protocolStatus, this.#head)
   }
 
   /** Ends the exchange successfully; the handler is called in the check phase. */
@@ -360,24 +348,4 @@ function attemptEvent(
     script: script ?? (scriptOf(params) || undefined),
     route,
   }
-}
-
-/** Calls `onError`; what the handler throws is reported as a warning. */
-export function tellError(handler: DispatchHandler, error: FastCGIError, retryable: boolean): void {
-  try {
-    handler.onError(error, retryable)
-  } catch (thrown) {
-    reportThrown('onError of a dispatch handler', thrown)
-  }
-}
-
-/** Wraps what a handler, or an option that is a function, has thrown; a FastCGIError is returned as it is. */
-export function asFastCGIError(error: unknown): FastCGIError {
-  return error instanceof FastCGIError
-    ? error
-    : new FastCGIError(
-        'FCGI_HANDLER',
-        `a handler or an option that is a function threw: ${error}`,
-        { cause: error },
-      )
 }

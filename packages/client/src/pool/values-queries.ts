@@ -11,7 +11,7 @@ import {
 import { type Checks, checkOptions, listOf, milliseconds, text } from '../check-options.ts'
 import { connectError } from '../connection/connection-errors.ts'
 import { ConnectTimeoutError, PrematureCloseError, TimeoutError } from '../errors.ts'
-import { asFastCGIError } from '../exchange/exchange.ts'
+import { asFastCGIError } from '../exchange/handler-errors.ts'
 import type { ApplicationSocket, SocketEvents } from '../socket/application-socket.ts'
 import type { Endpoint } from '../socket/endpoint.ts'
 import { isRefusedClient } from '../socket/tls-errors.ts'

@@ -28,3 +28,34 @@ export function routeName(prefix: string, match: string | RegExp): string {
   if (match.startsWith('.')) return `${prefix}/*${match}`
   return match === '/' && prefix !== '' ? prefix : prefix + match
 }
+
+/** Names the routes of a gateway by where they are mounted. */
+export class MountNames {
+  readonly #routes: ReadonlyArray<{
+    readonly dispatcher: Dispatcher
+    readonly match: string | RegExp
+  }>
+  readonly #isLearned: boolean
+  /** The mount point that the routes were last named by. */
+  #mount: string | undefined
+
+  /** @param prefix where they are mounted; undefined if requests tell. */
+  constructor(
+    routes: ReadonlyArray<{ readonly dispatcher: Dispatcher; readonly match: string | RegExp }>,
+    prefix: string | undefined,
+  ) {
+    this.#routes = routes
+    this.#isLearned = prefix === undefined
+    if (prefix !== undefined) this.#name(prefix)
+  }
+
+  /** A request has this mount point. */
+  learn(mount: string): void {
+    if (this.#isLearned && mount !== this.#mount) this.#name(mount)
+  }
+
+  #name(mount: string): void {
+    this.#mount = mount
+    for (const { dispatcher, match } of this.#routes) nameRoute(dispatcher, routeName(mount, match))
+  }
+}
