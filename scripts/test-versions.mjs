@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { FRAMEWORK_TESTS, SMOKE_TESTS } from './testing/files.mjs'
-import { installFramework, installNode } from './testing/versions.mjs'
+import { installFramework, installNext, installNode } from './testing/versions.mjs'
 
 const REPLACE = new URL('testing/replace-frameworks.mjs', import.meta.url).href
 const express = [...FRAMEWORK_TESTS.both, ...FRAMEWORK_TESTS.express]
@@ -23,6 +23,7 @@ const RUNS = {
   'express@4': express,
   'express@5.0': express,
   'express@latest': express,
+  'next@latest': ['test/frameworks'],
 }
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
@@ -75,6 +76,11 @@ async function run(name) {
 function prepare(name) {
   const place = join(directory, name)
   const [what, range] = name.split('@')
+  if (what === 'next') {
+    const version = installNext(range, place)
+    const env = { FCGI_TEST_NEXT: place, FCGI_TEST_FRAMEWORKS: place }
+    return { program: process.execPath, env, version: `Next.js ${version}` }
+  }
   if (what !== 'node') {
     const version = installFramework(what, range, place)
     const env = { FCGI_TEST_FRAMEWORKS: place, NODE_OPTIONS: `--import=${REPLACE}` }

@@ -1,4 +1,4 @@
-/** The part of Next.js that is used here: it is too large to be installed for a test. */
+/** The part of Next.js that is used here: it is too large to be installed with every clone. */
 declare module 'next' {
   import type { IncomingMessage, ServerResponse } from 'node:http'
 

@@ -6,8 +6,18 @@ import { delimiter, dirname, join } from 'node:path'
 /** @returns its version */
 export function installFramework(name, range, directory) {
   install({ [name]: range }, directory)
-  const manifest = join(directory, 'node_modules', name, 'package.json')
-  return JSON.parse(readFileSync(manifest, 'utf8')).version
+  return versionOf(name, directory)
+}
+
+/** Installs Next.js, and builds a site of it that the example of a custom server runs. @returns its version */
+export function installNext(range, directory) {
+  install({ next: range, react: 'latest', 'react-dom': 'latest' }, directory)
+  mkdirSync(join(directory, 'pages/api'), { recursive: true })
+  writeFileSync(join(directory, 'pages/index.js'), 'export default () => null\n')
+  const api = "export default (_req, res) => res.json({ hello: 'from Node' })\n"
+  writeFileSync(join(directory, 'pages/api/index.js'), api)
+  run('npx next build', directory)
+  return versionOf('next', directory)
 }
 
 /** Installs Node from the package that the package `node` installs by a script of its own. */
@@ -21,21 +31,26 @@ export function installNode(range, directory) {
   return { program, bin: dirname(program), version: `Node ${stdout.trim()}` }
 }
 
-/** npm runs on the Node.js of this process, whichever comes first in PATH. */
+function versionOf(name, directory) {
+  const manifest = join(directory, 'node_modules', name, 'package.json')
+  return JSON.parse(readFileSync(manifest, 'utf8')).version
+}
+
 function install(dependencies, directory) {
   mkdirSync(directory, { recursive: true })
   writeFileSync(join(directory, 'package.json'), JSON.stringify({ private: true, dependencies }))
-  const command = 'npm install --no-audit --no-fund --no-package-lock --loglevel=error'
+  run('npm install --no-audit --no-fund --no-package-lock --loglevel=error', directory)
+}
+
+/** Runs a command on the Node.js of this process, whichever comes first in PATH. */
+function run(command, directory) {
   const env = {
     ...process.env,
+    NEXT_TELEMETRY_DISABLED: '1',
     PATH: `${dirname(process.execPath)}${delimiter}${process.env.PATH}`,
   }
   // One string through the shell: on Windows npm is a batch file.
-  const { status, stdout, stderr } = spawnSync(command, {
-    shell: true,
-    encoding: 'utf8',
-    cwd: directory,
-    env,
-  })
+  const options = { shell: true, encoding: 'utf8', cwd: directory, env }
+  const { status, stdout, stderr } = spawnSync(command, options)
   if (status !== 0) throw new Error(`${stdout}${stderr}\nThis failed in ${directory}: ${command}`)
 }

@@ -10,7 +10,15 @@ import { delay } from './wait.ts'
 
 const DIRECTORY = new URL('../../../examples/frameworks/', import.meta.url)
 const ROOT = fileURLToPath(new URL('site', DIRECTORY))
-const REPLACE_NEXT = new URL('../../fixtures/frameworks/replace-next.mjs', import.meta.url).href
+/** A directory with Next.js and a site of it, made by scripts/test-versions.mjs: Next.js is too large for every clone. */
+const NEXT = process.env.FCGI_TEST_NEXT
+/** Has Next.js imported from there; without it, a replacement of what the example uses. */
+const REPLACE_NEXT = new URL(
+  NEXT === undefined
+    ? '../../fixtures/frameworks/replace-next.mjs'
+    : '../../../scripts/testing/replace-frameworks.mjs',
+  import.meta.url,
+).href
 /** How long an example may take to listen, in milliseconds. */
 const DEADLINE = 20_000
 
@@ -23,6 +31,10 @@ export interface Example {
   checks?: ReadonlyArray<(t: Test, url: string) => Promise<void>>
   /** Arguments of node. */
   node?: readonly string[]
+  /** Working directory. */
+  cwd?: string | undefined
+  /** A warning that it may print. */
+  warning?: RegExp
 }
 
 /** finalhandler of Express and Connect shows the stack, unless NODE_ENV is production. */
@@ -47,8 +59,11 @@ export const EXAMPLES: readonly Example[] = [
   { name: 'connect.js', badGateway: FINALHANDLER },
   {
     name: 'next-server.js',
-    badGateway: /next-error-h1">502/,
+    badGateway: /next-error-h1"[^>]*>502</,
     node: ['--import', REPLACE_NEXT],
+    cwd: NEXT,
+    // What it proposes instead answers 404 for its error page.
+    warning: /^.*`app\.renderError\(\)` method is deprecated.*$/m,
   },
 ]
 
@@ -62,10 +77,11 @@ export interface Running {
 
 /** Starts an example, which ends with the test. @param php where it finds PHP. */
 export async function startExample(t: Test, example: Example, php: string): Promise<Running> {
-  const { name, node = [] } = example
+  const { name, node = [], cwd } = example
   const file = name.endsWith('.ts') ? `build/${name.replace(/ts$/, 'js')}` : name
   const port = await lastingPort()
   const child = spawn(process.execPath, [...node, fileURLToPath(new URL(file, DIRECTORY))], {
+    cwd,
     env: {
       ...process.env,
       NODE_ENV: 'production',
