@@ -223,7 +223,8 @@ t.test('a filter of libfcgi', PERL, async (t) => {
     print join ' ', $ENV{FCGI_ROLE}, $stdin, $length, $ENV{FCGI_DATA_LENGTH}, $ENV{FCGI_DATA_LAST_MOD};`)
   t.teardown(() => application.stop())
   const pool = poolOf(t, application.address, { reuse: 'always' } satisfies PoolOptions)
-  const changed = Math.floor(statSync(file).mtimeMs / 1000)
+  // `mtime` has milliseconds; `mtimeMs` has a fraction of them, and could be of the second before.
+  const changed = Math.floor(statSync(file).mtime.getTime() / 1000)
   for (const read of ['1', '', '1']) {
     const { size, mtime } = statSync(file)
     const outcome = await sent(t, pool, {

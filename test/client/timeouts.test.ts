@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { PassThrough, Readable } from 'node:stream'
 import { TimeoutError } from '@fastcgi/client'
 import t, { type Test } from 'tap'
+import { KEPT } from '../helpers/kept.ts'
 import { type Outcome, peerAndPool, send, sent } from '../helpers/outcome.ts'
 import {
   eachRequest,
@@ -104,7 +105,7 @@ t.test('a reader that pauses again and again gets it all', async (t) => {
   const script = eachRequest((_request, connection) => {
     connection.write(response(body), endRecord())
   })
-  const { pool } = await peerAndPool(t, script)
+  const { pool } = await peerAndPool(t, script, KEPT)
   const outcome = await sent(
     t,
     pool,
